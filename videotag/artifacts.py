@@ -1,0 +1,399 @@
+"""The files in data/: their names and forms, and how they are written whole or not at all.
+
+`{name}_phase1_data.pkl` is a pickle and `{name}_phase2_vllm_analysis.json` is JSON, both of plain values only.
+Beside an unfinished one lies a `.part` file, to which each finished part of the work is appended.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import math
+import os
+import pickle
+import pickletools
+import struct
+import uuid
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from videotag.config import name_mistake
+from videotag.errors import UserError
+
+log = logging.getLogger("videotag")
+
+FORMAT = 1
+"""Version of both files. A file of another version is not read."""
+
+PHASE1_ENDING = "_phase1_data.pkl"
+PHASE2_ENDING = "_phase2_vllm_analysis.json"
+_TEMPORARY = ".tmp"
+_RECORD = struct.Struct("<II")  # length of the payload, CRC-32 of it
+_RESULT_ID = "result_id"
+_ENCODING = ("utf-8", "surrogatepass")
+_PHASE1_KEYS = (
+    *("video_name", "video_duration", "language", "spoken_language", "detected_language", "language_probability"),
+    *("source", "made_by", "frames", "segments"),
+)
+_PHASE2_KEYS = ("video_name", "output_language", "input", "made_by", "segments")
+
+
+def phase1_path(data_dir: Path, video_name: str) -> Path:
+    return data_dir / f"{safe_name(video_name)}{PHASE1_ENDING}"
+
+
+def phase2_path(data_dir: Path, video_name: str) -> Path:
+    return data_dir / f"{safe_name(video_name)}{PHASE2_ENDING}"
+
+
+def lock_path(data_dir: Path, video_name: str, stage: str) -> Path:
+    return data_dir / ".locks" / f"{safe_name(video_name)}.{stage}.lock"
+
+
+def safe_name(video_name: str) -> str:
+    """The name, if it can be part of a file's name: the database, from which it comes, may be anybody's.
+
+    Raises:
+        UserError: it could lead out of the data folder.
+    """
+    if mistake := name_mistake(video_name):
+        raise UserError(f"video {video_name!r} of the database: its name {mistake}; delete its record")
+    return video_name
+
+
+def part_path(result: Path) -> Path:
+    return result.with_name(result.name + ".part")
+
+
+def drop_part(result: Path) -> None:
+    """Delete the `.part` file beside a result, if there is one.
+
+    Raises:
+        UserError: it cannot be deleted.
+    """
+    path = part_path(result)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be deleted: {error.strerror}; move it away, then run again") from None
+
+
+def now() -> str:
+    """The time of the clock on the wall, ISO 8601 to the second."""
+    from datetime import datetime
+
+    return datetime.now().isoformat(timespec="seconds")
+
+
+def source_of(path: str) -> dict[str, Any]:
+    """What tells one state of a video file from another: its size in bytes and modification time (ns).
+
+    A whole number: ChromaDB keeps 16 digits of a float.
+
+    Raises:
+        UserError: the file is not there.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; put the file there or mend its path in the list") from None
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+# --- results
+
+
+def draft_phase1(path: Path, result: dict[str, Any]) -> "Draft":
+    """Write a result of phase 1, not yet under its own name."""
+    return Draft(path, result, lambda data: pickle.dumps(data, protocol=4))
+
+
+def draft_phase2(path: Path, result: dict[str, Any]) -> "Draft":
+    """Write a result of phase 2, not yet under its own name."""
+    # Lone surrogates come back as they were: a model's answer may hold some.
+    return Draft(path, result, lambda data: json.dumps(data, ensure_ascii=False, indent=2).encode(*_ENCODING))
+
+
+class Draft:
+    """A result that is on the disk under a temporary name; `publish` gives it its own at a stroke.
+
+    In two steps, so that a worker that was slow can make sure of its claim between them. Left unpublished, it is
+    deleted at the end of the `with` block. Once it is published, the `.part` file beside it is of no more use.
+
+    Attributes:
+        result_id: the same for the same content.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, result: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> None:
+        self.path = path
+        self.result_id = _identity(result)
+        self._temporary = _temporary(path)
+        _write_through(path, self._temporary, dump({"format": FORMAT, _RESULT_ID: self.result_id, **result}))
+
+    def publish(self) -> None:
+        _rename(self._temporary, self.path)
+
+    def __enter__(self) -> "Draft":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+
+def read_phase1(path: Path) -> dict[str, Any] | None:
+    """The result of phase 1, or None where there is none that is whole and of this format; a warning says why.
+
+    Raises:
+        UserError: it cannot be read, or a newer version of this program wrote it.
+    """
+    return _read(path, plain_loads, PHASE1_ENDING, _PHASE1_KEYS)
+
+
+def read_phase2(path: Path) -> dict[str, Any] | None:
+    """The result of phase 2, or None where there is none that is whole and of this format; a warning says why.
+
+    Raises:
+        UserError: it cannot be read, or a newer version of this program wrote it.
+    """
+    return _read(path, json.loads, PHASE2_ENDING, _PHASE2_KEYS)
+
+
+def _read(path: Path, load: Callable[[bytes], Any], ending: str, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    try:
+        result = load(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; mend its rights or move it away") from None
+    except MemoryError:
+        raise UserError(f"{path}: does not fit into the memory; make room there or move it away") from None
+    except Exception:  # a damaged pickle raises nearly anything
+        log.warning("%s: is damaged", path)
+        return None
+    if isinstance(result, dict) and type(result.get("format")) is int and result["format"] > FORMAT:
+        raise UserError(f"{path}: was written by a newer version of this program; use that one, or move the file away")
+    fault = _fault(result, keys)
+    if not fault and path.name != f"{result['video_name']}{ending}":
+        fault = f"is of the video {result['video_name']!r:.220}"
+    if fault:
+        log.warning("%s: %s", path, fault)
+        return None
+    return result
+
+
+def _fault(result: Any, keys: tuple[str, ...]) -> str | None:
+    if not isinstance(result, dict) or any(key not in result for key in keys):
+        return "does not hold what it should"
+    if result.get("format") != FORMAT:
+        return f"is not of format {FORMAT}"
+    body = {key: value for key, value in result.items() if key not in ("format", _RESULT_ID)}
+    try:
+        same = result.get(_RESULT_ID) == _identity(body)
+    except Exception:  # of another shape than any that was written
+        same = False
+    return None if same else "was changed after it was written"
+
+
+def _identity(result: dict[str, Any]) -> str:
+    """A hash of the content. Times of writing do not count, pictures count by their own hash."""
+    body = {key: value for key, value in result.items() if key != "created_at"}
+    if "frames" in body:
+        body["frames"] = [[f["time"], hashlib.sha256(f["jpeg"]).hexdigest()] for f in body["frames"]]
+    text = json.dumps(body, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode(*_ENCODING)).hexdigest()[:16]
+
+
+# --- temporary name, to the disk, rename: a file is whole or absent, also after a power cut
+
+
+def sweep(result: Path) -> None:
+    """Delete what killed workers have left of the result and its `.part` under temporary names."""
+    for path in result.parent.glob("*" + _TEMPORARY):
+        if path.name.startswith(f"{result.name}."):
+            with suppress(OSError):
+                path.unlink()
+
+
+def write_whole(path: Path, *data: bytes) -> None:
+    """Write a file, or leave what is there.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    temporary = _temporary(path)
+    _write_through(path, temporary, *data)
+    _rename(temporary, path)
+
+
+def _temporary(path: Path) -> Path:
+    # Another one each time: a worker on another machine may be writing the same file.
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
+
+
+def _write_through(path: Path, temporary: Path, *data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.writelines(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written: {error.strerror}; make room, mend its rights or move it away, then run again"
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the folder's own entries on the disk: a file made or renamed in it is there after a power cut."""
+    if os.name == "nt":  # a folder cannot be opened there, and NTFS keeps renames in its journal
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Refuses every class and function: a pickle from elsewhere cannot run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"refused: {module}.{name}")
+
+
+# fmt: off
+_PLAIN_OPCODES = {
+    "PROTO", "FRAME", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET", "STOP", "NONE", "NEWTRUE", "NEWFALSE", "BININT",
+    "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+    "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE", "EMPTY_LIST",
+    "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS",
+}
+# fmt: on
+_MOST_REPEATED = 100  # times the pickle's own length; 48 frames of a part may all be one picture
+
+
+def plain_loads(data: bytes) -> Any:
+    """Read a pickle (protocol 4 or 5) of dict, list, tuple, str, int, float, bool, None and bytes.
+
+    Only str and bytes may stand in several places: what a few lists inside each other stand for fills any memory.
+
+    Raises:
+        pickle.UnpicklingError: it holds anything else. Damaged data raise other exceptions too.
+    """
+    _refuse_bombs(data)
+    return _PlainUnpickler(io.BytesIO(data)).load()
+
+
+def _refuse_bombs(data: bytes) -> None:
+    # One damaged byte can make an opcode (LONG_BINPUT) for which the unpickler fills gigabytes with zeros.
+    sizes: list[float] = []  # of what is memoized
+    size = math.inf  # of what was read last: only str and bytes have one
+    repeated = 0.0
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name not in _PLAIN_OPCODES:
+            raise pickle.UnpicklingError(f"refused: {opcode.name}")
+        if opcode.name == "MEMOIZE":
+            sizes.append(size)
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            repeated += sizes[int(argument or 0)]
+        if opcode.name != "FRAME":  # stands between large bytes and their MEMOIZE
+            size = len(argument) if isinstance(argument, str | bytes) else math.inf
+    if repeated > _MOST_REPEATED * len(data):
+        raise pickle.UnpicklingError("refused: repeats too much")
+
+
+# --- parts
+
+
+class Part:
+    """The finished parts of unfinished work, in a file that survives kill -9.
+
+    Records are pickles of plain values, each after its length and checksum. The first one is the header: what
+    the work is and under which settings. A torn tail is cut off; under another header the file starts anew.
+
+    Attributes:
+        records: what was appended so far, in order.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = path
+        self.records: list[Any] = []
+        kept = self._kept(header)
+        # A copy, not the old file: a worker that lost its claim in its sleep may still have that one open, and what it
+        # appends when it wakes must not come between.
+        write_whole(path, kept or _packed(header))
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    def append(self, record: Any) -> None:
+        """Add a finished part; it is on the disk when this returns."""
+        try:
+            self._file.write(_packed(record))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        self.records.append(record)
+
+    def close(self) -> None:
+        with suppress(OSError):  # of a full disk, which `append` has told
+            self._file.close()
+
+    def _kept(self, header: dict[str, Any]) -> bytes:
+        """Fill `records` from the file; its bytes as far as they are whole, none to start anew."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read: {error.strerror}; mend its rights or delete it") from None
+        records, end = _whole_records(data)
+        if not records or records[0] != header:
+            log.warning("%s: holds work under other settings, or is damaged; starting anew", self.path)
+            return b""
+        self.records = records[1:]
+        return data[:end]
+
+
+def _packed(record: Any) -> bytes:
+    payload = pickle.dumps(record, protocol=4)
+    return _RECORD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def _whole_records(data: bytes) -> tuple[list[Any], int]:
+    records: list[Any] = []
+    end = 0
+    while end + _RECORD.size <= len(data):
+        length, checksum = _RECORD.unpack_from(data, end)
+        payload = data[end + _RECORD.size : end + _RECORD.size + length]
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            break
+        try:
+            records.append(plain_loads(payload))
+        except Exception:  # the checksum is right, so somebody else wrote it
+            break
+        end += _RECORD.size + length
+    return records, end

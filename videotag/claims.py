@@ -1,0 +1,414 @@
+"""What is due, and who works on it.
+
+A worker holds a lock file of the operating system for each video and stage while it works: the lock goes when
+the process goes, however it goes. The record in the database says the same to workers on other machines, whose
+locks cannot be tested, by a heartbeat.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from videotag import artifacts
+from videotag.artifacts import now
+from videotag.errors import ClaimLost, EngineError, UserError
+
+log = logging.getLogger("videotag")
+
+HEARTBEAT_SECONDS = 30.0
+STALE_FLOOR_SECONDS = 600.0
+"""A worker elsewhere may be silent for twice the video's length, and never is it given less than this: a
+20-second clip takes longer than 40 s to load a model."""
+SETTLE_SECONDS = 0.5
+"""Over a server nobody is kept out between reading a record and claiming it. Another worker that read it before this
+one's claim was written has written its own after so long at the latest, and the last one counts."""
+
+Record = Mapping[str, Any]
+
+
+class Records(Protocol):
+    """What is needed of `ChromaDBManager`."""
+
+    chroma_url: str | None  # with a server a session does not keep other processes out
+
+    def session(self) -> AbstractContextManager[Any]: ...
+    def get_video_status(self, video_name: str) -> dict[str, Any]: ...
+    def update_video_status(self, video_name: str, **status_fields: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: the prefix of its fields, the stage before it and the one after, if any."""
+
+    prefix: str
+    title: str
+    counter: str
+    before: str | None
+    after: tuple[str, ...]
+
+    def status(self, record: Record) -> str:
+        return record.get(f"{self.prefix}_status", "pending")
+
+
+PHASE1 = Stage("phase1", "phase 1", "phase1_segments_created", None, ("phase2", "db_load"))
+PHASE2 = Stage("phase2", "phase 2", "phase2_segments_analyzed", "phase1", ("db_load",))
+LOAD = Stage("db_load", "load", "db_segments_loaded", "phase2", ())
+
+FORCED = ("--force", "force_reprocess is set")
+"""Reasons for which a finished result is not taken over but made again."""
+
+
+# --- what is due: pure functions over a record
+
+
+def due(stage: Stage, record: Record, named: Mapping[str, Any], made_by: Mapping[str, Any], force: bool) -> str | None:
+    """Why the stage is due for a video, or None.
+
+    Args:
+        named: the settings that the user named on the command line. What nobody named never makes finished
+            work due again: a run without options must not undo one with a better model.
+        made_by: what made the stage's stored result.
+        force: --force was given.
+    """
+    if stage.before and record.get(f"{stage.before}_status") != "completed":
+        return None
+    if force:
+        return FORCED[0]
+    if stage.status(record) != "completed":
+        return _unfinished(stage, record)
+    if stage.before and record.get(f"{stage.prefix}_input") != record.get(f"{stage.before}_result"):
+        return f"{stage.before} has another result"
+    return changed_setting(named, made_by)
+
+
+def source_due(record: Record, entry: Record, source: Record) -> str | None:
+    """Why phase 1 is due because of the list of videos or the file itself, or None.
+
+    Args:
+        entry: the video's entry: video_path, language, description, force_reprocess, config_hash.
+        source: the file's state: size, mtime_ns; empty where the file cannot be seen.
+    """
+    if record.get("config_hash") != entry["config_hash"]:
+        if entry["force_reprocess"]:
+            return FORCED[1]
+        for field in ("video_path", "language", "description"):
+            if record.get(field, "") != entry[field]:
+                return f"{field} changed"
+    if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
+        return "the file changed"
+    return None
+
+
+def changed_setting(named: Mapping[str, Any], made_by: Mapping[str, Any]) -> str | None:
+    """The first named setting that differs from what made a result, or None."""
+    for setting, value in named.items():
+        if made_by.get(setting) != value:
+            return f"{setting} changed from {made_by.get(setting)} to {value}"
+    return None
+
+
+def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict[str, Any]:
+    """Fields that make the stages after `stage` due again.
+
+    Args:
+        again: the work was done, and not a finished result taken over that the next stage may have used already.
+    """
+    if not again and record.get(f"{stage.after[0]}_input") == result_id:
+        return {}
+    fields: dict[str, Any] = {}
+    for prefix in stage.after:
+        fields[f"{prefix}_status"] = "pending"
+        fields[f"{prefix}_reason"] = f"{stage.title} was done again" if record.get(f"{prefix}_input") else None
+    return fields
+
+
+def done_since(stage: Stage, seen: Record, record: Record) -> bool:
+    """Whether a worker has finished the stage since the record was `seen`: not even --force means to do it twice."""
+    end = f"{stage.prefix}_end_time"
+    return stage.status(record) == "completed" and record.get(end) != seen.get(end)
+
+
+def _unfinished(stage: Stage, record: Record) -> str:
+    reason = record.get(f"{stage.prefix}_reason") or "new"
+    if stage.status(record) == "processing":
+        return reason if reason in FORCED else "interrupted before"
+    if attempts := record.get(f"{stage.prefix}_attempts"):
+        return reason if reason in FORCED else f"failed before ({attempts}x)"
+    return reason
+
+
+def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str | None:
+    """Who on another machine works on the video, as far as its heartbeats tell, or None.
+
+    Args:
+        host: this machine's name; a worker here holds a lock that can be tested, which tells more.
+        clock: seconds since the epoch.
+    """
+    if stage.status(record) != "processing":
+        return None
+    owner = str(record.get(f"{stage.prefix}_owner", ""))
+    if owner.split(":")[0] == host:
+        return None
+    silence = clock - float(record.get(f"{stage.prefix}_heartbeat", 0.0))
+    allowed = max(STALE_FLOOR_SECONDS, 2 * float(record.get("video_duration", 0.0)))
+    return describe_owner(stage, record) if silence < allowed else None
+
+
+def describe_owner(stage: Stage, record: Record) -> str:
+    host, _, process = str(record.get(f"{stage.prefix}_owner", "another process")).partition(":")
+    who = f"process {process.split(':')[0]} on {host}" if process else host
+    since = record.get(f"{stage.prefix}_start_time")
+    ahead = float(record.get(f"{stage.prefix}_heartbeat", 0.0)) - time.time()
+    skew = f", its clock is {ahead / 60:.0f} min ahead of this one's" if ahead > STALE_FLOOR_SECONDS else ""
+    return (f"{who} since {since}" if since else who) + skew
+
+
+# --- who works on it
+
+
+class Held(Exception):
+    """Somebody else works on the video; the text says who and since when."""
+
+
+class NotDue(Exception):
+    """Another worker has finished the video in the meantime."""
+
+
+class Claim:
+    """This process's right to work on one stage of one video. Refreshed every 30 s; made by `claim`."""
+
+    def __init__(self, records: Records, stage: Stage, record: Record, owner: str, reason: str) -> None:
+        self.video_name = str(record["video_name"])
+        self.stage = stage
+        self.record = record  # as it was when the claim was made
+        self.reason = reason
+        self._records = records
+        self._owner = owner
+        self._lost = False
+        self._over = threading.Event()
+        self._closed = False
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat {self.video_name}", daemon=True)
+
+    @property
+    def forced(self) -> bool:
+        """Whether finished results must not be taken over."""
+        return self.reason in FORCED
+
+    def check(self) -> Record:
+        """Make sure that nobody took over; the video's record as it is now.
+
+        Raises:
+            ClaimLost: somebody did: this worker was silent for too long.
+            UserError: the record is gone.
+        """
+        record = self._records.get_video_status(self.video_name)
+        if not record:
+            raise UserError(f"{self.video_name}: its record has vanished from the database; run the same command again")
+        if self._lost or record.get(self._key("owner")) != self._owner:
+            self._lost = True
+            raise ClaimLost(f"{self.video_name}: another worker has taken over; this one's work is dropped")
+        return record
+
+    def result_before(self, path: Path, found: dict[str, Any] | None, script: str) -> dict[str, Any]:
+        """`found` at `path`, if it is the result of the stage before that the database speaks of now.
+
+        If there is none, that stage is due again.
+
+        Args:
+            script: the one that makes it.
+
+        Raises:
+            UserError: it is gone, or is another one.
+            Held: that stage is being done again.
+        """
+        before = PHASE1 if self.stage is PHASE2 else PHASE2
+        with self._records.session():
+            record = self.check()
+            if found and found["result_id"] == record.get(f"{before.prefix}_result"):
+                return found
+            if before.status(record) != "completed":
+                raise Held(describe_owner(before, record))
+            self._records.update_video_status(
+                self.video_name,
+                **{f"{before.prefix}_status": "pending", f"{before.prefix}_reason": "its result is missing"},
+            )
+        fault = "is not what the database speaks of" if found else "is missing or damaged"
+        raise UserError(f"{path}: {fault}; run {script}, then this again")
+
+    def alive(self) -> None:
+        """The same as `check`, by the last heartbeat: costs nothing."""
+        if self._lost:
+            self.check()
+
+    def complete(self, segments: int, draft: artifacts.Draft | None = None, **fields: Any) -> None:
+        """Mark the stage completed.
+
+        Args:
+            segments: how many it made.
+            draft: the result, to be published now, when it is sure that nobody took over.
+            fields: more of the record, such as what `follow_up` gives.
+
+        Raises:
+            ClaimLost: somebody took over.
+        """
+        with self._records.session():
+            record, before = self.check(), self.stage.before
+            if draft:
+                self._publish(draft)
+            # The stage before may have been done again in the meantime.
+            stale = before is not None and record.get(f"{before}_result") != fields.get(self._key("input"))
+            self._close(
+                **{
+                    self._key("status"): "pending" if stale else "completed",
+                    self.stage.counter: segments,
+                    self._key("error"): None,
+                    self._key("attempts"): None,
+                    self._key("reason"): f"{before} has another result" if stale else None,
+                },
+                **fields,
+            )
+
+    def _publish(self, draft: artifacts.Draft) -> None:
+        """Killed at any moment here, nothing is made a second time and nothing is left lying."""
+        draft.publish()
+        if self.forced:  # from now on the result may be taken over
+            self._records.update_video_status(self.video_name, **{self._key("reason"): None})
+        artifacts.drop_part(draft.path)
+
+    def fail(self, error: str) -> None:
+        """Put the error into the record; the stage is pending again."""
+        with self._records.session():
+            attempts = self.check().get(self._key("attempts"), 0)
+            self._close(
+                **{
+                    self._key("status"): "pending",
+                    self._key("error"): error[:1000],
+                    self._key("attempts"): attempts + 1,
+                }
+            )
+
+    def give_back(self) -> None:
+        """Interrupted: the stage is pending again, and the next run goes on."""
+        with self._records.session():
+            self.check()
+            self._close(**{self._key("status"): "pending"})
+
+    def _close(self, **fields: Any) -> None:
+        self._records.update_video_status(
+            self.video_name,
+            **{self._key("end_time"): now(), self._key("owner"): None, self._key("heartbeat"): None, **fields},
+        )
+        self._closed = True
+
+    def _key(self, field: str) -> str:
+        return f"{self.stage.prefix}_{field}"
+
+    def _beat(self) -> None:
+        while not self._over.wait(HEARTBEAT_SECONDS):
+            try:
+                with self._records.session():
+                    self.check()
+                    self._records.update_video_status(self.video_name, **{self._key("heartbeat"): time.time()})
+            except ClaimLost:
+                return
+            except Exception as error:  # busy, or a server that is away for a while: the next one may get through
+                log.info("heartbeat of %s: %s", self.video_name, error)
+
+    def __enter__(self) -> "Claim":
+        self._heart.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._over.set()
+        self._heart.join()
+        if self._closed or isinstance(error, ClaimLost):
+            return
+        try:
+            if isinstance(error, Exception) and not isinstance(error, EngineError):
+                self.fail(" ".join(f"{error}".split()) or type(error).__name__)
+            else:
+                self.give_back()
+        except (ClaimLost, UserError) as fault:  # what ended the work is told by who raised it
+            log.warning("%s", fault)
+
+
+@contextmanager
+def claim(
+    records: Records,
+    data_dir: Path,
+    stage: Stage,
+    video_name: str,
+    why: Callable[[Record], str | None],
+    seen: Record | None = None,
+    create: Callable[[], None] | None = None,
+) -> Iterator[Claim]:
+    """Take a stage of a video for this process while the block runs.
+
+    Args:
+        data_dir: of the results; the lock files lie in it.
+        why: the reason for which the stage is due, by the record as it is now.
+        seen: the record as it was when it was decided what to do: what was finished since is not done again.
+        create: makes the record where there is none, or brings it up to date.
+
+    Raises:
+        Held: somebody else works on it.
+        NotDue: `why` gave none.
+        ClaimLost: inside the block, by the claim's own methods.
+    """
+    path = artifacts.lock_path(data_dir, video_name, stage.prefix)
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Held(describe_owner(stage, records.get_video_status(video_name))) from None
+    except OSError as error:
+        remedy = "make room, mend the folder's rights, or delete it"
+        raise UserError(f"{path}: cannot be locked: {error.strerror}; {remedy}") from None
+    try:
+        with _written(records, stage, video_name, why, seen, create) as held:
+            yield held
+    finally:
+        lock.release()
+
+
+def _written(
+    records: Records,
+    stage: Stage,
+    video_name: str,
+    why: Callable[[Record], str | None],
+    seen: Record | None,
+    create: Callable[[], None] | None,
+) -> Claim:
+    """Write the claim into the record, if nobody else has."""
+    host = socket.gethostname()
+    owner = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    with records.session():
+        record = records.get_video_status(video_name)
+        if by := held_elsewhere(stage, record, host, time.time()):
+            raise Held(by)
+        reason = why(record)
+        if reason is None or (seen is not None and done_since(stage, seen, record)):
+            raise NotDue
+        if create:
+            create()
+        mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
+        records.update_video_status(video_name, **{f"{stage.prefix}_{field}": value for field, value in mine.items()})
+        claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
+    if records.chroma_url:
+        time.sleep(SETTLE_SECONDS)
+        try:
+            claimed.check()
+        except ClaimLost:
+            raise Held(describe_owner(stage, records.get_video_status(video_name))) from None
+    return claimed

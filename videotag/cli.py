@@ -1,0 +1,308 @@
+"""What the scripts have in common: options, what they print, progress, exit codes."""
+
+import argparse
+import difflib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, TypeVar
+
+from videotag.claims import Held, NotDue, Record, Stage
+from videotag.errors import ClaimLost, EngineError, UserError, printable
+
+log = logging.getLogger("videotag")
+
+OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+PLAIN_SECONDS = 10.0
+"""How often progress is printed where there is no terminal."""
+
+Made = TypeVar("Made")
+_BACKGROUND = "background"
+
+
+def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> argparse.ArgumentParser:
+    """A parser with the common options. `manual` is the script's docstring; `stage` adds what only stages know."""
+    made = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common = made.add_argument_group("common options")
+    if database:
+        common.add_argument("--db", default="chroma_db", metavar="FOLDER", help="the database's folder (chroma_db)")
+        common.add_argument(
+            "--chroma-url",
+            default=os.environ.get("CHROMA_URL") or None,
+            metavar="URL",
+            help="a ChromaDB server instead, such as http://127.0.0.1:8000; the environment's CHROMA_URL too",
+        )
+    if stage:
+        common.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="for results (data)")
+        common.add_argument("--only", action="append", metavar="NAME", help="this video only; may be repeated")
+        common.add_argument("--force", action="store_true", help="do again what is done already")
+        common.add_argument("--dry-run", action="store_true", help="say what would run and why, and do nothing")
+    common.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
+    return made
+
+
+def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a script's work and turn how it ends into an exit code: 0, 1, 2, 130, or 128 and the signal that ended it."""
+    _log_to_stderr(args.debug)
+    # These by default end the process in the middle of ChromaDB's index save; SystemExit lets it close.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _exit_on_signal)
+    try:
+        return script(args)
+    except (KeyboardInterrupt, SystemExit) as end:
+        say("interrupted; run the same command again to go on")
+        return int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
+    except UserError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        _trace(args.debug)
+        return USAGE
+    except BrokenPipeError:
+        # The reader (`| head`) has left: nothing more can be printed, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+
+
+def in_background(work: Callable[[], Made]) -> Made:
+    """What `work` gives, done in a thread of its own: a library that is busy for a minute cannot hold Ctrl-C back."""
+    outcome: futures.Future[Made] = futures.Future()
+
+    def worker() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=worker, name=_BACKGROUND, daemon=True).start()
+    while not outcome.done():
+        futures.wait([outcome], timeout=0.2)  # without a timeout Windows would not let a signal in
+    return outcome.result()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this code, not waiting for what an interruption has left `in_background`."""
+    if any(thread.name == _BACKGROUND for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Python would tear the library down under the thread that is in it
+    sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Print a line for the user, without anything that could steer the terminal."""
+    _write(printable(text), sys.stdout)
+
+
+def complain(text: str) -> None:
+    """Print a line about something wrong to standard error."""
+    _write(f"error: {printable(text)}", sys.stderr)
+
+
+def _write(line: str, stream: TextIO) -> None:
+    if "tqdm" in sys.modules:  # a bar may be on the screen: lines go above it
+        from tqdm import tqdm
+
+        tqdm.write(line, file=stream)
+        stream.flush()
+    else:
+        print(line, file=stream, flush=True)
+
+
+def short(error: BaseException) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+@dataclass
+class Report:
+    """What a stage did: names of videos by how they ended. Printed as the last lines, and turned into the exit code."""
+
+    stage: str
+    where: str
+    debug: bool = False
+    done: list[str] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def skip(self, name: str, why: str) -> None:
+        self.skipped.setdefault(why, []).append(name)
+
+    def fail(self, name: str, error: BaseException) -> None:
+        """Note a video that failed. Call it while the error is being handled: --debug shows the traceback."""
+        self.failed.append((name, short(error)))
+        complain(f"{name}: {short(error)}")
+        _trace(self.debug)
+
+    @contextmanager
+    def outcome_of(self, name: str) -> Iterator[None]:
+        """Work on one video: however it ends, the report has it and the others go on.
+
+        Raises:
+            EngineError: that is nothing about this video.
+        """
+        try:
+            yield
+        except Held as held:
+            self.skip(name, f"held by {held}")
+        except NotDue:
+            self.skip(name, "done by another process")
+        except ClaimLost as lost:
+            self.skip(name, str(lost))
+        except EngineError:
+            raise
+        except Exception as error:
+            self.fail(name, error)
+
+    def finish(self) -> int:
+        """Print the last lines; give back the exit code."""
+        parts = [f"{len(self.done)} done"]
+        parts += [f"{len(names)} skipped ({why}{_names(names)})" for why, names in self.skipped.items()]
+        if self.failed:
+            parts.append("; ".join([f"{len(self.failed)} failed", *(f"{n}: {why}" for n, why in self.failed[:5])]))
+        say(f"{self.stage}: {', '.join(parts)}; results: {self.where}")
+        return SOME_FAILED if self.failed else OK
+
+
+def _names(names: list[str]) -> str:
+    return f": {', '.join(names)}" if len(names) <= 5 else ""
+
+
+def chosen(names: Iterable[str], only: list[str] | None) -> Callable[[str], bool]:
+    """Whether a video is among those asked for by --only.
+
+    Raises:
+        UserError: a name that is not there, with the nearest one.
+    """
+    if not only:
+        return lambda name: True
+    known = set(names)
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UserError(f"--only {name}: no such video" + (f"; did you mean {near[0]}?" if near else ""))
+    return set(only).__contains__
+
+
+def due_videos(
+    records: Any,
+    stage: Stage,
+    args: argparse.Namespace,
+    report: Report,
+    why: Callable[[Record], str | None],
+    finished_too: bool,
+) -> list[dict[str, Any]]:
+    """The records of the videos for which a stage is due; of the others the report says why not.
+
+    Asks the database for those that are unfinished: reading all of 10,000 records takes seconds.
+
+    Args:
+        records: the `ChromaDBManager`.
+        why: the reason for which a video is due, or None.
+        finished_too: look at the finished ones as well, though neither --force nor the status says so.
+    """
+    ready = {f"{stage.before}_status": "completed"}
+    unfinished = {} if finished_too or args.force else {f"{stage.prefix}_status": ["pending", "processing"]}
+    with records.session():
+        names = records.video_names()
+        candidates = records.list_videos({**ready, **unfinished})
+        waiting = set(records.video_names({f"{stage.before}_status": ["pending", "processing"]}))
+    asked_for = chosen(names, args.only)
+    reasons = {}
+    due = []
+    for record in candidates:
+        if asked_for(record["video_name"]) and (reason := why(record)):
+            reasons[record["video_name"]] = reason
+            due.append(record)
+    for name in filter(asked_for, names):
+        if name not in reasons:
+            report.skip(name, f"{stage.before} is not completed" if name in waiting else "done before")
+        elif args.dry_run:
+            say(f"{name}: would run: {reasons[name]}")
+            report.skip(name, "dry run")
+    return [] if args.dry_run else due
+
+
+class Progress:
+    """A bar with rate and time left on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, what: str, total: float, unit: str, done: float = 0.0) -> None:
+        from tqdm import tqdm
+
+        self._what, self._total, self._unit = printable(what), total, unit
+        self._done = self._first = done
+        self._started = self._printed = time.monotonic()
+        self._bar: Any = None
+        self._over = False
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=round(total, 1), initial=round(done, 1), desc=self._what, unit=unit, leave=False)
+
+    def to(self, done: float) -> None:
+        """Say that so much of the total is done."""
+        if self._over:  # told by a thread that was left behind
+            return
+        done = min(max(done, self._done), self._total)
+        if self._bar is not None:
+            self._bar.update(round(done - self._done, 1))
+        self._done = done
+        if self._bar is None and time.monotonic() - self._printed >= PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            say(self._line())
+
+    def add(self, more: float = 1) -> None:
+        self.to(self._done + more)
+
+    def _line(self) -> str:
+        rate = (self._done - self._first) / (time.monotonic() - self._started)
+        left = f", {clock((self._total - self._done) / rate)} left" if rate > 0 else ""
+        return f"{self._what}: {self._done:.0f} of {self._total:.0f} {self._unit}, {rate:.1f} {self._unit}/s{left}"
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over = True
+        if self._bar is not None:
+            self._bar.close()
+
+
+def clock(seconds: float) -> str:
+    """`mm:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+class _Log(logging.Handler):
+    """Log lines that leave a progress bar whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _write(printable(self.format(record)), sys.stderr)
+
+
+def _log_to_stderr(debug: bool) -> None:
+    handler = _Log()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.DEBUG if debug else logging.WARNING)
+    log.propagate = False
+
+
+def _exit_on_signal(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+def _trace(debug: bool) -> None:
+    if debug:
+        for line in traceback.format_exc().splitlines():
+            print(printable(line), file=sys.stderr)

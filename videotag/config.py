@@ -1,0 +1,157 @@
+"""videos_config.json: the list of videos. Read by phase 1 alone, and never written by a program."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from videotag.errors import UserError, printable
+
+MAX_NAME_BYTES = 200
+"""A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
+
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
+_FIELDS = {"name": str, "path": str, "language": str, "description": str, "force_reprocess": bool}
+_REQUIRED = ("name", "path", "language")
+_MOST_MISTAKES = 20
+
+
+@dataclass(frozen=True)
+class Video:
+    """One entry of the list. `language` is ISO 639-1 in lower case, or "auto"."""
+
+    name: str
+    path: str
+    language: str
+    description: str = ""
+    force_reprocess: bool = False
+
+    @property
+    def config_hash(self) -> str:
+        """Changes when the entry does, so that a `force_reprocess` left standing counts once."""
+        entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
+        return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def load_videos(path: Path) -> list[Video]:
+    """Read and check the list of videos.
+
+    Raises:
+        UserError: the mistakes of the file (the first 20), a line each, that names the entry and the field.
+    """
+    entries = _entries(path)
+    mistakes = [f"{path}: {mistake}" for mistake in _mistakes(entries)]
+    if len(mistakes) > _MOST_MISTAKES:
+        mistakes[_MOST_MISTAKES:] = [f"{path}: and {len(mistakes) - _MOST_MISTAKES} more mistakes"]
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return [Video(**{**entry, "language": entry["language"].lower()}) for entry in entries]
+
+
+def _entries(path: Path) -> list[Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=partial(_once, path))
+    except FileNotFoundError:
+        raise UserError(f'{path}: not found; write {{"videos": [{{"name", "path", "language"}}, ...]}} to it') from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise UserError(f"{path}: is nested too deeply to be a list of videos") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: is not JSON: {error}; mend that place") from None
+    except ValueError:
+        raise UserError(f"{path}: holds a number of thousands of digits; take it out") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; mend its rights, or name another list") from None
+    videos = config.get("videos") if isinstance(config, dict) else None
+    if not isinstance(videos, list):
+        raise UserError(f'{path}: must be {{"videos": [...]}}')
+    return videos
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Of a field that is given twice Python would take the last without a word."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice, _ = Counter(field for field, _ in pairs).most_common(1)[0]
+        raise UserError(f'{path}: "{printable(twice)[:60]}" is given twice in one place; take one out')
+    return fields
+
+
+def _mistakes(entries: list[Any]) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict):
+            yield f"video {number}: must be an object with name, path and language"
+            continue
+        label = f"video {number}"
+        if isinstance(entry.get("name"), str):
+            label += f" ({printable(entry['name'])[:60]})"
+        for mistake in [*_field_mistakes(entry), *_value_mistakes(entry)]:
+            yield f"{label}: {mistake}"
+        if isinstance(entry.get("name"), str):
+            key = name_key(entry["name"])
+            if key in seen:
+                yield f"{label}: name: is also the name of video {seen[key]}; names must differ, regardless of case"
+            seen.setdefault(key, number)
+
+
+def _field_mistakes(entry: dict[str, Any]) -> Iterator[str]:
+    for field in _REQUIRED:
+        if field not in entry:
+            yield f"{field}: is missing"
+    for field, value in entry.items():
+        if field not in _FIELDS:
+            yield f"{printable(field)[:60]}: is not a field; the fields are {', '.join(_FIELDS)}"
+        elif not isinstance(value, _FIELDS[field]):
+            yield f"{field}: must be {'true or false' if _FIELDS[field] is bool else 'text'}"
+
+
+def _value_mistakes(entry: dict[str, Any]) -> Iterator[str]:
+    name, path, language = (entry.get(field) for field in _REQUIRED)
+    if isinstance(name, str) and (mistake := name_mistake(name)):
+        yield f"name: {mistake}"
+    if isinstance(path, str) and (not path.strip() or "\0" in path):
+        yield "path: is empty" if not path.strip() else "path: holds a NUL character"
+    for field in ("path", "description"):
+        if any("\ud800" <= char <= "\udfff" for char in str(entry.get(field))):
+            yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
+    if isinstance(language, str) and not re.fullmatch(r"auto|[a-z]{2,3}", language.lower()):
+        yield f'language: "{printable(language)[:20]}" is not a language code such as "kk", "ru", "en", or "auto"'
+
+
+def name_key(name: str) -> str:
+    """The name as file systems that ignore case and Unicode form would see it."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def name_mistake(name: str) -> str | None:
+    """Why `name` cannot be part of file names and ids, or None.
+
+    Letters and digits of any script, `_`, `-`, `.`, and spaces inside: nothing that could leave the data folder.
+    """
+    if not name:
+        return "is empty"
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes"
+    if name != unicodedata.normalize("NFC", name):
+        return "has letters in decomposed form; write it in Unicode's composed form (NFC)"
+    bad = sorted({char for char in name if not _allowed(char)})
+    if bad:
+        return f"may hold letters, digits, _ - . and spaces, not {' '.join(map(ascii, bad))}"
+    if name[0] in " ." or name[-1] in " .":
+        return "must not begin or end with a space or a dot"
+    if name.split(".")[0].casefold() in _WINDOWS_DEVICES:
+        return "is a device name on Windows"
+    return None
+
+
+def _allowed(char: str) -> bool:
+    # Marks (M) belong to the letters of many scripts; cased or not, letters are L, digits N.
+    return char in "_-. " or unicodedata.category(char)[0] in "LNM"
