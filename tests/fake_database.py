@@ -1,0 +1,79 @@
+"""A database of scripted hits, with the methods that the search program calls."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from videotag.errors import UserError
+
+
+def hit(video: str = "news", start: float = 0.0, score: float = 0.9, **fields: Any) -> dict[str, Any]:
+    """A segment of 50 seconds as a search gives it."""
+    return {
+        "id": f"{video}_seg_{int(start // 35)}",
+        "video_name": video,
+        "video_path": f"video/{video}.mp4",
+        "segment_index": int(start // 35),
+        "start_time": float(start),
+        "end_time": float(start + 50),
+        "language": "ru",
+        "transcript": "",
+        "description": "",
+        "content_type": "новости",
+        "mood_atmosphere": "",
+        "confidence": "низкая",
+        "score": score,
+        **fields,
+    }
+
+
+class FakeDatabase:
+    """Gives its hits, in their order, as far as they pass the filters; `added` is a field of a hit here."""
+
+    def __init__(self, *hits: dict[str, Any]) -> None:
+        self.hits = hits
+        self.asked: list[Any] = []  # (question or place, limit) of each call
+        self.facets_of: list[str] = []
+        self.broken: BaseException | None = None
+
+    def search(
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        without: Mapping[str, list] | None = None,
+        added: tuple[str | None, str | None] | None = None,
+        time: tuple[float | None, float | None] | None = None,
+        **filters: Any,
+    ) -> list[dict[str, Any]]:
+        self.asked.append((query, limit))
+        if self.broken:
+            raise self.broken
+        kept = [
+            hit
+            for hit in self.hits
+            if all(_is_one_of(hit[field], wanted) for field, wanted in filters.items())
+            and not any(_is_one_of(hit[field], unwanted) for field, unwanted in (without or {}).items())
+            and _between(hit.get("added", ""), hit.get("added", ""), added)
+            and _between(hit["start_time"], hit["end_time"], time)
+        ]
+        return kept[:limit]
+
+    def search_like(self, video_name: str, seconds: float, limit: int = 10, **keywords: Any) -> list[dict[str, Any]]:
+        if not any(h["video_name"] == video_name and h["start_time"] <= seconds <= h["end_time"] for h in self.hits):
+            raise UserError(f"{video_name}: has no such moment")
+        return self.search(f"{video_name}@{seconds}", limit, **keywords)
+
+    def facets(self, field: str) -> dict[Any, int]:
+        self.facets_of.append(field)
+        values = [hit.get(field) for hit in self.hits]
+        return dict(Counter(v for value in values if value for v in (value if isinstance(value, list) else [value])))
+
+
+def _is_one_of(value: Any, wanted: list) -> bool:
+    return bool(set(value if isinstance(value, list) else [value]) & set(wanted))
+
+
+def _between(first: Any, last: Any, bounds: tuple[Any, Any] | None) -> bool:
+    low, high = bounds or (None, None)
+    return (low is None or last >= low) and (high is None or first < high)
