@@ -1,0 +1,179 @@
+"""A project folder in a temporary place, scripted engines, and the scripts run on them."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+import load_data_to_chroma
+import phase1_whisper_frames
+import phase2_vllm_analysis
+from db_manager import ChromaDBManager
+from videotag import artifacts
+from videotag.analyzers import Analysis, Result, Segment
+from videotag.transcribers import Transcription, Word
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLE = SAMPLES / "ru_news.mp4"
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Started in a shell's background: the scripts that the tests start would inherit the deafness to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class FakeTranscriber:
+    """Says a word in the middle of each whole second of the audio: " 0", " 1", ..."""
+
+    name = "fake"
+
+    def __init__(self, model: str = "base", language: str = "ru") -> None:
+        self.made_by = {"transcriber": "faster-whisper", "model": model, "device": "none", "transcriber_version": "0"}
+        self.language = language
+        self.heard: list[float] = []  # lengths of the stretches that were given, in seconds
+        self.asked: list[str | None] = []
+        self.break_at: int | None = None  # the call that is interrupted, counted from 0
+
+    def transcribe(
+        self, audio: np.ndarray, language: str | None, heard: Callable[[float], None] | None = None
+    ) -> Transcription:
+        if self.break_at == len(self.heard):
+            self.break_at = None
+            raise KeyboardInterrupt
+        seconds = len(audio) / 16_000
+        self.heard.append(seconds)
+        self.asked.append(language)
+        words = tuple(Word(f" {n}", n + 0.25, n + 0.75, 0.5) for n in range(int(seconds)))
+        return Transcription(words, language or self.language, 1.0 if language else 0.75)
+
+
+class FakeAnalyzer:
+    """Describes a segment by its number; scripted to fail or to be interrupted at some."""
+
+    name = "fake"
+    description = ""
+
+    def __init__(self, analyzer: str = "local", output_language: str = "ru") -> None:
+        self.made_by = {"analyzer": analyzer, "model": "none"}
+        self.output_language = output_language
+        self.seen: list[Segment] = []
+        self.results: dict[tuple[str, int], Result | BaseException] = {}
+
+    def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
+        for segment in segments:
+            scripted = self.results.get((segment.video_name, segment.segment_index))
+            if isinstance(scripted, BaseException):
+                raise scripted
+            self.seen.append(segment)
+            yield segment, scripted or analysis(f"{segment.video_name} {segment.segment_index}")
+
+
+def analysis(description: str, **changes: Any) -> Analysis:
+    fields = {
+        "description": description,
+        "dialogue_translation": "",
+        "on_screen_text": [],
+        "keywords": ["снег"],
+        "content_type": "новости",
+        "mood_atmosphere": "",
+        "confidence": "средняя",
+        "scene_change": False,
+    }
+    return Analysis(**{**fields, **changes})
+
+
+class Project:
+    """A folder with a list of videos, results and a database; the scripts run on it with scripted engines."""
+
+    def __init__(self, folder: Path, capsys: Any, embedder: Any) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.transcriber = FakeTranscriber()
+        self.analyzer = FakeAnalyzer()
+        self.embedder = embedder
+        self.loads: list[str] = []  # engines that were built, in order
+        self.out = ""  # what the last run printed
+        self.err = ""
+        self._capsys = capsys
+
+    @property
+    def db(self) -> ChromaDBManager:
+        return ChromaDBManager(self.folder / "chroma_db", embedder=self.embedder)
+
+    def video(self, name: str = "news.mp4", streams: str = "av") -> str:
+        """A copy of the sample, whole, or with its sound or its pictures only. Its path."""
+        path = self.folder / name
+        if streams == "av":
+            shutil.copyfile(SAMPLE, path)
+        else:
+            remux(SAMPLE, path, "audio" if streams == "a" else "video")
+        return str(path)
+
+    def config(self, *entries: dict[str, Any]) -> None:
+        (self.folder / "videos_config.json").write_text(json.dumps({"videos": entries}), encoding="utf-8")
+
+    def one_video(self, **changes: Any) -> None:
+        self.config({"name": "news", "path": self.video(), "language": "ru", **changes})
+
+    def record(self, name: str = "news") -> dict[str, Any]:
+        return self.db.get_video_status(name)
+
+    def phase1(self, *args: str) -> int:
+        def load(transcriber: str, model: str, device: str, sequential: bool) -> FakeTranscriber:
+            self.loads.append(f"transcriber {model}")
+            self.transcriber.made_by["model"] = model
+            return self.transcriber
+
+        config = ["--config", str(self.folder / "videos_config.json")]
+        return self._run(phase1_whisper_frames.main, [*config, *args], load)
+
+    def phase2(self, *args: str) -> int:
+        def load(name: str, output_language: str, options: Any) -> FakeAnalyzer:
+            self.loads.append(f"analyzer {name}")
+            self.analyzer.made_by["analyzer"] = name
+            self.analyzer.output_language = output_language
+            return self.analyzer
+
+        return self._run(phase2_vllm_analysis.main, list(args), load)
+
+    def load(self, *args: str) -> int:
+        def load(name: str, model: str | None) -> Any:
+            self.loads.append(f"embedder {name}")
+            return self.embedder
+
+        return self._run(load_data_to_chroma.main, list(args), load)
+
+    def result1(self, name: str = "news") -> dict[str, Any]:
+        found = artifacts.read_phase1(artifacts.phase1_path(self.data, name))
+        assert found is not None
+        return found
+
+    def result2(self, name: str = "news") -> dict[str, Any]:
+        found = artifacts.read_phase2(artifacts.phase2_path(self.data, name))
+        assert found is not None
+        return found
+
+    def files(self) -> list[str]:
+        """Names of the files in data/, without the locks."""
+        return sorted(path.name for path in self.data.iterdir() if path.is_file())
+
+    def _run(self, main: Callable[..., int], args: list[str], load: Any) -> int:
+        self._capsys.readouterr()
+        code = main([*args, "--data-dir", str(self.data), "--db", str(self.folder / "chroma_db")], load)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+
+def remux(source: Path, target: Path, kind: str) -> None:
+    """Copy the streams of one kind into another file, without coding them again."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = next(s for s in old.streams if s.type == kind)
+        copy = new.add_stream_from_template(stream)
+        for packet in old.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)

@@ -1,0 +1,314 @@
+"""Phase 1 on real files with a scripted ear: what it writes, when it runs, and how it goes on."""
+
+import io
+import os
+import shutil
+
+import pytest
+from PIL import Image
+
+import phase1_whisper_frames
+from videotag import artifacts, media
+from videotag.errors import UserError
+
+PLAN_FIELDS = {
+    "video_name": str,
+    "video_path": str,
+    "language": str,
+    "phase1_status": str,
+    "phase1_start_time": str,
+    "phase1_segments_created": int,
+    "phase2_status": str,
+    "db_load_status": str,
+    "video_duration": float,
+    "total_segments": int,
+    "width": int,
+    "height": int,
+    "fps": float,
+    "created_at": str,
+    "updated_at": str,
+}
+
+
+def test_the_record_has_every_field_of_the_plan(project):
+    project.one_video()
+    assert project.phase1() == 0
+    record = project.record()
+    assert {field: type(record[field]) for field in PLAN_FIELDS} == PLAN_FIELDS
+    statuses = [record[f"{stage}_status"] for stage in ("phase1", "phase2", "db_load")]
+    assert statuses == ["completed", "pending", "pending"]
+    assert (record["width"], record["height"], record["fps"]) == (640, 360, 15.0)
+    assert record["total_segments"] == record["phase1_segments_created"] == len(project.result1()["segments"])
+
+
+def test_speech_and_frames_are_dealt_out(project):
+    project.one_video()
+    project.phase1()
+    result = project.result1()
+    duration = media.probe(str(project.folder / "news.mp4")).duration
+    starts = [segment["start_time"] for segment in result["segments"]]
+    assert starts == [35.0 * i for i in range(len(starts))]
+    assert result["segments"][-1]["end_time"] == duration
+    # The scripted word " n" has its middle at n + 0.5 s.
+    assert result["segments"][0]["transcript"].split() == [str(n) for n in range(50)]
+    assert result["segments"][1]["transcript"].split()[0] == "35"
+    for segment in result["segments"]:
+        times = [result["frames"][number]["time"] for number in segment["frames"]]
+        slice_ = segment["duration"] / 6
+        middles = [segment["start_time"] + slice_ * (k + 0.5) for k in range(6)]
+        # 15 frames/s: the frame on screen began less than 0.0667 s before.
+        assert all(0 <= middle - time < 0.0668 for middle, time in zip(middles, times, strict=True))
+    assert all(Image.open(io.BytesIO(frame["jpeg"])).size == (640, 360) for frame in result["frames"])
+    assert len({frame["time"] for frame in result["frames"]}) == len(result["frames"])
+
+
+def test_a_second_run_does_nothing(project):
+    project.one_video()
+    project.phase1()
+    record, loads = project.record(), list(project.loads)
+    assert project.phase1() == 0
+    assert "1 skipped (done before: news)" in project.out
+    assert (project.record(), project.loads) == (record, loads)
+    assert project.files() == ["news_phase1_data.pkl"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "heard_again"),
+    [
+        (lambda p: os.utime(p.folder / "news.mp4", ns=(1, 1)), "the file changed", True),
+        (lambda p: p.one_video(language="kk"), "language changed", True),
+        (lambda p: p.one_video(force_reprocess=True), "force_reprocess is set", True),
+        (lambda p: p.config({"name": "news", "path": p.moved(), "language": "ru"}), "video_path changed", False),
+    ],
+)
+def test_a_change_of_the_list_or_the_file(project, change, reason, heard_again):
+    project.one_video()
+    project.moved = lambda: str(shutil.copy2(project.folder / "news.mp4", project.folder / "moved.mp4"))
+    os.utime(project.folder / "news.mp4", ns=(0, 0))
+    project.phase1()
+    heard = len(project.transcriber.heard)
+    change(project)
+    if reason != "the file changed":
+        os.utime(project.folder / "news.mp4", ns=(0, 0))
+    assert project.phase1() == 0
+    assert f"news: {reason}" in project.out
+    assert (len(project.transcriber.heard) > heard) is heard_again
+    assert project.phase1() == 0
+    assert "done before: news" in project.out
+
+
+def test_a_new_description_needs_no_new_ear(project):
+    project.config({"name": "news", "path": project.video(), "language": "ru"})
+    project.phase1()
+    project.config(
+        {"name": "news", "path": str(project.folder / "news.mp4"), "language": "ru", "description": "зимний город"}
+    )
+    assert project.phase1() == 0
+    assert "news: description changed" in project.out
+    assert "taken over" in project.out
+    assert project.record()["description"] == "зимний город"
+    assert project.loads == ["transcriber base"]
+
+
+def test_only_a_named_model_makes_finished_work_due(project):
+    project.one_video()
+    project.phase1("--whisper-model", "large-v3")
+    project.phase1()
+    assert project.loads == ["transcriber large-v3"]
+    project.phase1("--whisper-model", "base")
+    assert "news: model changed from large-v3 to base" in project.out
+    assert project.loads == ["transcriber large-v3", "transcriber base"]
+    assert project.result1()["made_by"]["model"] == "base"
+
+
+def test_other_windows_are_another_result(project):
+    project.one_video()
+    project.phase1()
+    assert project.phase1("--segment-seconds", "20", "--overlap-seconds", "5", "--frames-per-segment", "2") == 0
+    assert [s["start_time"] for s in project.result1()["segments"]][:3] == [0.0, 15.0, 30.0]
+    assert all(len(segment["frames"]) == 2 for segment in project.result1()["segments"])
+
+
+def test_a_lost_database_comes_back_from_the_results(project):
+    project.one_video()
+    project.phase1()
+    before = project.record()
+    shutil.rmtree(project.folder / "chroma_db")
+    assert project.phase1() == 0
+    assert project.loads == ["transcriber base"]
+    changing = {"created_at", "updated_at", "phase1_start_time", "phase1_end_time"}
+    after = project.record()
+    assert {k: v for k, v in after.items() if k not in changing} == {
+        k: v for k, v in before.items() if k not in changing
+    }
+
+
+def test_force_does_it_again_and_what_follows_is_due(project):
+    project.one_video()
+    project.phase1()
+    project.phase2()
+    assert project.phase1("--force") == 0
+    assert project.loads.count("transcriber base") == 2
+    assert project.record()["phase2_status"] == "pending"
+    assert project.record()["phase2_reason"] == "phase 1 was done again"
+
+
+def test_no_sound_and_no_pictures(project):
+    project.config(
+        {"name": "silent", "path": project.video("silent.mp4", "v"), "language": "ru"},
+        {"name": "radio", "path": project.video("radio.mp4", "a"), "language": "ru"},
+    )
+    assert project.phase1() == 0
+    silent, radio = project.result1("silent"), project.result1("radio")
+    assert {segment["transcript"] for segment in silent["segments"]} == {""}
+    assert all(len(segment["frames"]) == 6 for segment in silent["segments"])
+    assert radio["segments"][0]["transcript"].startswith("0 1 2")
+    assert (radio["frames"], radio["width"], radio["fps"]) == ([], 0, 0.0)
+    assert [project.record(name)["phase1_status"] for name in ("silent", "radio")] == ["completed", "completed"]
+
+
+def test_a_language_that_is_not_known_is_heard_and_stored(project):
+    project.one_video(language="auto")
+    project.transcriber.language = "kk"
+    assert project.phase1() == 0
+    record = project.record()
+    assert (record["language"], record["detected_language"]) == ("auto", "kk")
+    assert record["language_probability"] == 0.75
+    assert project.result1()["spoken_language"] == "kk"
+
+
+def test_the_recognised_language_is_kept_for_the_rest(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 20.0)
+    project.one_video(language="auto")
+    project.phase1()
+    assert len(project.transcriber.asked) > 2
+    assert project.transcriber.asked == [None] + ["ru"] * (len(project.transcriber.asked) - 1)
+
+
+def test_one_bad_file_does_not_stop_the_others(project):
+    (project.folder / "text.mp4").write_text("no video")
+    project.config(
+        {"name": "text", "path": str(project.folder / "text.mp4"), "language": "ru"},
+        {"name": "none", "path": str(project.folder / "none.mp4"), "language": "ru"},
+        {"name": "news", "path": project.video(), "language": "ru"},
+    )
+    assert project.phase1() == 1
+    assert project.record("news")["phase1_status"] == "completed"
+    for name in ("text", "none"):
+        record = project.record(name)
+        assert record["phase1_status"] == "pending"
+        assert f"{name}.mp4" in record["phase1_error"]
+        assert record["phase1_attempts"] == 1
+        assert record["phase1_error"] in project.err
+    assert "1 done, 2 failed" in project.out
+    project.phase1()
+    assert project.record("none")["phase1_attempts"] == 2
+
+
+def test_a_mended_file_is_done(project):
+    project.config({"name": "news", "path": str(project.folder / "news.mp4"), "language": "ru"})
+    assert project.phase1() == 1
+    project.video()
+    assert project.phase1() == 0
+    assert "phase1_error" not in project.record()
+    assert project.record()["width"] == 640
+
+
+def test_mistakes_in_the_list_touch_nothing(project):
+    project.config({"name": "../news", "path": "", "language": "ru"}, {"name": "b"})
+    assert project.phase1() == 2
+    assert len(project.err.splitlines()) == 4
+    assert os.listdir(project.folder) == ["videos_config.json"]
+
+
+def test_an_unknown_name_is_told_with_the_nearest(project):
+    project.one_video()
+    assert project.phase1("--only", "new") == 2
+    assert "--only new: no such video; did you mean news?" in project.err
+
+
+def test_only(project):
+    path = project.video()
+    project.config({"name": "news", "path": path, "language": "ru"}, {"name": "other", "path": path, "language": "ru"})
+    assert project.phase1("--only", "other") == 0
+    assert [record["video_name"] for record in project.db.list_videos()] == ["other"]
+
+
+def test_a_dry_run_says_why_and_does_nothing(project):
+    project.one_video()
+    assert project.phase1("--dry-run") == 0
+    assert "news: would run: new" in project.out
+    assert sorted(os.listdir(project.folder)) == ["news.mp4", "videos_config.json"]
+
+
+def test_an_engine_that_cannot_be_had_is_no_fault_of_a_video(project):
+    project.one_video()
+
+    def load(*args):
+        raise UserError("Whisper model giant: cannot be loaded; give a known name")
+
+    project._run(phase1_whisper_frames.main, ["--config", str(project.folder / "videos_config.json")], load)
+    assert "Whisper model giant" in project.err
+    assert project.record()["phase1_status"] == "pending"
+    assert "phase1_error" not in project.record()
+
+
+def test_an_interrupted_ear_goes_on_where_it_was(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.phase1()
+    whole, heard = project.result1()["result_id"], list(project.transcriber.heard)
+    assert len(heard) > 3
+    for stop in range(1, len(heard)):
+        shutil.rmtree(project.data)
+        shutil.rmtree(project.folder / "chroma_db")
+        project.transcriber.heard = []
+        project.transcriber.break_at = stop
+        assert project.phase1() == 130
+        assert project.record()["phase1_status"] == "pending"
+        assert project.files() == ["news_phase1_data.pkl.part"]
+        assert project.phase1() == 0
+        assert project.transcriber.heard == heard  # each stretch once
+        assert project.result1()["result_id"] == whole
+        assert project.files() == ["news_phase1_data.pkl"]
+
+
+def test_interrupted_frames_go_on_where_they_were(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "FRAME_BATCH", 4)
+    project.one_video()
+    project.phase1()
+    whole = project.result1()
+    shutil.rmtree(project.data)
+    shutil.rmtree(project.folder / "chroma_db")
+    pictures, decoded = media.pictures, []
+
+    def stopped(path, times):
+        for picture in pictures(path, times):
+            if len(decoded) == 6:
+                raise KeyboardInterrupt
+            decoded.append(picture.asked)
+            yield picture
+
+    monkeypatch.setattr(media, "pictures", stopped)
+    assert project.phase1() == 130
+    project.loads.clear()
+
+    def counted(path, times):
+        for picture in pictures(path, times):
+            decoded.append(picture.asked)
+            yield picture
+
+    monkeypatch.setattr(media, "pictures", counted)
+    assert project.phase1() == 0
+    assert project.loads == []  # all speech was in the part
+    assert project.result1()["result_id"] == whole["result_id"]
+    # The batch in hand, two frames of four, is all that was done twice.
+    assert len(decoded) == 6 * len(whole["segments"]) + 2
+
+
+def test_the_result_holds_plain_values_only(project):
+    project.one_video()
+    project.phase1()
+    # A pickle of anything else, numpy's numbers among them, is refused here.
+    data = artifacts.phase1_path(project.data, "news").read_bytes()
+    assert artifacts.plain_loads(data)["format"] == 1
