@@ -1,0 +1,350 @@
+"""Phase 2: what each segment shows, in words: description, translation, keywords.
+
+In:   the database's list of videos, and data/{video}_phase1_data.pkl.
+Out:  data/{video}_phase2_vllm_analysis.json, and the state in the database (video_files).
+
+    python phase2_vllm_analysis.py                                    all videos that are due
+    python phase2_vllm_analysis.py --analyzer vllm                    with Qwen2.5-VL on a GPU
+    python phase2_vllm_analysis.py --output-language kk               descriptions in Kazakh; Russian by default
+    python phase2_vllm_analysis.py --dry-run                          what would run, and why
+
+`--analyzer auto`, the default, takes vLLM where it and a CUDA GPU are there, else `local`, and decides only for what is
+due anyway: work that another analyzer finished is done again only when you name one. Run it as often as you like: each
+segment is kept as soon as it is analyzed, and a run goes on where the last one was stopped.
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from db_manager import ChromaDBManager
+from videotag import artifacts, claims, cli
+from videotag.analyzers import (
+    ANALYZERS,
+    Analyzer,
+    EngineOptions,
+    Frame,
+    NotedAnalysis,
+    Result,
+    Segment,
+    SegmentFailure,
+    choose_analyzer,
+    load_analyzer,
+)
+from videotag.claims import PHASE2
+from videotag.errors import EngineError, UserError
+from videotag.segments import word_times
+
+DEFAULT_OUTPUT_LANGUAGE = "ru"
+UNREADABLE_SHARE = 0.2
+"""A video fails if more of its segments than this could not be analyzed."""
+
+
+def main(argv: list[str] | None = None, load: Callable[..., Analyzer] = load_analyzer) -> int:
+    args = options().parse_args(argv)
+    return cli.run(lambda args: work(args, load), args)
+
+
+def options() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__)
+    vision = parser.add_argument_group("analysis")
+    vision.add_argument("--analyzer", choices=["auto", *ANALYZERS], default="auto", help="the engine (auto)")
+    vision.add_argument("--output-language", metavar="CODE", help=f"to write in ({DEFAULT_OUTPUT_LANGUAGE})")
+    vision.add_argument("--model", metavar="MODEL", help="vllm, openai: name or folder of the model")
+    vision.add_argument("--base-url", metavar="URL", help="openai: the server; several, separated by commas")
+    vision.add_argument("--concurrency", type=int, metavar="N", help="openai: requests under way at once")
+    vision.add_argument("--tensor-parallel-size", type=int, metavar="N", help="vllm: GPUs that share the model")
+    vision.add_argument("--gpu-memory-utilization", type=float, metavar="SHARE", help="vllm: of the GPU's memory")
+    vision.add_argument("--max-model-len", type=int, metavar="TOKENS", help="vllm: prompt and answer together")
+    return parser
+
+
+def work(args: argparse.Namespace, load: Callable[..., Analyzer]) -> int:
+    named = {"output_language": args.output_language, "model": args.model}
+    named["analyzer"] = None if args.analyzer == "auto" else args.analyzer
+    named = {setting: value for setting, value in named.items() if value is not None}
+    if args.model and choose_analyzer(args.analyzer)[0] == "local":
+        raise UserError("--model: the analyzer local has no model; name another one with --analyzer")
+    db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
+    report = cli.Report("phase 2", str(args.data_dir), args.debug)
+    due = cli.due_videos(db, PHASE2, args, report, lambda record: why_due(record, named, args.force), bool(named))
+    run = Run(db, args, named, load, report)
+    try:
+        if due:
+            analyze(run, due)
+    except EngineError as error:
+        if not run.engine_ran:
+            raise
+        cli.complain(cli.short(error))
+        report.finish()
+        return cli.SOME_FAILED
+    return report.finish()
+
+
+def why_due(record: claims.Record, named: dict[str, Any], force: bool) -> str | None:
+    """Why phase 2 is due for a video, or None."""
+    return claims.due(PHASE2, record, named, json.loads(record.get("phase2_made_by", "{}")), force)
+
+
+class Run:
+    """One run over the videos that are due: the engine, the work in hand, and what came of it."""
+
+    def __init__(
+        self,
+        db: ChromaDBManager,
+        args: argparse.Namespace,
+        named: dict[str, Any],
+        load: Callable[..., Analyzer],
+        report: cli.Report,
+    ) -> None:
+        self.db, self.args, self.named, self.report = db, args, named, report
+        self.in_hand: dict[str, Work] = {}
+        self.total = 0
+        self.output_language = args.output_language or DEFAULT_OUTPUT_LANGUAGE
+        self._load = load
+        self._analyzer: Analyzer | None = None
+
+    @property
+    def engine_ran(self) -> bool:
+        """Whether the engine was built: what it raises then is no fault of the command line."""
+        return self._analyzer is not None
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """The engine, built when the first segment needs it."""
+        if self._analyzer is None:
+            name, why = choose_analyzer(self.args.analyzer)
+            cli.say(f"analyzer: {name} ({why})")
+            options = EngineOptions(**{field: getattr(self.args, field) for field in EngineOptions.__annotations__})
+            try:
+                self._analyzer = self._load(name, self.output_language, options)
+            except UserError as error:
+                raise EngineError(str(error)) from error
+            if self._analyzer.description:
+                cli.say(f"{name}: {self._analyzer.description}")
+        return self._analyzer
+
+
+def analyze(run: Run, due: list[dict[str, Any]]) -> None:
+    """Feed the segments of all due videos to the engine in one stream, and keep each result as it comes."""
+    segments = feed(run, due)
+    total = sum(record.get("total_segments", 0) for record in due)
+    try:
+        first = next(segments, None)  # everything may have been taken over: then no engine is built
+        if first is None:
+            return
+        # Closed at once when interrupted: an engine then drops what is under way.
+        results = run.analyzer.analyze(itertools.chain([first], segments))
+        with cli.Progress("segments", total, "segments") as progress, closing(results):
+            for segment, result in results:
+                keep(run, segment, result)
+                progress.add()
+    except BaseException as error:
+        # Whatever is in hand is given back with what is finished of it.
+        for work in list(run.in_hand.values()):
+            work.leave(error)
+        raise
+
+
+def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
+    """Claim one video after the other, as the engine asks for more, and give out the segments that are missing."""
+    for record in due:
+        work = None
+        with run.report.outcome_of(record["video_name"]):
+            work = begin(run, record)
+        if work is not None:
+            yield from work.missing()
+
+
+def begin(run: Run, record: dict[str, Any]) -> "Work | None":
+    """Claim a video; None if nothing is left to analyze of it."""
+    name = record["video_name"]
+    result = artifacts.phase2_path(run.args.data_dir, name)
+    with ExitStack() as stack:
+        claim = stack.enter_context(
+            claims.claim(
+                run.db,
+                run.args.data_dir,
+                PHASE2,
+                name,
+                lambda now: why_due(now, run.named, run.args.force),
+                record,
+            )
+        )
+        cli.say(f"{name}: {claim.reason}")
+        artifacts.sweep(result)
+        if take_over(run, claim, result):
+            return None
+        source = artifacts.phase1_path(run.args.data_dir, name)
+        phase1 = claim.result_before(source, artifacts.read_phase1(source), "phase1_whisper_frames.py")
+        work = Work(run, claim, result, phase1)
+        stack.push(work.close)
+        if work.left:
+            run.in_hand[name] = work
+            work.holds = stack.pop_all()
+            return work
+        work.finish()
+        return None
+
+
+def take_over(run: Run, claim: claims.Claim, path: Path) -> bool:
+    """Use the result in data/ if it was made of this very phase 1, as is asked for now."""
+    if claim.forced:
+        return False
+    found = artifacts.read_phase2(path)
+    if found is None or found["input"] != claim.record.get("phase1_result"):
+        return False
+    if claims.changed_setting(run.named, found["made_by"]):
+        return False
+    artifacts.drop_part(path)
+    complete(claim, found, again=False)
+    run.report.done.append(claim.video_name)
+    cli.say(f"{claim.video_name}: taken over from {path}")
+    return True
+
+
+class Work:
+    """One video in hand: its claim, what is analyzed of it and what is left."""
+
+    def __init__(self, run: Run, claim: claims.Claim, path: Path, phase1: dict[str, Any]) -> None:
+        self.holds: ExitStack | None = None
+        self._run, self._claim, self._path, self._phase1 = run, claim, path, phase1
+        self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}
+        if run.args.force:
+            artifacts.drop_part(path)
+        self._made_by = {**run.analyzer.made_by, "output_language": run.output_language}
+        header = {"stage": "phase2", "format": artifacts.FORMAT, "input": phase1["result_id"], **self._made_by}
+        self._part = artifacts.Part(artifacts.part_path(path), header)
+        self._analyses = {record["segment_index"]: record["analysis"] for record in self._part.records}
+        self._notes = {record["segment_index"]: record["note"] for record in self._part.records if record["note"]}
+        self._unreadable: dict[int, dict[str, Any]] = {}
+
+    @property
+    def left(self) -> list[int]:
+        """Indexes of the segments that have no result yet."""
+        return [index for index in self._segments if index not in self._analyses and index not in self._unreadable]
+
+    def missing(self) -> Iterator[Segment]:
+        frames = self._phase1["frames"]
+        for index in self.left:
+            segment = self._segments[index]
+            yield Segment(
+                video_name=self._claim.video_name,
+                video_path=self._claim.record["video_path"],
+                segment_index=index,
+                start_time=segment["start_time"],
+                end_time=segment["end_time"],
+                frames=tuple(Frame(frames[i]["time"], frames[i]["jpeg"]) for i in segment["frames"]),
+                transcript=segment["transcript"],
+                language=self._phase1["spoken_language"],
+                output_language=self._made_by["output_language"],
+            )
+
+    def keep(self, index: int, result: Result) -> None:
+        """Write down one result. A failure is not kept over a restart: the segment is tried again."""
+        self._claim.alive()
+        if isinstance(result, SegmentFailure):
+            self._unreadable[index] = {"segment_index": index, "reason": result.reason, "raw_text": result.raw_text}
+            return
+        if isinstance(result, NotedAnalysis):
+            self._notes[index] = result.note
+            result = result.analysis
+        self._analyses[index] = result.model_dump()
+        self._part.append(
+            {"segment_index": index, "analysis": self._analyses[index], "note": self._notes.get(index, "")}
+        )
+
+    def finish(self) -> None:
+        """All segments have a result: write the file and mark the video completed.
+
+        Raises:
+            UserError: too many segments could not be analyzed.
+        """
+        if len(self._unreadable) > UNREADABLE_SHARE * len(self._segments):
+            reason = next(iter(self._unreadable.values()))["reason"]
+            raise UserError(f"{len(self._unreadable)} of {len(self._segments)} segments were not analyzed: {reason}")
+        result = self._result()
+        self._part.close()
+        with artifacts.draft_phase2(self._path, result) as draft:
+            complete(self._claim, {**result, "result_id": draft.result_id}, again=True, draft=draft)
+        self._run.report.done.append(self._claim.video_name)
+        unreadable = f", {len(self._unreadable)} of them unreadable" if self._unreadable else ""
+        cli.say(f"{self._claim.video_name}: {len(self._segments)} segments{unreadable} in {self._path}")
+
+    def leave(self, error: BaseException | None) -> None:
+        """Take the work out of hand: as failed with an error, given back when interrupted."""
+        self._run.in_hand.pop(self._claim.video_name, None)
+        if self.holds is not None:
+            self.holds.__exit__(type(error) if error else None, error, None)
+
+    def close(self, *exc: object) -> None:
+        self._part.close()
+
+    def _result(self) -> dict[str, Any]:
+        phase1 = self._phase1
+        return {
+            "video_name": self._claim.video_name,
+            "video_path": self._claim.record["video_path"],
+            "language": phase1["spoken_language"],
+            "output_language": self._made_by["output_language"],
+            "video_duration": phase1["video_duration"],
+            "input": phase1["result_id"],
+            "made_by": self._made_by,
+            "created_at": artifacts.now(),
+            "segments": [self._entry(index) for index in sorted(self._analyses)],
+            "notes": [{"segment_index": index, "note": self._notes[index]} for index in sorted(self._notes)],
+            "unreadable": [self._unreadable[index] for index in sorted(self._unreadable)],
+        }
+
+    def _entry(self, index: int) -> dict[str, Any]:
+        segment = self._segments[index]
+        return {
+            "video_name": self._claim.video_name,
+            "segment_index": index,
+            "start_time": segment["start_time"],
+            "end_time": segment["end_time"],
+            "duration": segment["duration"],
+            "language": self._phase1["spoken_language"],
+            "transcript": segment["transcript"],
+            "word_times": word_times([(w["text"], w["start"]) for w in segment["words"]], segment["start_time"]),
+            **self._analyses[index],
+        }
+
+
+def keep(run: Run, segment: Segment, result: Result) -> None:
+    """Give a result to its video; the last one finishes it. A fault of one video leaves the others alone."""
+    work = run.in_hand.get(segment.video_name)
+    if work is None:  # it has failed, or was lost to another worker
+        return
+    with run.report.outcome_of(segment.video_name):
+        try:
+            work.keep(segment.segment_index, result)
+            if work.left:
+                return
+            work.finish()
+        except Exception as error:
+            work.leave(error)
+            raise
+        work.leave(None)
+
+
+def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: artifacts.Draft | None = None) -> None:
+    """Mark phase 2 completed. The load is due again, unless the result is the one that it loaded."""
+    claim.complete(
+        len(result["segments"]),
+        draft,
+        phase2_input=result["input"],
+        phase2_result=result["result_id"],
+        phase2_made_by=json.dumps(result["made_by"], ensure_ascii=False),
+        analyzer=result["made_by"]["analyzer"],
+        output_language=result["output_language"],
+        **claims.follow_up(PHASE2, claim.record, result["result_id"], again),
+    )
+
+
+if __name__ == "__main__":
+    cli.leave(main())

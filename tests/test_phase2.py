@@ -1,0 +1,269 @@
+"""Phase 2 with a scripted eye: what it writes, when it runs, and how it goes on."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from tests.pipeline import FakeAnalyzer, analysis
+from videotag import artifacts
+from videotag.analyzers import Analysis, EngineOptions, NotedAnalysis, SegmentFailure, choose_analyzer, load_analyzer
+from videotag.errors import EngineError
+
+FIELDS = [
+    "description",
+    "dialogue_translation",
+    "on_screen_text",  # the one that the plan does not have
+    "keywords",
+    "content_type",
+    "mood_atmosphere",
+    "confidence",
+    "scene_change",
+    "screen_times",  # nor this
+]
+
+
+@pytest.fixture
+def seen(project):
+    """A project whose videos have been through phase 1: "news" with three segments, "radio" without pictures."""
+    project.config(
+        {"name": "news", "path": project.video(), "language": "ru"},
+        {"name": "radio", "path": project.video("radio.mp4", "a"), "language": "kk"},
+    )
+    assert project.phase1() == 0
+    project.loads.clear()
+    return project
+
+
+def test_the_file_and_the_record(seen):
+    assert seen.phase2() == 0
+    record = seen.record()
+    assert (record["phase2_status"], record["db_load_status"]) == ("completed", "pending")
+    assert record["phase2_segments_analyzed"] == record["total_segments"] == 3
+    assert (record["analyzer"], record["output_language"]) == ("local", "ru")
+    result = json.loads((seen.data / "news_phase2_vllm_analysis.json").read_text(encoding="utf-8"))
+    assert [segment["description"] for segment in result["segments"]] == ["news 0", "news 1", "news 2"]
+    first = result["segments"][0]
+    assert [first[key] for key in ("video_name", "segment_index", "start_time", "end_time", "duration")] == [
+        "news",
+        0,
+        0.0,
+        50.0,
+        50.0,
+    ]
+    assert list(first)[-9:] == FIELDS
+    assert first["transcript"].startswith("0 1 2")
+    assert seen.files() == [
+        "news_phase1_data.pkl",
+        "news_phase2_vllm_analysis.json",
+        "radio_phase1_data.pkl",
+        "radio_phase2_vllm_analysis.json",
+    ]
+
+
+def test_what_an_analyzer_is_given(seen):
+    seen.phase2("--output-language", "kk")
+    given = {(s.video_name, s.segment_index): s for s in seen.analyzer.seen}
+    assert sorted(given) == [(name, index) for name in ("news", "radio") for index in range(3)]
+    news = given["news", 1]
+    assert [len(news.frames), news.start_time, news.end_time] == [6, 35.0, 85.0]
+    assert all(35 <= frame.time < 85 and frame.jpeg.startswith(b"\xff\xd8") for frame in news.frames)
+    assert (news.language, news.output_language) == ("ru", "kk")
+    assert news.transcript.split()[0] == "35"
+    assert os.path.basename(news.video_path) == "news.mp4"
+    assert (given["radio", 0].frames, given["radio", 0].language) == ((), "kk")
+
+
+def test_the_config_is_not_read(seen):
+    (seen.folder / "videos_config.json").unlink()
+    assert seen.phase2() == 0
+
+
+def test_a_second_run_does_nothing(seen):
+    seen.phase2()
+    seen.loads.clear()
+    assert seen.phase2() == 0
+    assert "2 skipped (done before: news, radio)" in seen.out
+    assert seen.loads == []
+
+
+def test_nothing_is_due_before_phase_1(project):
+    project.config({"name": "news", "path": "none.mp4", "language": "ru"})
+    project.phase1()
+    assert project.phase2() == 0
+    assert "1 skipped (phase1 is not completed: news)" in project.out
+
+
+def test_a_new_result_of_phase_1_is_analyzed_again(seen):
+    seen.phase2()
+    os.utime(seen.folder / "news.mp4", ns=(1, 1))
+    seen.phase1()
+    seen.loads.clear()
+    assert seen.phase2() == 0
+    assert "news: phase 1 was done again" in seen.out
+    assert len(seen.analyzer.seen) == 3 + 3 + 3
+
+
+def test_auto_never_redoes_what_a_named_analyzer_finished(seen):
+    seen.phase2("--analyzer", "vllm")
+    assert seen.record()["analyzer"] == "vllm"
+    assert seen.phase2() == 0
+    assert "2 skipped (done before" in seen.out
+    assert seen.phase2("--analyzer", "local") == 0
+    assert "news: analyzer changed from vllm to local" in seen.out
+    assert seen.record()["analyzer"] == "local"
+
+
+def test_another_output_language_is_due(seen):
+    seen.phase2()
+    assert seen.phase2("--output-language", "en") == 0
+    assert "news: output_language changed from ru to en" in seen.out
+    assert seen.record()["output_language"] == "en"
+    assert seen.phase2() == 0
+    assert "2 skipped (done before" in seen.out
+
+
+def test_a_lost_database_comes_back_without_an_analyzer(seen):
+    seen.phase2()
+    result = seen.record()["phase2_result"]
+    shutil.rmtree(seen.folder / "chroma_db")
+    seen.phase1()
+    seen.loads.clear()
+    assert seen.phase2() == 0
+    assert seen.loads == []
+    assert "taken over" in seen.out
+    assert seen.record()["phase2_result"] == result
+
+
+def test_a_lost_phase_1_file_makes_phase_1_due(seen):
+    (seen.data / "news_phase1_data.pkl").unlink()
+    assert seen.phase2() == 1
+    assert "run phase1_whisper_frames.py" in seen.err
+    assert seen.record("radio")["phase2_status"] == "completed"
+    assert seen.record()["phase1_status"] == "pending"
+    assert seen.phase1() == 0
+    assert "news: its result is missing" in seen.out
+    assert seen.phase2() == 0
+    assert seen.record()["phase2_status"] == "completed"
+
+
+def test_each_segment_is_analyzed_once_through_interruptions(seen):
+    seen.phase2()
+    whole = seen.record()["phase2_result"]
+    for stop in range(3):
+        (seen.data / "news_phase2_vllm_analysis.json").unlink()
+        seen.analyzer.seen.clear()
+        seen.analyzer.results = {("news", stop): KeyboardInterrupt()}
+        assert seen.phase2("--force", "--only", "news") == 130
+        assert seen.record()["phase2_status"] == "pending"
+        assert "phase2_error" not in seen.record()
+        seen.analyzer.results.clear()
+        assert seen.phase2() == 0
+        assert [segment.segment_index for segment in seen.analyzer.seen] == [0, 1, 2]
+        assert seen.record()["phase2_result"] == whole
+        assert not [name for name in seen.files() if name.endswith(".part")]
+
+
+def test_results_may_come_in_any_order(seen, monkeypatch):
+    def backwards(self, segments):
+        for segment in reversed(list(segments)):
+            self.seen.append(segment)
+            yield segment, analysis(f"{segment.video_name} {segment.segment_index}")
+
+    monkeypatch.setattr(FakeAnalyzer, "analyze", backwards)
+    assert seen.phase2() == 0
+    assert [s["description"] for s in seen.result2()["segments"]] == ["news 0", "news 1", "news 2"]
+    assert [s["description"] for s in seen.result2("radio")["segments"]] == ["radio 0", "radio 1", "radio 2"]
+
+
+def test_a_few_unreadable_segments_are_named_and_left_out(seen):
+    seen.phase1("--only", "news", "--segment-seconds", "10", "--overlap-seconds", "0")  # 10 segments
+    seen.analyzer.results = {("news", 4): SegmentFailure("the answer is no JSON", "{")}
+    assert seen.phase2() == 0
+    result = seen.result2()
+    assert [s["segment_index"] for s in result["segments"]] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert result["unreadable"] == [{"segment_index": 4, "reason": "the answer is no JSON", "raw_text": "{"}]
+    assert seen.record()["phase2_segments_analyzed"] == 9
+    assert "1 of them unreadable" in seen.out
+
+
+def test_a_doubt_is_kept_beside_the_analysis(seen):
+    seen.analyzer.results = {
+        ("news", 0): NotedAnalysis(analysis("an answer in English"), "not in the output language"),
+        ("news", 2): KeyboardInterrupt(),
+    }
+    assert seen.phase2("--only", "news") == 130
+    seen.analyzer.results.clear()
+    assert seen.phase2("--only", "news") == 0
+    result = seen.result2()
+    assert result["segments"][0]["description"] == "an answer in English"
+    assert result["notes"] == [{"segment_index": 0, "note": "not in the output language"}]
+
+
+def test_too_many_unreadable_segments_fail_the_video_and_no_other(seen):
+    seen.analyzer.results = {("news", 1): SegmentFailure("the answer is no JSON", "{")}
+    assert seen.phase2() == 1
+    assert "1 of 3 segments were not analyzed: the answer is no JSON" in seen.record()["phase2_error"]
+    assert seen.record()["phase2_status"] == "pending"
+    assert seen.record("radio")["phase2_status"] == "completed"
+    assert artifacts.read_phase2(seen.data / "news_phase2_vllm_analysis.json") is None
+    seen.analyzer.results.clear()
+    seen.analyzer.seen.clear()
+    assert seen.phase2() == 0
+    assert [s.segment_index for s in seen.analyzer.seen] == [1]  # the good ones were kept
+
+
+def test_force_begins_anew(seen):
+    seen.phase2()
+    seen.analyzer.seen.clear()
+    assert seen.phase2("--force", "--only", "news") == 0
+    assert len(seen.analyzer.seen) == 3
+
+
+def test_a_dry_run_says_why_and_does_nothing(seen):
+    before = seen.record()
+    assert seen.phase2("--dry-run") == 0
+    assert "news: would run: new" in seen.out
+    assert (seen.record(), seen.loads) == (before, [])
+
+
+def test_an_unknown_name(seen):
+    assert seen.phase2("--only", "news2") == 2
+    assert "did you mean news?" in seen.err
+
+
+# --- the contract
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"description": ""},
+        {"confidence": "high"},
+        {"content_type": "news"},
+        {"scene_change": "yes"},
+        {"keywords": "снег"},
+        {"keywords": ["снег"] * 51},
+        {"score": 1},
+        {"mood_atmosphere": None},
+    ],
+)
+def test_an_analysis_is_checked(changes):
+    with pytest.raises(ValueError):
+        Analysis(**{**analysis("x").model_dump(), **changes})
+
+
+def test_an_analysis_has_these_fields_and_no_other():
+    assert list(Analysis.model_fields) == FIELDS
+
+
+def test_the_other_analyzers_say_what_they_need(seen, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert choose_analyzer("auto") == ("local", "vLLM is not installed")
+    assert choose_analyzer("vllm") == ("vllm", "asked for")
+    for name in ("vllm", "openai"):
+        with pytest.raises(EngineError, match="pip install"):
+            load_analyzer(name, "ru", EngineOptions())
+    assert seen.phase2("--model", "Qwen/Qwen2.5-VL-3B-Instruct") == 2
+    assert "--model: the analyzer local has no model" in seen.err

@@ -1,0 +1,240 @@
+"""Keywords out of what is said and written: nouns, names and "adjective + noun", in their dictionary form.
+
+Russian forms come from pymorphy3 (its dictionary is a package; nothing is downloaded). Kazakh and English words are
+grouped by cutting off the commonest endings and shown as they are most often written. Nothing is invented: every
+keyword is a form of words in the text.
+"""
+
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
+
+MAX_KEYWORDS = 12
+NAME, PHRASE, ON_SCREEN = 2.0, 1.5, 2.0
+"""Weights: a name, an adjective with its noun, and a word on the screen tell more than another word."""
+LONG_WORD = 6
+"""Letters; in a language without a stop list here only words this long count, besides names."""
+
+LONGEST_WORD = 60
+"""Characters; what is longer is no word (a hash, a stuck transcript)."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_ADDRESS = re.compile(r"://|www\.|@|\.(?:org|com|net|ru|kz)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
+_KAZAKH_LETTER = re.compile("[әғқңөұүһі]", re.IGNORECASE)
+_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+_PROPER = ("Name", "Surn", "Patr", "Geox", "Orgn")
+_NAME_ENDING = re.compile("(?:ого|ому|ыми|ами|ами|ой|ом|ым|ых|ем|ей|а|у|е|ы|и|ю|я)$")
+# Case, possession and number, in the order in which they are taken off; e.g. "қала-лар-ымыз-дың".
+_KAZAKH_ENDINGS = (
+    re.compile("(?:[нтд][ыі]ң|[нтд][ае]н|[мбп]ен|[нтд][ыі]|[нд][ае]|т[ае]|[ғқгк][ае])$"),
+    re.compile("(?:[ыі]м[ыі]з|[ыі]ң[ыі]з|с[ыі]|[ыі])$"),
+    re.compile("(?:[лтд][ае]р)$"),
+)
+
+
+@dataclass
+class _Candidate:
+    score: float = 0.0
+    count: int = 0
+    forms: Counter[str] = field(default_factory=Counter)
+    parts: set[str] = field(default_factory=set)
+    """Keys of the single words that a phrase stands for."""
+
+
+@dataclass(frozen=True)
+class _Term:
+    key: str
+    form: str
+    weight: float = 1.0
+    parts: tuple[str, ...] = ()
+
+
+def keywords(speech: str, screen: Sequence[str], language: str) -> list[str]:
+    """At most `MAX_KEYWORDS` keywords, the weightiest first; lower case except names.
+
+    Args:
+        speech: the transcript.
+        screen: texts on the screen.
+        language: ISO 639-1, of the speech.
+    """
+    found: dict[str, _Candidate] = defaultdict(_Candidate)
+    sentences = [(s, 1.0) for s in _sentences(speech)] + [(s, ON_SCREEN) for text in screen for s in _sentences(text)]
+    names = {_name_key(word) for sentence, _ in sentences for word in _capitalised(sentence)}
+    for sentence, weight in sentences:
+        for term in _terms(sentence, _language(sentence, language), names):
+            candidate = found[term.key]
+            candidate.score += weight * term.weight
+            candidate.count += 1
+            candidate.forms[term.form] += 1
+            candidate.parts.update(term.parts)
+    return _best(found)
+
+
+def _best(found: dict[str, _Candidate]) -> list[str]:
+    """The best candidates; a word that occurs only inside a chosen phrase is not named again."""
+    chosen: list[str] = []
+    covered: Counter[str] = Counter()
+    for key, candidate in sorted(found.items(), key=lambda item: (-item[1].score, -len(item[1].parts))):
+        if len(chosen) == MAX_KEYWORDS:
+            break
+        if covered[key] < candidate.count:
+            chosen.append(_shown(candidate.forms))
+            covered.update({part: candidate.count for part in candidate.parts})
+    return list(dict.fromkeys(chosen))
+
+
+def _shown(forms: Counter[str]) -> str:
+    """The commonest form, the shortest of equals: it is likely the nominative."""
+    return min(forms, key=lambda form: (-forms[form], len(form), form))
+
+
+def _sentences(text: str) -> list[str]:
+    words = [word for word in text.split() if len(word) <= LONGEST_WORD and not _ADDRESS.search(word)]
+    sentences = _SENTENCE_END.split(" ".join(words))
+    # Capitals alone say nothing about what is a name.
+    return [sentence.lower() if sentence.isupper() else sentence for sentence in sentences]
+
+
+def _capitalised(sentence: str) -> list[str]:
+    """Words inside the sentence that begin with a capital: its first word does so anyway."""
+    return [word for word in _WORD.findall(sentence)[1:] if word[0].isupper()]
+
+
+def _language(sentence: str, language: str) -> str:
+    """Whose words these are: speech mixes Kazakh and Russian, and titles add English."""
+    if not _CYRILLIC.search(sentence) and not _KAZAKH_LETTER.search(sentence):
+        return "en" if language in ("ru", "kk") else language
+    if language not in ("ru", "kk", "en"):
+        return language
+    return "kk" if _KAZAKH_LETTER.search(sentence) else "ru"
+
+
+def _terms(sentence: str, language: str, names: set[str]) -> Iterator[_Term]:
+    previous = ""
+    for index, word in enumerate(_WORD.findall(sentence)):
+        is_name = word[0].isupper() and (index > 0 or _name_key(word) in names)
+        if language == "ru" and _CYRILLIC.search(word):
+            yield from _russian(word, previous, is_name)
+        elif (term := _other(word, language, is_name)) is not None:
+            yield term
+        previous = word if index > 0 else word.lower()
+
+
+def _other(word: str, language: str, is_name: bool) -> _Term | None:
+    """A Kazakh, English or foreign word; without a dictionary, all that is no stop word counts."""
+    lower = word.lower().replace("’", "'").removesuffix("'s")
+    if any(lower in stop for stop in STOP_WORDS.values()) or (len(lower) < 3 and not word.isupper()):
+        return None
+    if is_name:
+        return _Term(_stem(lower, language), word.removesuffix("'s").removesuffix("’s"), NAME)
+    if language not in STOP_WORDS and len(lower) < LONG_WORD:
+        return None
+    if language == "ru":  # a Latin word in Russian text without a capital is part of some name or address
+        return None
+    return _Term(_stem(lower, language), lower)
+
+
+def _stem(word: str, language: str) -> str:
+    if language == "kk":
+        for ending in _KAZAKH_ENDINGS:
+            shorter = ending.sub("", word)
+            word = shorter if len(shorter) >= 3 else word
+        return word
+    if language == "en" and len(word) > 4:
+        return re.sub("ies$", "y", word) if word.endswith("ies") else re.sub("(?<![sui])s$", "", word)
+    return word
+
+
+# --- Russian
+
+
+def _russian(word: str, previous: str, is_name: bool) -> Iterator[_Term]:
+    lower = word.lower()
+    if lower in STOP_WORDS["kk"] or lower in STOP_WORDS["ru"]:
+        return
+    if word.isupper() and 2 <= len(word) <= 5:  # an abbreviation: its ending is no ending
+        yield _Term(lower, word, NAME)
+        return
+    parses = _parses(lower)
+    proper = None if parses[0].tag.POS == "ADJF" else next(filter(_is_proper, parses[:3]), None)
+    pair = _agreeing(previous.lower(), lower)
+    if pair and not (is_name and proper):
+        form = _with_noun(*pair)
+        parts = (pair[1].normal_form, _name_key(previous))
+        # "Каспийское море": the adjective is the name.
+        form = form.capitalize() if previous[0].isupper() else form
+        yield _Term(form.lower(), form, NAME if previous[0].isupper() else PHRASE, parts)
+    if is_name or (proper is parses[0] and word[0].isupper()):
+        if proper or parses[0].tag.POS != "ADJF":  # an adjective is told with its noun, or not at all
+            yield _name(word, proper or parses[0])
+    elif len(lower) >= 3 and _mostly_noun(parses):
+        noun = pair[1] if pair else parses[0]
+        if noun.normal_form not in COMMON_NOUNS:
+            yield _Term(noun.normal_form, noun.normal_form)
+
+
+def _is_proper(parse: Any) -> bool:
+    return parse.is_known and any(mark in parse.tag for mark in _PROPER)
+
+
+def _mostly_noun(parses: Sequence[Any]) -> bool:
+    return parses[0].tag.POS == "NOUN" and sum(p.score for p in parses if p.tag.POS == "NOUN") > 0.5
+
+
+def _name(word: str, parse: Any) -> _Term:
+    """A name in the nominative where the dictionary knows it, else as it is written.
+
+    The dictionary takes unknown surnames for plurals of common words ("Токаев" of "токай"): a plural is not trusted.
+    """
+    if parse.is_known and parse.tag.POS == "NOUN" and parse.tag.number == "sing":
+        shown = "-".join(part.capitalize() for part in parse.normal_form.split("-"))
+        return _Term(parse.normal_form, shown, NAME)
+    return _Term(_name_key(word), word, NAME)
+
+
+def _name_key(word: str) -> str:
+    shorter = _NAME_ENDING.sub("", word.lower())
+    return shorter if len(shorter) >= 4 else word.lower()
+
+
+def _agreeing(adjective: str, noun: str) -> tuple[Any, Any] | None:
+    """The readings of two neighbouring words as an adjective and its noun, or None."""
+    if not _CYRILLIC.search(adjective) or adjective in STOP_WORDS["ru"]:
+        return None
+    for n in _parses(noun):
+        for a in _parses(adjective):
+            # Apro, Anum, PRTF: pronouns ("наши"), ordinals ("первым") and participles ("работающая") tell nothing.
+            if a.tag.POS != "ADJF" or "Apro" in a.tag or "Anum" in a.tag or n.tag.POS != "NOUN":
+                continue
+            same_gender = n.tag.number == "plur" or a.tag.gender == n.tag.gender
+            if a.tag.case == n.tag.case and a.tag.number == n.tag.number and same_gender:
+                return a, n
+    return None
+
+
+def _with_noun(adjective: Any, noun: Any) -> str:
+    """Both in the nominative: "голосовой" + "почты" -> "голосовая почта"."""
+    base = noun.inflect({"nomn"}) if "Pltm" in noun.tag else noun.normalized
+    wanted = {"nomn", "plur"} if base is None or base.tag.number == "plur" else {"nomn", "sing", base.tag.gender}
+    inflected = adjective.inflect(wanted)
+    return f"{inflected.word if inflected else adjective.normal_form} {noun.normal_form}"
+
+
+@lru_cache(maxsize=20_000)
+def _parses(word: str) -> list[Any]:
+    return _morph().parse(word)
+
+
+@cache
+def _morph() -> Any:
+    import pymorphy3
+
+    logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # it announces its dictionary
+    return pymorphy3.MorphAnalyzer(lang="ru")
