@@ -1,0 +1,116 @@
+"""Load: the analyzed segments into the search collection.
+
+In:   the database's list of videos, and data/{video}_phase2_vllm_analysis.json.
+Out:  the collection video_segments, which test_search.py asks, and the state in the database (video_files).
+
+    python load_data_to_chroma.py                       all videos that are due
+    python load_data_to_chroma.py --only news --force   this one, again
+    python load_data_to_chroma.py --rebuild --embedder sentence-transformers --embedding-model BAAI/bge-m3
+                                                        everything under another embedder
+    python load_data_to_chroma.py --dry-run             what would run, and why
+
+Loading again replaces a video's segments; who searches meanwhile finds the old ones or the new ones, never none.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+
+from db_manager import ChromaDBManager
+from videotag import artifacts, claims, cli
+from videotag.claims import LOAD
+from videotag.embedders import DEFAULT_EMBEDDER, EMBEDDERS, Embedder, load_embedder
+from videotag.errors import UserError
+
+NO_SEGMENTS = "its segments are not in the database"
+
+
+def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
+    args = options().parse_args(argv)
+    return cli.run(lambda args: work(args, load), args)
+
+
+def options() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__)
+    vectors = parser.add_argument_group("vectors")
+    vectors.add_argument(
+        "--embedder",
+        choices=list(EMBEDDERS),
+        help=f"the engine (the one the collection was made with; a new one: {DEFAULT_EMBEDDER})",
+    )
+    vectors.add_argument("--embedding-model", metavar="MODEL", help="sentence-transformers: name or folder")
+    vectors.add_argument(
+        "--rebuild", action="store_true", help="make all vectors again, with the embedder named or the default one"
+    )
+    return parser
+
+
+def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
+    embedder = chosen_embedder(args, load)
+    db = ChromaDBManager(args.db, chroma_url=args.chroma_url, embedder=embedder, load=load)
+    if args.rebuild and not args.dry_run:
+        rebuild(db, embedder or load(DEFAULT_EMBEDDER, None))
+    report = cli.Report("load", f"{args.chroma_url or args.db} (search with test_search.py)", args.debug)
+    with db.session():
+        lost = db.count_segments() == 0  # the collection was lost, whatever the records say
+        due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, lost), lost)
+    if due:
+        cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")  # refuses another one than before
+    for record in due:
+        one(db, args, record, lost, report)
+    return report.finish()
+
+
+def chosen_embedder(args: argparse.Namespace, load: Callable[..., Embedder]) -> Embedder | None:
+    """The embedder that was named, or None: the one that the collection remembers."""
+    if args.embedding_model and not args.embedder:
+        raise UserError("--embedding-model: name the engine too: --embedder sentence-transformers")
+    return load(args.embedder, args.embedding_model) if args.embedder else None
+
+
+def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
+    count = 0
+    with cli.Progress("rebuild", db.count_segments(), "segments") as progress:
+        count = db.rebuild_segments(embedder, progress=lambda done, total: progress.to(done))
+    cli.say(f"rebuilt {count} segments with {embedder.name}, model {embedder.model}")
+
+
+def why_due(record: claims.Record, force: bool, lost: bool) -> str | None:
+    """Why a video is to be loaded, or None. `lost`: no segment of any video is in the database."""
+    if lost and LOAD.status(record) == "completed" and record.get("db_segments_loaded"):
+        return NO_SEGMENTS
+    return claims.due(LOAD, record, {}, {}, force)
+
+
+def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, lost: bool, report: cli.Report) -> None:
+    """Load one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
+    name = seen["video_name"]
+    with report.outcome_of(name):
+        with claims.claim(
+            db, args.data_dir, LOAD, name, lambda record: why_due(record, args.force, lost), seen
+        ) as claim:
+            count = load_video(db, args, claim)
+        report.done.append(name)
+        cli.say(f"{name}: {claim.reason}: {count} segments")
+
+
+def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Claim) -> int:
+    """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
+    path = artifacts.phase2_path(args.data_dir, claim.video_name)
+    result = claim.result_before(path, artifacts.read_phase2(path), "phase2_vllm_analysis.py")
+    segments = result["segments"]
+    with cli.Progress(claim.video_name, len(segments), "segments") as progress:
+        vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
+    with db.session():
+        claim.check()
+        count = db.add_segments(claim.record["video_path"], segments, video_name=claim.video_name, embeddings=vectors)
+        claim.complete(
+            count,
+            db_load_input=result["result_id"],
+            db_load_made_by=json.dumps({"embedder": db.embedder.name, "model": db.embedder.model}),
+        )
+    return count
+
+
+if __name__ == "__main__":
+    cli.leave(main())

@@ -1,0 +1,99 @@
+"""Search: find the moment. (A program, not a test.)
+
+    python test_search.py "зимний город с высоты"          the moments nearest in meaning
+    python test_search.py                                   a prompt: questions, and :help for the commands
+    python test_search.py 'вода "высокая плотина"'          these exact words must occur
+    python test_search.py "вода" --video news --limit 3     in one video
+    python test_search.py --like news@12:30                 moments like that one
+    python test_search.py "вода" --json | jq                for another program
+
+Each hit: the video, from when to when, how near it is (1 is the same), what is seen, what is said, text on the screen,
+keywords. Where nothing is close it says so, and shows the best guesses.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from db_manager import ChromaDBManager
+from videotag import cards, cli, commands, prompt_session, questions
+from videotag.embedders import Embedder, load_embedder
+from videotag.errors import UserError
+
+LIMIT = 5
+
+
+def main(
+    argv: list[str] | None = None,
+    load: Callable[..., Embedder] = load_embedder,
+    database: Callable[..., commands.Database] = ChromaDBManager,
+) -> int:
+    args = options().parse_args(argv)
+    return cli.run(lambda args: work(args, database(args.db, chroma_url=args.chroma_url, load=load)), args)
+
+
+def options() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__, stage=False)
+    parser.add_argument("query", nargs="?", help="what to find; without it you are asked")
+    parser.add_argument("--like", metavar="VIDEO@TIME", help="instead of a question: news@12:30, news@750")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument(
+        "--limit", type=_positive, default=LIMIT, metavar="N", help=f"at most so many moments ({LIMIT})"
+    )
+    number.add_argument("--all", action="store_true", help="every moment that is close")
+    parser.add_argument("--per-video", type=_positive, metavar="N", help="at most so many moments of one video")
+    parser.add_argument("--json", action="store_true", help="print a JSON list, and nothing else")
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of phase 1, for :frames (data)"
+    )
+    questions.add_filters(parser)
+    return parser
+
+
+def work(args: argparse.Namespace, db: commands.Database) -> int:
+    filters = questions.filters(args)
+    if args.query is None and args.like is None:
+        return prompt(args, db, filters)
+    question = commands.Question(*asked(args.query, args.like), filters)
+    found = commands.find(db, question, None if args.all else args.limit, args.per_video)
+    if args.json:
+        print(cards.as_json(found), flush=True)
+    elif found:
+        cards.show(found, question.words, cards.Style())
+    else:
+        cli.say(commands.nothing(db, filters))
+    return cli.OK
+
+
+def asked(query: str | None, like: str | None) -> tuple[str, tuple[str, float] | None]:
+    """The words and the place of the command line, of which one is given."""
+    if query is not None and like is not None:
+        raise UserError("--like stands instead of a question: leave one of them out")
+    if like is not None:
+        return "", questions.place(like)
+    if not query or not query.strip():
+        raise UserError('the question is empty; write what to find, such as "зимний город"')
+    return query, None
+
+
+def prompt(args: argparse.Namespace, db: commands.Database, filters: questions.Filters) -> int:
+    """One line after the other, until :quit or Ctrl-D."""
+    if args.json or args.all:
+        raise UserError("--json and --all need a question on the command line; at the prompt there are :save and :more")
+    session = commands.Prompt(db, filters, args.limit, args.per_video, args.data_dir, cards.Style())
+    cli.say("What are you looking for? (:help lists the commands, Ctrl-D ends)")
+    for line in prompt_session.lines(commands.COMMANDS, session.values):
+        if not session.do(line):
+            break
+    return cli.OK
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    cli.leave(main())

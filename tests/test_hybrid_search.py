@@ -1,0 +1,371 @@
+"""Search by meaning and by words together: what it finds, what it leaves out, and that nothing stale is ever asked."""
+
+import multiprocessing
+import shutil
+import sqlite3
+import time
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from conftest import FakeEmbedder
+
+import db_manager
+from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from videotag import ranking, segment_search
+from videotag.errors import UserError
+from videotag.records import segment_where
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def segment(index: int, description: str, name: str = "news", **fields) -> dict:
+    times = {"start_time": 35.0 * index, "end_time": 35.0 * index + 50}
+    return {"video_name": name, "segment_index": index, "description": description, **times, **fields}
+
+
+def ids(hits: list[dict]) -> list[str]:
+    return [hit["id"] for hit in hits]
+
+
+# === Ranking ===
+
+
+@pytest.fixture
+def background():
+    """Segments (0.6, +-0.8, 0), questions (0.8, +-0.6, 0).
+
+    Without the mean (0.6, 0, 0) and half the mean (0.8, 0, 0): (0, +-1, 0) and (0.4, +-0.6, 0) / 0.7211. Cosines of
+    +-0.8321, one half each: that is the standard deviation.
+    """
+    sample = np.array([[0.6, 0.8, 0], [0.6, -0.8, 0]] * 100, np.float32)
+    return ranking.Background(sample, np.array([[0.8, 0.6, 0], [0.8, -0.6, 0]], np.float32))
+
+
+QUESTION = np.array([0.8, 0, 0.6], np.float32)  # without what is common: (0.4, 0, 0.6) / 0.7211
+FOUND = {
+    "a": np.array([0.6, 0, 0.8], np.float32),  # (0, 0, 1): cosine 0.8321, one deviation
+    "b": np.array([0.6, 0.8, 0], np.float32),  # (0, 1, 0): none
+    "c": np.array([0.6, 0, -0.8], np.float32),  # minus one
+}
+
+
+def test_deviations_are_counted_without_what_is_common(background):
+    rows = np.array(list(FOUND.values()))
+    assert background.deviations(QUESTION, rows) == pytest.approx([1, 0, -1], abs=1e-6)
+    assert background.without_common(QUESTION) == pytest.approx([0.5547, 0, 0.8321], abs=1e-4)
+
+
+def test_words_outweigh_what_chance_makes_of_meanings(background):
+    ranked = ranking.rank(FOUND, {"b": 0.5}, QUESTION, background)
+    assert [hit.id for hit in ranked] == ["b", "a", "c"]  # 3 * 0.5, 1 and -1 deviations
+    assert [hit.cosine for hit in ranked] == pytest.approx([0.48, 0.96, 0], abs=1e-6)
+    assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) = 3.255 on
+    assert not ranking.rank(FOUND, {"b": 1.0}, QUESTION, background)[0].close  # 3
+    assert ranking.rank(FOUND, {"a": 0.8}, QUESTION, background)[0].close  # 1 + 2.4
+    assert ranking.rank({}, {}, QUESTION, background) == []
+
+
+def test_a_segment_is_not_near_to_itself_by_chance():
+    axes = np.eye(20, dtype=np.float32)  # mean 1/20 each; all cosines between two of them are equal: no deviation, 1
+    between = ranking.Background(axes, axes).deviations(axes[0], axes[1:2])
+    assert between == pytest.approx([-0.05 / (0.95**0.5 * 0.9625**0.5)], abs=1e-6)
+
+
+def test_of_few_segments_nothing_is_said():
+    rows = np.eye(20, dtype=np.float32)
+    few = ranking.Background(rows[:19], rows[:2])
+    assert all(hit.close for hit in ranking.rank({"a": rows[0], "b": -rows[0]}, {}, rows[0], few))
+    assert ranking.Background(rows[:0], rows[:2]).close_from == -np.inf
+    assert ranking.Background(rows, rows[:2]).close_from == pytest.approx(2.4477, abs=1e-4)  # sqrt(2 * 2.9957)
+    more = (ranking.Background(np.tile(rows, (times, 1)), rows[:2]).close_from for times in (10, 100))
+    assert list(more) == pytest.approx([3.2552] * 2, abs=1e-4)
+
+
+# === What is found ===
+
+
+def test_a_word_is_found_whose_vector_is_far(db):
+    db.add_segments("n", [segment(0, "Президент Токаев прибыл"), segment(1, "снег"), segment(2, "лес")])
+    assert ids(db.search("Tokayev"))[0] == "news_seg_0"  # the fake vectors know no transcription
+    assert ids(db.search("Tokayev", by="words")) == ["news_seg_0"]
+    assert len(db.search("Tokayev", by="vectors")) == 3
+
+
+def test_speech_in_its_own_language_is_found(db):
+    db.add_segments(
+        "n",
+        [
+            segment(0, "стол", dialogue_translation="сушка творога", transcript="құрт кептіру", language="kk"),
+            *(segment(i, f"фон {i}") for i in range(1, 5)),
+        ],
+    )
+    assert ids(db.search("құртты", by="words")) == ["news_seg_0"]
+    assert ids(db.search('"Құрт  кептіру"')) == ["news_seg_0"]
+    assert ids(db.search('"кептіру құрт"')) == []
+    assert ids(db.search('"құрт кептіру"', language="ru")) == []
+
+
+def test_quoted_words_have_to_occur(db):
+    db.add_segments("n", [segment(0, "Ёлка, стоит"), segment(1, "стоит елка"), segment(2, "лес")])
+    assert ids(db.search('"елка стоит"')) == ["news_seg_0"]
+    assert sorted(ids(db.search('лес "ЁЛКА"'))) == ["news_seg_0", "news_seg_1"]
+    assert ids(db.search('"елка" "лес"')) == []
+
+
+def test_what_is_not_in_the_collection_is_not_close(db):
+    rng = np.random.default_rng(0)
+    filler = [segment(i, " ".join(f"слово{n}" for n in rng.integers(0, 400, 8))) for i in range(60)]
+    db.add_segments("n", [*filler, segment(60, "вулкан извергается")])
+    hits = db.search("вулкан извергается", limit=61)
+    assert ids(hits)[0] == "news_seg_60" and hits[0]["close"]
+    flags = [hit["close"] for hit in hits]
+    assert flags == sorted(flags, reverse=True) and not all(flags)
+
+
+# === Filters ===
+
+
+@pytest.mark.parametrize(
+    ("few", "most"), [(500, 10_000), (1, 10_000), (1, 0)], ids=["all of few", "the nearest, sifted", "by ChromaDB"]
+)
+def test_a_filter_finds_the_nearest_that_pass_it(few, most, db, monkeypatch):
+    monkeypatch.setattr(segment_search, "FEW", few)
+    monkeypatch.setattr(segment_search, "MOST", most)
+    monkeypatch.setattr(ranking, "POOL", 3)
+    # "вода" is in a share of 1/n of the words: the higher its number, the farther a segment is.
+    texts = [" ".join(["вода", *["снег"] * n]) for n in range(19)]
+    db.add_segments("n", [segment(n, text, language=("ru", "kk")[n % 2]) for n, text in enumerate(texts)])
+    kazakh = [f"news_seg_{n}" for n in range(1, 19, 2)]
+    assert ids(db.search("вода", 4, by="vectors", language="kk")) == kazakh[:4]
+    assert ids(db.search("вода", 30, by="vectors", language="kk")) == kazakh
+    assert ids(db.search("вода", 30, by="vectors", language="kk", time=(35.0 * 10, None))) == kazakh[4:]
+    db.add_segments("n", [segment(n, text, language="ru") for n, text in enumerate(texts)])
+    assert db.search("вода", 4, language="kk") == []  # what passed before is not remembered for longer than it holds
+
+
+def test_without(db):
+    first = segment(0, "вода", "a", language="kk", keywords=["спорт", "лед"])
+    db.add_segments("a", [first, segment(1, "вода", "a", keywords=["лес"])])
+    db.add_segments("b", [segment(0, "вода", "b")])
+    assert sorted(ids(db.search("вода", without={"video_name": ["b"]}))) == ["a_seg_0", "a_seg_1"]
+    assert sorted(ids(db.search("вода", without={"language": ["kk"]}))) == ["a_seg_1", "b_seg_0"]  # lacks it, too
+    assert ids(db.search("вода", without={"keywords": ["спорт", "лес"]})) == ["b_seg_0"]
+    assert len(db.search("вода", without={"language": [], "keywords": None})) == 3
+
+
+def test_time_overlaps(db):
+    db.add_segments("n", [segment(i, "вода") for i in range(4)])  # 0-50, 35-85, 70-120, 105-155
+    assert ids(db.search("вода", time=(60, 70))) == ["news_seg_1"]
+    assert sorted(ids(db.search("вода", time=(85, None)))) == ["news_seg_2", "news_seg_3"]
+    assert sorted(ids(db.search("вода", time=(None, 35)))) == ["news_seg_0"]
+
+
+def test_added_counts_from_the_first_time(db, monkeypatch):
+    day = datetime(2026, 1, 31, 12)
+    monkeypatch.setattr(db_manager.clock, "time", day.timestamp)
+    db.add_segments("n", [segment(0, "вода")])
+    monkeypatch.setattr(db_manager.clock, "time", (day + timedelta(days=9)).timestamp)
+    db.add_segments("n", [segment(0, "вода"), segment(1, "вода")])
+    assert ids(db.search("вода", added=("2026-01-31", "2026-02-01"))) == ["news_seg_0"]
+    assert ids(db.search("вода", added=("2026-02-01", None))) == ["news_seg_1"]
+    assert ids(db.search("вода", added=(None, "2026-01-31"))) == []
+    assert "added" not in db.search("вода")[0] and "run_id" not in db.search("вода")[0]
+
+
+def test_filters_are_joined():
+    assert segment_where({}) is None
+    assert segment_where({"language": "kk"}, {"keywords": ["a", "b"]}, None, (None, 5.0)) == {
+        "$and": [
+            {"language": {"$in": ["kk"]}},
+            {"keywords": {"$not_contains": "a"}},
+            {"keywords": {"$not_contains": "b"}},
+            {"start_time": {"$lt": 5.0}},
+        ]
+    }
+
+
+def test_like(db):
+    db.add_segments("a", [segment(i, text, "a") for i, text in enumerate(["вода", "вода река", "снег", "лес"])])
+    db.add_segments("b", [segment(0, "вода", "b"), segment(1, "лыжи", "b")])
+    hits = db.search_like("a", 10.0, limit=2)
+    assert ids(hits)[0] == "b_seg_0" and len(hits) == 2
+    assert not {"a_seg_0", "a_seg_1"} & set(ids(db.search_like("a", 10.0)))  # itself, and what overlaps it
+    assert ids(db.search_like("a", 10.0, video_name="b", limit=1)) == ["b_seg_0"]
+    with pytest.raises(UserError, match='"a": there is no segment at 999 s'):
+        db.search_like("a", 999.0)
+    with pytest.raises(UserError, match='"x": there is no video'):
+        db.search_like("x", 0.0)
+
+
+def test_facets(db):
+    assert db.facets("language") == {}
+    rows = [("ru", ["a", "b"], True), ("ru", ["a"], False), ("kk", [], True)]
+    db.add_segments(
+        "n",
+        [segment(i, "x", language=lang, keywords=words, scene_change=cut) for i, (lang, words, cut) in enumerate(rows)],
+    )
+    assert list(db.facets("language").items()) == [("ru", 2), ("kk", 1)]
+    assert list(db.facets("keywords").items()) == [("a", 2), ("b", 1)]
+    assert db.facets("scene_change") == {True: 2, False: 1}
+    with pytest.raises(ValueError, match='no field "langage": did you mean "language"'):
+        db.facets("langage")
+
+
+# === The word index follows ===
+
+
+def by_words(db: ChromaDBManager, query: str) -> list[str]:
+    return sorted(ids(db.search(query, by="words")))
+
+
+def other(db: ChromaDBManager) -> ChromaDBManager:
+    return ChromaDBManager(db.directory, chroma_url=db.chroma_url, embedder=FakeEmbedder())
+
+
+def test_every_change_reaches_the_words(db):
+    db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
+    assert by_words(db, "вода") == ["news_seg_0"]
+    writer = other(db)
+    writer.add_segments("n", [segment(0, "лес")])
+    assert (by_words(db, "вода"), by_words(db, "снег"), by_words(db, "лес")) == ([], [], ["news_seg_0"])
+    writer.add_segments("b", [segment(0, "вода", "b")])
+    assert by_words(db, "вода") == ["b_seg_0"]
+    writer.delete_video_segments("b")
+    assert by_words(db, "вода") == []
+    writer.add_segments("b", [segment(0, "вода", "b")])
+    assert writer.delete_unknown_segments() == 2
+    assert db.search("вода") == []
+
+
+def test_words_are_made_again_when_lost_and_stay_after_a_rebuild(db, monkeypatch):
+    db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
+    db._words.path.unlink()
+    assert by_words(db, "снег") == ["news_seg_1"]
+    made = []
+    monkeypatch.setattr(segment_search, "_all_words", lambda *args: made.append(args) or iter(()))
+    assert db.rebuild_segments(FakeEmbedder("others", 24)) == 2
+    assert by_words(db, "снег") == ["news_seg_1"] and made == []
+
+
+def test_what_another_program_writes_is_found_by_its_number(db):
+    db.add_segments("n", [segment(0, "вода")])
+    with db.session():
+        collection = db._find(VIDEO_SEGMENTS)
+        collection.add(ids=["x"], documents=["потоп"], embeddings=[[1.0] + [0.0] * 15], metadatas=[{"a": 1}])
+    assert by_words(db, "потоп") == ["x"]
+    with db.session():
+        db._find(VIDEO_SEGMENTS).delete(ids=["news_seg_0"])
+    assert by_words(db, "вода") == []
+
+
+def test_a_database_of_before_is_taken_over(db):
+    db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
+    with db.session():
+        collection = db._find(VIDEO_SEGMENTS)
+        collection.modify(metadata={k: v for k, v in collection.metadata.items() if k != "generation"})
+        collection.update(ids=["news_seg_0", "news_seg_1"], metadatas=[{"run_id": "abc", "added": None}] * 2)
+    db._words.path.unlink()
+    assert by_words(db, "вода") == ["news_seg_0"]
+    db.add_segments("n", [segment(0, "лес")])
+    assert (by_words(db, "вода"), by_words(db, "лес"), db.count_segments()) == ([], ["news_seg_0"], 1)
+
+
+# === The client that stays open ===
+
+
+@pytest.fixture
+def folder(tmp_path) -> ChromaDBManager:
+    db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
+    db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
+    return db
+
+
+def test_one_client_for_all_queries_until_somebody_writes(folder, monkeypatch):
+    opened = []
+    open_embedded = db_manager._open_embedded
+    monkeypatch.setattr(db_manager, "_open_embedded", lambda path: opened.append(path) or open_embedded(path))
+    for _ in range(3):
+        folder.search("вода")
+        folder.facets("language")
+    assert len(opened) == 1
+    assert not folder._marker.exists() and not folder._file_lock.is_locked
+    writer = other(folder)
+    writer.add_segments("b", [segment(0, "вода вода", "b")])
+    opened.clear()
+    assert "b_seg_0" in ids(folder.search("вода", by="vectors"))
+    assert len(opened) == 1
+
+
+def test_a_video_record_of_another_process_is_no_reason_to_be_stale(folder):
+    folder.search("вода")
+    child = multiprocessing.get_context("spawn").Process(target=_add, args=(folder.directory,))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert ids(folder.search("потоп"))[0] == "new_seg_0"
+
+
+def _add(directory) -> None:
+    ChromaDBManager(directory, embedder=FakeEmbedder()).add_segments("n", [segment(0, "потоп", "new")])
+
+
+def test_a_folder_put_in_place_of_the_old_one_is_seen(folder, tmp_path):
+    backup = tmp_path / "backup"
+    shutil.copytree(folder.directory, backup)
+    folder.add_segments("b", [segment(0, "вода", "b")])
+    assert len(folder.search("вода")) == 3
+    shutil.rmtree(folder.directory)
+    shutil.copytree(backup, folder.directory)
+    assert len(folder.search("вода")) == 2
+    assert by_words(folder, "вода") == ["news_seg_0"]
+
+
+def test_mending_between_two_queries_is_noticed(folder):
+    assert folder.search("вода")
+    other(folder)._marker.write_text("process 1 on elsewhere")
+    for index in (path for path in folder.directory.iterdir() if path.is_dir()):
+        (index / "header.bin").write_bytes(b"broken")
+    assert ids(folder.search("вода", by="vectors"))[0] == "news_seg_0"
+    assert not folder._marker.exists()
+
+
+def test_a_damaged_word_index_is_made_again(folder, caplog):
+    folder._words.path.write_bytes(b"no database" * 1000)
+    assert by_words(folder, "снег") == ["news_seg_1"]
+    assert "made anew" in caplog.text
+
+
+def test_a_load_whose_words_cannot_be_written_says_so_and_stands(folder, monkeypatch, caplog):
+    monkeypatch.setattr("videotag.words.BUSY", 0.05)
+    with sqlite3.connect(folder._words.path) as blocking:
+        blocking.execute("BEGIN EXCLUSIVE")
+        assert folder.add_segments("b", [segment(0, "лес", "b")]) == 1
+        blocking.rollback()
+    assert "the next search tries again" in caplog.text
+    assert by_words(folder, "лес") == ["b_seg_0"]
+
+
+def test_a_servers_collection_that_is_coming_into_being(server_url, tmp_path):
+    """The index's files are not there yet when the first query comes."""
+    db = ChromaDBManager(tmp_path, chroma_url=server_url, embedder=FakeEmbedder())
+    writer = multiprocessing.get_context("spawn").Process(target=_write_many, args=(server_url, tmp_path))
+    writer.start()
+    while writer.is_alive():
+        db.search("вода")
+    writer.join()
+    assert writer.exitcode == 0 and len(db.search("вода", limit=50)) == 3
+
+
+def _write_many(url: str, folder) -> None:
+    db = ChromaDBManager(folder, chroma_url=url, embedder=FakeEmbedder())
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        with db.session():
+            if db._find(VIDEO_SEGMENTS):
+                db._open().delete_collection(VIDEO_SEGMENTS)
+        db.add_segments("n", [segment(i, "вода") for i in range(3)])
+        time.sleep(0.3)

@@ -1,0 +1,145 @@
+"""The load program, with an embedder whose vectors are known by hand."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import test_search as search_program
+from db_manager import ChromaDBManager
+from tests.conftest import FakeEmbedder
+from tests.pipeline import analysis
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def loaded(project):
+    """Two videos of three segments each, with descriptions of different words."""
+    path = project.video()
+    project.config({"name": "news", "path": path, "language": "ru"}, {"name": "film", "path": path, "language": "kk"})
+    project.phase1()
+    words = {
+        ("news", 0): "снег зима город",
+        ("news", 1): "снег зима",
+        ("news", 2): "река вода",
+        ("film", 0): "поезд степь",
+        ("film", 1): "поезд",
+        ("film", 2): "лес",
+    }
+    project.analyzer.results = {
+        key: analysis(text, dialogue_translation=f"речь {key[1]}", keywords=[]) for key, text in words.items()
+    }
+    project.phase2()
+    assert project.load() == 0
+    return project
+
+
+def ask(project, capsys, *args):
+    capsys.readouterr()
+    code = search_program.main([*args, "--db", str(project.folder / "chroma_db")], lambda *a: project.embedder)
+    return code, capsys.readouterr().out
+
+
+def found(project, capsys, *args):
+    code, out = ask(project, capsys, *args, "--json")
+    assert code == 0
+    return [(hit["video_name"], hit["start_time"]) for hit in json.loads(out)]
+
+
+def test_all_segments_are_loaded(loaded):
+    assert loaded.db.count_segments() == 6
+    record = loaded.record()
+    assert (record["db_load_status"], record["db_segments_loaded"]) == ("completed", 3)
+    [hit] = loaded.db.search("река вода", limit=1)
+    assert (hit["id"], hit["video_name"], hit["language"]) == ("news_seg_2", "news", "ru")
+    assert hit["document"] == "река вода\nречь 2"
+
+
+def test_a_second_run_does_nothing(loaded):
+    embedded = len(loaded.embedder.embedded)
+    assert loaded.load() == 0
+    assert "2 skipped (done before: film, news)" in loaded.out
+    assert len(loaded.embedder.embedded) == embedded
+
+
+def test_a_changed_analysis_replaces_the_old_one(loaded):
+    loaded.analyzer.results["news", 2] = analysis("озеро", keywords=[], dialogue_translation="речь")
+    loaded.phase2("--force", "--only", "news")
+    assert loaded.load() == 0
+    assert loaded.out.splitlines()[1].startswith("news: phase 2 was done again")
+    assert loaded.db.count_segments() == 6
+    assert loaded.db.search("озеро речь", limit=1)[0]["description"] == "озеро"
+
+
+def test_fewer_segments_leave_no_stale_ones(loaded):
+    loaded.phase1("--only", "news", "--segment-seconds", "95", "--overlap-seconds", "0")
+    loaded.phase2()
+    assert loaded.load() == 0
+    assert loaded.db.count_segments("news") == 1
+
+
+def test_a_lost_database_comes_back_whole(loaded):
+    before = {hit["id"]: hit["document"] for hit in loaded.db.search("снег", limit=10)}
+    shutil.rmtree(loaded.folder / "chroma_db")
+    loaded.loads.clear()
+    assert [loaded.phase1(), loaded.phase2(), loaded.load()] == [0, 0, 0]
+    assert {hit["id"]: hit["document"] for hit in loaded.db.search("снег", limit=10)} == before
+    assert not [name for name in loaded.loads if not name.startswith("embedder")]
+
+
+def test_segments_that_vanished_from_the_collection_are_loaded_again(loaded):
+    loaded.db.delete_video_segments("news")
+    assert loaded.load() == 0
+    assert "news: its segments were deleted: 3 segments" in loaded.out
+    assert loaded.db.count_segments() == 6
+
+
+def test_a_lost_analysis_makes_phase_2_due(loaded):
+    loaded.phase2("--force", "--only", "news")
+    (loaded.data / "news_phase2_vllm_analysis.json").unlink()
+    assert loaded.load() == 1
+    assert "run phase2_vllm_analysis.py" in loaded.err
+    assert loaded.record()["phase2_status"] == "pending"
+    assert [loaded.phase2(), loaded.load()] == [0, 0]
+
+
+def test_another_embedder_is_refused_and_rebuild_is_the_way(loaded, capsys):
+    other = FakeEmbedder(model="other")
+    loaded.embedder, first = other, loaded.embedder
+    loaded.phase2("--force", "--only", "news")
+    assert loaded.load("--embedder", "sentence-transformers") == 2
+    assert "words" in loaded.err
+    assert "other" in loaded.err
+    assert "--rebuild" in loaded.err
+    assert loaded.record()["db_load_status"] == "pending"
+    assert loaded.load("--rebuild", "--embedder", "sentence-transformers") == 0
+    assert loaded.db.stamp()["model"] == "other"
+    assert loaded.db.count_segments() == 6
+    assert found(loaded, capsys, "лес", "--limit", "1") == [("film", 70.0)]
+    with pytest.raises(Exception, match="--rebuild"):
+        ChromaDBManager(loaded.folder / "chroma_db", embedder=first).search("лес")
+
+
+def test_a_dry_run_loads_nothing(loaded):
+    loaded.phase2("--force", "--only", "news")
+    assert loaded.load("--dry-run") == 0
+    assert "news: would run: phase 2 was done again" in loaded.out
+    assert loaded.record()["db_load_status"] == "pending"
+
+
+def test_help_needs_no_library():
+    for script in ("phase1_whisper_frames", "phase2_vllm_analysis", "load_data_to_chroma", "test_search"):
+        program = (
+            f"import sys, {script}\n"
+            f"try: {script}.main(['--help'])\n"
+            "except SystemExit as end: print(end.code)\n"
+            "heavy = {'chromadb', 'numpy', 'cv2', 'av', 'faster_whisper', 'scenedetect', 'tqdm', 'prompt_toolkit'}\n"
+            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "0"
+        assert done.stderr == "[]\n"

@@ -1,0 +1,276 @@
+"""Words: forms brought together, numbers, scripts; the index against kills, damage and several writers."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from videotag import words
+from videotag.errors import UserError
+from videotag.forms import document_words, exact_pattern, matches, query_words, quoted
+from videotag.numerals import NUMERALS, joined
+from videotag.words import WordIndex
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def index(tmp_path):
+    return WordIndex(tmp_path / "db" / "words.sqlite3")
+
+
+def found(index, query, **options):
+    return [id_ for id_, _ in index.search(query, 10, **options)]
+
+
+@pytest.mark.parametrize(
+    ("document", "query"),
+    [
+        ("Выступает министр.", "слова министра"),
+        ("Паводок затопил улицы", "о паводках"),
+        ("Президент Токаев прибыл", "Токаева"),
+        ("Встреча с Токаевым", "токаев"),
+        ("Ёлка стоит", "елку"),
+        ("В Шымкенте дождь", "Шымкент"),
+        ("Президент Токаев прибыл", "Тоқаевтың сөзі"),  # Kazakh asks, Russian answers
+        ("Чемпион поднял кубок", "чемпионы туралы"),
+        ("Оқушылар мектептерде жиналды", "мектеп"),
+        ("Ауылдағы көпір құлады", "көпірдің"),
+        ("Қазақстанның ауылы", "ауылдар қазақша"),
+        ("The firefighters crossed two bridges", "firefighter bridge"),
+        ("Президент Токаев прибыл", "Tokayev"),
+        ("В посёлке взбивают кумыс", "kumis"),
+        ("Алматы ночью", "Almaty"),
+    ],
+)
+def test_a_form_finds_another_form(index, document, query):
+    index.update("1", [("right", document), ("other", "Снегопад")], since=None)
+    assert found(index, query) == ["right"]
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("двести пятьдесят два человека", "252"),
+        ("девять миллионов тонн", "9000000"),
+        ("девяносто третья минута", "93"),
+        ("жүз бір жаста, қала", "101"),
+        ("он жетінші әлем", "17"),
+        ("nine million tonnes", "9000000"),
+        ("the 93rd minute", "93"),
+        ("15 000 тенге", "15000"),
+        ("600 тысяч машин", "600000"),
+    ],
+)
+def test_a_number_is_the_same_in_words_and_digits(written, number):
+    assert number in document_words(written)
+
+
+def test_neighbouring_numbers_stay_apart():
+    assert [number for *_, number in joined([20, 5, 2024], [True] * 3)] == [20, 5, 2024]  # a date
+    words = ["два", "один", "сто", "двести"]  # a score, then nothing that can be added
+    values = [NUMERALS["ru"][word] for word in words]
+    assert [number for *_, number in joined(values, [False] * 4)] == [2, 1, 100, 200]
+
+
+def test_the_russian_pronoun_is_not_the_kazakh_ten():
+    assert "10" not in document_words("Он сказал правду")
+
+
+def test_double_quotes_mean_exact_words_and_titles_do_not():
+    assert quoted('речь "о воде" и “Каспий” из фильма «Абай»') == ["о воде", "Каспий"]
+    assert quoted('одна " кавычка') == quoted('пусто "..."') == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "document", "occurs"),
+    [
+        ("ёлка стоит", "Елка\nстоит", True),
+        ("елка", "ЁЛКА", True),
+        ("вода", "водами", False),
+        ("Қазақстан", "в ҚАЗАҚСТАН, да", True),
+        ("12.05", "дата 12-05", True),
+        ("a.c", "abc", False),
+    ],
+)
+def test_an_exact_pattern(phrase, document, occurs):
+    assert bool(re.search(exact_pattern(phrase), document)) is occurs
+
+
+def test_asking_words_are_not_looked_for():
+    assert query_words("Где и когда покажи, что это?") == []
+    assert query_words("where is the video") == []
+
+
+def test_a_rare_word_weighs_more_than_a_common_one(index):
+    common = [(f"c{n}", "Вода в реке") for n in range(3)]
+    filler = [(f"f{n}", "Снегопад") for n in range(20)]
+    index.update("1", [*common, ("rare", "Говорит Пятков"), *filler], since=None)
+    (first, share), *rest = index.search("Пятков о воде", 10)
+    assert first == "rare" and 0.5 < share < 1
+    assert {id_ for id_, _ in rest} == {"c0", "c1", "c2"}
+
+
+def test_a_document_with_all_the_words_has_share_one(index):
+    index.update("1", [("a", "Наводнение в городе"), ("b", "Город"), ("c", "Снег"), ("d", "Лес")], since=None)
+    assert index.search("наводнение", 10) == [("a", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "query", ['"', 'вода" OR "', "NEAR(вода", "вода*", "-вода", "a AND NOT", "{x}: вода", "'; DROP"]
+)
+def test_no_query_is_syntax(index, query):
+    index.update("1", [("a", "Вода и лес"), ("b", "Снег")], since=None)
+    assert set(found(index, query)) <= {"a"}
+    assert found(index, "снег") == ["b"]
+
+
+@pytest.mark.parametrize("narrow", [2000, 1], ids=["looked up at once", "one after the other"])
+def test_only_allowed_ids_count_against_the_limit(narrow, index, monkeypatch):
+    monkeypatch.setattr(words, "NARROW", narrow)
+    index.update("1", [(f"s{n}", "вода") for n in range(30)], since=None)
+    assert found(index, "вода", allowed={"s7", "s29"}) == ["s7", "s29"]
+
+
+def test_an_update_replaces_and_removes(index):
+    index.update("1", [("a", "вода"), ("b", "вода"), ("c", "лес")], since=None)
+    assert index.update("2", [("a", "снег")], ["b"], since="1")
+    assert (index.state, index.ids()) == ("2", {"a", "c"})
+    assert (found(index, "вода"), found(index, "снег")) == ([], ["a"])
+
+
+def test_an_update_from_another_state_does_nothing(index):
+    index.update("2", [("a", "вода")], since=None)
+    assert not index.update("3", [], ["a"], since="1")
+    assert (index.state, found(index, "вода")) == ("2", ["a"])
+
+
+def test_a_failure_halfway_leaves_the_state_before(index):
+    index.update("1", [("a", "вода")], since=None)
+
+    def segments():
+        yield "a", "снег"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index.update("2", segments(), since="1")
+    assert (index.state, found(index, "вода")) == ("1", ["a"])
+
+
+def test_no_file_is_no_index_and_reading_makes_none(index):
+    assert (index.state, index.ids(), found(index, "вода")) == (None, set(), [])
+    assert not index.path.exists()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "middle", "other form", "lost table"])
+def test_a_damaged_file_is_dropped_with_a_warning_and_made_again(index, caplog, damage):
+    segments = [(f"s{n}", f"вода номер {n}") for n in range(2000)]
+    index.update("1", segments, since=None)
+    data = bytearray(index.path.read_bytes())
+    if damage == "garbage":
+        data[:] = b"no database" * 1000
+    elif damage == "cut":
+        del data[len(data) // 2 :]
+    elif damage == "middle":
+        data[4096:-4096] = bytes(len(data) - 8192)
+    index.path.write_bytes(data)
+    if damage == "other form":
+        with sqlite3.connect(index.path) as db:
+            db.execute("PRAGMA user_version = 999")
+    if damage == "lost table":
+        with sqlite3.connect(index.path) as db:
+            db.execute("DROP TABLE segment")
+    found(index, "вода")
+    assert index.state is None and "made anew" in caplog.text
+    assert index.update("2", segments, since=None)
+    assert found(index, "1234") == ["s1234"]
+
+
+WRITER = """
+import sys
+from videotag.words import WordIndex
+index = WordIndex(sys.argv[1])
+state = int(index.state)
+while True:
+    segments = [(f"s{n}", f"вода заход{state + 1}") for n in range(50)]
+    index.update(str(state + 1), segments, since=str(state))
+    state += 1
+    print(state, flush=True)
+"""
+
+
+def test_kill_9_leaves_a_whole_state(index):
+    index.update("0", [(f"s{n}", "вода заход0") for n in range(50)], since=None)
+    for delay in (0.0, 0.003, 0.007, 0.013, 0.02):
+        command = [sys.executable, "-c", WRITER, str(index.path)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            acknowledged = int(writer.stdout.readline())
+            time.sleep(delay)
+            os.kill(writer.pid, signal.SIGKILL)
+            acknowledged = max([acknowledged, *map(int, writer.stdout.read().split("\n")[:-1])])
+        state = int(index.state or -1)
+        assert state >= acknowledged
+        assert len(index.search(f"заход{state}", 100)) == 50
+        assert index.ids() == {f"s{n}" for n in range(50)}
+
+
+def test_of_writers_at_once_from_one_state_one_wins(index):
+    index.update("0", [("a", "вода")], since=None)
+    won = []
+
+    def write(number):
+        other = WordIndex(index.path)
+        if other.update(f"by {number}", [(f"n{number}", "снег")], since="0"):
+            won.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1 and index.state == f"by {won[0]}" and index.ids() == {"a", f"n{won[0]}"}
+
+
+def test_a_busy_index_is_one_clear_line_and_is_kept(index, monkeypatch):
+    monkeypatch.setattr("videotag.words.BUSY", 0.05)
+    index.update("1", [("a", "вода")], since=None)
+    with sqlite3.connect(index.path) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match="cannot be used"):
+            index.search("вода", 5)
+        db.rollback()
+    assert found(index, "вода") == ["a"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="word index"):
+        WordIndex(tmp_path / "file" / "words").update("1", [], since=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "words"),
+    [
+        ("Воды реки и вода, водный мир.", "вода", ["Воды", "вода"]),
+        ("Президент Токаев прибыл", "выступление Токаева", ["Токаев"]),
+        ("мосты в городе", "и в на", []),  # words that say nothing are not marked
+        ("trains and a train", "the train", ["trains", "train"]),
+        ("Тоқаев сөйледі", "токаев", ["Тоқаев"]),
+        ("Кто там? Там, где кто-то", '"кто там"', ["Кто", "там"]),  # these words in this order, though they say nothing
+        ("", "вода", []),
+        ("Выросло на сорок два сантиметра. Два дня", "42", ["сорок", "два"]),
+        ("Выросло на 42 см", "сорок два", ["42"]),
+        ("Қаланың көшелері", "қала", ["Қаланың"]),
+        ("Су тасқыны болды", "тасқын", ["тасқыны"]),
+    ],
+)
+def test_matches(text, query, words):
+    assert [text[first:last] for first, last in matches(text, query)] == words

@@ -1,0 +1,242 @@
+"""Moments as a person sees them: cards for the terminal, and files for other programs.
+
+What comes from the database is made printable before any code for the terminal is added.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from videotag import cli
+from videotag.errors import UserError, printable
+from videotag.forms import matches
+from videotag.moments import Hit
+
+WIDTH = 100
+LINES = 3
+"""At most so many lines of each text on a card."""
+KEYS = (
+    "video_name",
+    "video_path",
+    "segment_index",
+    "start_time",
+    "end_time",
+    "start",
+    "end",
+    "close",
+    "score",
+    "description",
+    "transcript",
+    "dialogue_translation",
+    "on_screen_text",
+    "keywords",
+    "language",
+    "content_type",
+    "mood_atmosphere",
+    "confidence",
+    "scene_change",
+)
+"""Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment."""
+
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~])")
+
+
+# === The terminal ===
+
+
+class Style:
+    """Codes for the terminal, as far as it understands them.
+
+    Attributes:
+        marks: bold and dim.
+        links: clickable addresses (OSC 8).
+    """
+
+    def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
+        """`stream`: None is the standard output."""
+        terminal = environment.get("TERM", "" if os.name != "nt" else "windows")
+        plain = environment.get("NO_COLOR") or terminal in ("", "dumb")
+        old_windows = os.name == "nt" and "WT_SESSION" not in environment
+        self.marks = (stream or sys.stdout).isatty() and not plain and not old_windows
+        self.links = self.marks and _knows_links(terminal, environment)
+
+    def bold(self, text: str) -> str:
+        return f"{_BOLD}{text}{_PLAIN}" if self.marks and text else text
+
+    def dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_PLAIN}" if self.marks and text else text
+
+    def link(self, text: str, address: str) -> str:
+        return f"\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\" if self.links else text
+
+
+def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
+    """Others may print the address as it is; there is no way to ask."""
+    if terminal.startswith(("screen", "tmux")):
+        return False
+    if environment.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio"):
+        return True
+    if terminal.startswith(("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "contour", "wezterm")):
+        return True
+    vte = environment.get("VTE_VERSION", "")
+    return (vte.isdecimal() and int(vte) >= 5000) or any(
+        key in environment for key in ("WT_SESSION", "KONSOLE_VERSION")
+    )
+
+
+def show(moments: Sequence[Hit], query: str, style: Style, first: int = 1) -> None:
+    """Print cards, numbered from `first`; where nothing is close, say so first."""
+    width = max(30, min(WIDTH, shutil.get_terminal_size().columns))
+    if moments and not moments[0]["close"]:
+        _print("nothing close")
+        _print(style.dim("── best guesses: ".ljust(width, "─")))
+    for number, moment in enumerate(moments, start=first):
+        for line in card(number, moment, query, style, width):
+            _print(line)
+
+
+def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:
+    """The lines of a moment: where it is, what is seen, what is said, text on the screen, keywords."""
+    place = f"{moment['video_name']}  {cli.clock(moment['start'])}-{cli.clock(moment['end'])}"
+    lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}"]
+    for mark, text in _texts(moment, query):
+        lines += [f"   {line}" for line in _marked(text, query, style, width - 3, mark)]
+    return lines
+
+
+def _texts(moment: Hit, query: str) -> list[tuple[str, str]]:
+    """What there is to read of a moment, each with what goes before it."""
+    texts = (
+        ("", moment.get("description") or ""),
+        ("— ", spoken(moment, query)),
+        ("on screen: ", "; ".join(moment.get("on_screen_text") or ())),
+        ("", ", ".join(moment.get("keywords") or ())),
+    )
+    return [(mark, text) for mark, text in texts if text.strip()]
+
+
+def address(moment: Hit) -> str:
+    """Of the video file at the moment's start; percent-encoded, so nothing in it can end the link."""
+    return f"{Path(moment.get('video_path') or '').absolute().as_uri()}#t={moment['start']:g}"
+
+
+def spoken(moment: Hit, query: str) -> str:
+    """What is said: the translation, or the speech itself where there is none or only it holds the query's words."""
+    translation, transcript = moment.get("dialogue_translation") or "", moment.get("transcript") or ""
+    if translation and transcript and not matches(translation, query) and matches(transcript, query):
+        return transcript
+    return translation or transcript
+
+
+def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[str]:
+    """The text in lines, cut to where the query's words are, and these words bold."""
+    text = _excerpt(mark + " ".join(printable(text).split()), query, width, len(mark))
+    lines = textwrap.wrap(text, width, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
+    spans = matches(text, query) if style.marks else []
+    result, position = [], 0
+    for line in lines:
+        kept = line.removesuffix(" …") if line is lines[-1] else line
+        begin = text.index(kept, position)
+        position = begin + len(kept)
+        inside = [(first - begin, last - begin) for first, last in spans if begin <= first and last <= position]
+        result.append(_with_bold(line, inside, style))
+    return result
+
+
+def _with_bold(line: str, spans: Iterable[tuple[int, int]], style: Style) -> str:
+    parts, done = [], 0
+    for first, last in spans:
+        parts += [line[done:first], style.bold(line[first:last])]
+        done = last
+    return "".join([*parts, line[done:]])
+
+
+def _excerpt(text: str, query: str, width: int, keep: int) -> str:
+    """The text from about a line before the first matching word on, if that would not be seen otherwise.
+
+    Args:
+        keep: so many characters at the front stay in any case.
+    """
+    if len(text) <= LINES * width:
+        return text
+    first = next((span[0] for span in matches(text[keep:], query)), 0) + keep
+    if first < (LINES - 1) * width:
+        return text
+    cut = text.index(" ", first - width // 2 - 1) + 1 if " " in text[first - width // 2 - 1 : first] else first
+    return f"{text[:keep]}… {text[cut:]}"
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+# === Files ===
+
+
+def as_json(moments: Iterable[Hit]) -> str:
+    """A JSON list, without anything that could steer a terminal."""
+    text = json.dumps([{key: m.get(key) for key in KEYS} for m in moments], ensure_ascii=False, indent=2)
+    # JSON escapes control characters up to 31 only; a terminal heeds others too.
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def save(moments: Sequence[Hit], query: str, target: Path) -> None:
+    """Write moments to a new file: .json, .csv or .md.
+
+    Raises:
+        UserError: it is of another kind, exists already, or cannot be written.
+    """
+    write = {".json": _write_json, ".csv": _write_csv, ".md": _write_markdown}.get(target.suffix.lower())
+    if write is None:
+        raise UserError(f"{target}: choose a name that ends in .json, .csv or .md")
+    # Excel takes a file without the mark at its front for another encoding than UTF-8.
+    encoding = "utf-8-sig" if target.suffix.lower() == ".csv" else "utf-8"
+    try:
+        with target.open("x", encoding=encoding, newline="") as file:
+            write(moments, query, file)
+    except FileExistsError:
+        raise UserError(f"{target}: exists already; choose another name, or delete it first") from None
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+
+
+def _write_json(moments: Sequence[Hit], query: str, file: TextIO) -> None:
+    file.write(as_json(moments) + "\n")
+
+
+def _write_csv(moments: Sequence[Hit], query: str, file: TextIO) -> None:
+    table = csv.writer(file)
+    table.writerow(("number", *KEYS))
+    for number, moment in enumerate(moments, start=1):
+        table.writerow((number, *(_cell(moment.get(key)) for key in KEYS)))
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        value = "; ".join(value)
+    # A spreadsheet would take it for a formula and compute it.
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _write_markdown(moments: Sequence[Hit], query: str, file: TextIO) -> None:
+    file.write(f"# {_escaped(query)}\n")
+    for number, moment in enumerate(moments, start=1):
+        times = f"{cli.clock(moment['start'])}-{cli.clock(moment['end'])}"
+        file.write(f"\n## {number}. {_escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
+        for mark, text in _texts(moment, query):
+            file.write(f"\n{mark}{_escaped(text)}\n")
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", " ".join(printable(text).split()))

@@ -1,0 +1,271 @@
+"""What can be asked and commanded at the prompt, one method a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from videotag import cards, cli, moments, player, questions
+from videotag.cards import Style
+from videotag.errors import UserError
+from videotag.moments import Hit
+from videotag.questions import FIELDS, Filters
+
+NOTHING = "nothing found: no segment is loaded that fits (load_data_to_chroma.py loads them)"
+TOP = 8
+"""Values of each field that `:facets` shows."""
+
+HELP = """
+anything else            a question; "exact words" must occur; --video NAME and the other options may follow it
+:open 3                  play hit 3 at its second, in mpv, VLC or the system's player
+:frames 3                write its frames as JPEG files to frames/<video>_<mm-ss>/
+:clip 3 [FILE]           cut it out to a file (.mp4, .mkv, .mov)
+:like 3, :like news@12:30    moments like that one
+:more                    the next ones
+:filter video=news not language=kk added>=2026-01-01 time=1:00-5:00
+                         set filters: video, language, content_type, mood, confidence, keyword, added, time
+:filter, :filter off     show them, take them off
+:facets [FIELD]          which values there are, and how often
+:save FILE               the hits shown so far: .json, .csv or .md
+:help, :quit             Ctrl-C clears the line, Ctrl-D ends
+""".strip()
+
+
+class Database(Protocol):
+    """What is asked of ChromaDBManager."""
+
+    def search(self, query: str, limit: int = 10, **filters: Any) -> list[Hit]: ...
+
+    def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[Hit]: ...
+
+    def facets(self, field: str) -> Mapping[Any, int]: ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """Words, or a place (video, seconds) whose like is sought; and the filters for it."""
+
+    words: str
+    like: tuple[str, float] | None
+    filters: Filters
+
+    @property
+    def title(self) -> str:
+        return f"like {self.like[0]}@{cli.clock(self.like[1])}" if self.like else self.words
+
+
+def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> list[Hit]:
+    """The moments that answer; limit None is all that are close.
+
+    Raises:
+        UserError: there is no such place.
+    """
+    filters = question.filters.arguments()
+
+    def search(limit: int) -> list[Hit]:
+        if question.like:
+            return db.search_like(*question.like, limit=limit, **filters)
+        return db.search(question.words, limit=limit, **filters)
+
+    return moments.find(search, question.words, limit, per_video)
+
+
+def nothing(db: Database, filters: Filters) -> str:
+    """Why nothing was found: a value that does not occur, as far as it can be told."""
+    for name, values in filters.wanted.items():
+        known = [str(value) for value in db.facets(FIELDS[name])]
+        for value in values:
+            if known and value not in known:
+                return f"nothing found: no {name} {value}{questions.nearest(value, known)}"
+    return NOTHING
+
+
+@dataclass
+class Prompt:
+    """The state between two lines: the filters, the last question and its hits.
+
+    Attributes:
+        filters: those that hold for every question.
+        limit: moments a page.
+        question: the last one, with the filters that were for it alone.
+        hits: those shown so far, all pages; hit 1 is the first.
+    """
+
+    db: Database
+    filters: Filters
+    limit: int
+    per_video: int | None
+    data_dir: Path
+    style: Style
+    question: Question | None = None
+    hits: list[Hit] = field(default_factory=list)
+    _facets: dict[str, Mapping[Any, int]] = field(default_factory=dict)
+
+    def do(self, line: str) -> bool:
+        """Do what a line says; whether to go on. Errors are printed, in one line."""
+        try:
+            return self._do(line)
+        except UserError as error:
+            cli.complain(" ".join(str(error).split()))
+        except OSError as error:
+            cli.complain(cli.short(error))
+        except KeyboardInterrupt:
+            cli.say("interrupted")
+        return True
+
+    def _do(self, line: str) -> bool:
+        if not line.startswith(":"):
+            self.ask(line)
+            return True
+        name, _, rest = line.partition(" ")
+        if name == ":quit":
+            return False
+        if name not in COMMANDS:
+            raise UserError(f"{name}: there is no such command{questions.nearest(name, COMMANDS) or '; see :help'}")
+        COMMANDS[name](self, rest.strip())
+        return True
+
+    def values(self, name: str) -> list[str]:
+        """The values that a field of FIELDS has, the most frequent first; as they were when first asked for."""
+        if name not in self._facets:
+            self._facets[name] = self.db.facets(FIELDS[name])
+        return [str(value) for value, _ in _by_count(self._facets[name])]
+
+    # === Questions ===
+
+    def ask(self, line: str) -> None:
+        words, filters = questions.question(line)
+        if not words:
+            raise UserError("the question is empty; filters that stay are set by :filter")
+        self._show_first(Question(words, None, filters))
+
+    def like(self, text: str) -> None:
+        if not text:
+            raise UserError("give the number of a hit or a place, such as news@12:30")
+        if text.isdecimal():
+            hit = self._hit(text)
+            # The middle: windows overlap at their ends, and it is this one that is meant.
+            place = (hit["video_name"], (hit["start_time"] + hit["end_time"]) / 2)
+        else:
+            place = questions.place(text)
+        self._show_first(Question("", place, Filters()))
+
+    def _show_first(self, question: Question) -> None:
+        self.question, self.hits = question, []
+        self.hits = self._find(question, self.limit)
+        if self.hits:
+            cards.show(self.hits, question.words, self.style)
+        else:
+            cli.say(nothing(self.db, self.filters.and_(question.filters)))
+
+    def _find(self, question: Question, limit: int) -> list[Hit]:
+        both = replace(question, filters=self.filters.and_(question.filters))
+        return find(self.db, both, limit, self.per_video)
+
+    def more(self, text: str) -> None:
+        question = self._answered()
+        found = self._find(question, len(self.hits) + self.limit)
+        new = [moment for moment in found if moment["close"] and not any(_overlap(moment, hit) for hit in self.hits)]
+        new = new[: self.limit]
+        if not new:
+            cli.say("no more that are close")
+        cards.show(new, question.words, self.style, first=len(self.hits) + 1)
+        self.hits += new
+
+    # === Filters ===
+
+    def filter(self, text: str) -> None:
+        if text == "off":
+            self.filters = Filters()
+        elif text:
+            self.filters = self.filters.and_(questions.typed_filters(text))
+        cli.say(f"filters: {self.filters}" if self.filters != Filters() else "no filters")
+        if text and self.question:
+            self._show_first(self.question)
+
+    def facets(self, text: str) -> None:
+        name = text.replace("_", "-")
+        if text and name not in FIELDS:
+            raise UserError(
+                f"{text}: there is no such field{questions.nearest(name, FIELDS) or '; ' + ', '.join(FIELDS)}"
+            )
+        for field_ in [name] if text else FIELDS:
+            counts = _by_count(self.db.facets(FIELDS[field_]))
+            shown = counts if text else counts[:TOP]
+            left = f"  … {len(counts) - TOP} more, see :facets {field_}" if len(counts) > len(shown) else ""
+            cli.say(f"{field_}: " + (", ".join(f"{value} ({count})" for value, count in shown) or "none") + left)
+
+    # === One hit ===
+
+    def open(self, text: str) -> None:
+        hit = self._hit(text)
+        cli.say(f"{hit['video_name']} {cli.clock(hit['start'])}: {player.play(hit['video_path'], hit['start'])}")
+
+    def frames(self, text: str) -> None:
+        hit = self._hit(text)
+        folder = Path("frames") / _file_name(hit)
+        written = player.write_frames(hit, self.data_dir, folder)
+        cli.say(f"{len(written)} frames in {folder.absolute()}")
+
+    def clip(self, text: str) -> None:
+        number, _, name = text.partition(" ")
+        hit = self._hit(number)
+        target = Path(name.strip() or f"{_file_name(hit)}.mp4").expanduser()
+        with cli.Progress("clip", hit["end"] - hit["start"], "s") as progress:
+            player.clip(hit["video_path"], hit["start"], hit["end"], target, lambda done: progress.to(int(done)))
+        cli.say(f"{cli.clock(hit['start'])}-{cli.clock(hit['end'])} of {hit['video_name']} in {target.absolute()}")
+
+    def save(self, text: str) -> None:
+        if not text:
+            raise UserError("name a file: :save hits.json, hits.csv or hits.md")
+        title = self._answered().title
+        target = Path(text).expanduser()
+        cards.save(self.hits, title, target)
+        cli.say(f"{len(self.hits)} moments in {target.absolute()}")
+
+    def help(self, text: str) -> None:
+        for line in HELP.splitlines():
+            cli.say(line)
+
+    def _answered(self) -> Question:
+        """The question whose hits are shown."""
+        if self.question is None or not self.hits:
+            raise UserError("no hits yet: ask first")
+        return self.question
+
+    def _hit(self, text: str) -> Hit:
+        self._answered()
+        if not text.isdecimal() or not 1 <= int(text) <= len(self.hits):
+            raise UserError(f"{text or 'which one'}: give the number of a hit, 1 to {len(self.hits)}")
+        return self.hits[int(text) - 1]
+
+
+COMMANDS: dict[str, Callable[[Prompt, str], Any]] = {
+    ":open": Prompt.open,
+    ":frames": Prompt.frames,
+    ":clip": Prompt.clip,
+    ":like": Prompt.like,
+    ":more": Prompt.more,
+    ":filter": Prompt.filter,
+    ":facets": Prompt.facets,
+    ":save": Prompt.save,
+    ":help": Prompt.help,
+    ":quit": lambda prompt, text: None,
+}
+
+
+def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+
+
+def _overlap(one: Hit, other: Hit) -> bool:
+    return one["video_name"] == other["video_name"] and one["start"] < other["end"] and other["start"] < one["end"]
+
+
+def _file_name(hit: Hit) -> str:
+    """Of a moment: `news_01-30`."""
+    from videotag.artifacts import safe_name
+
+    return f"{safe_name(hit['video_name'])}_{player.time_name(hit['start'])}"

@@ -1,0 +1,113 @@
+"""Ranking: how near a segment is in meaning, and how many of the question's words it holds, made one order.
+
+Vectors of one model lie close together: all segments have much in common, and so have all questions. What is common is
+taken away (the mean of a sample of the segments; of the typical questions' mean the half, for it is not this archive's
+own), and what is left is measured by what chance makes of it: the standard deviation between typical questions and that
+sample. A share of the question's words adds to that. Figures chosen with benchmarks/search_quality.py; taking the mean
+away: Mu and Viswanath, "All-but-the-Top", 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+POOL = 200
+"""So many of the nearest segments, and of those with most of the words, are ranked."""
+SAMPLE = 1000
+"""Segments that stand for all."""
+COMMON = 0.5
+"""So much of the typical questions' mean is taken away."""
+WEIGHT = 3.0
+"""Standard deviations that all of the question's words are worth."""
+FEWEST, ENOUGH = 20, 200
+"""Segments: with fewer, nothing can be said of chance; more do not raise what is asked of a hit."""
+
+NOTHING = 1e-5
+"""Of lengths and deviations: what float32 makes of 0."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A segment found: its cosine with the question, and whether it answers or is merely the least far."""
+
+    id: str
+    cosine: float
+    close: bool
+
+
+class Background:
+    """What an archive's segments have in common, and how far from a question they lie by chance."""
+
+    def __init__(self, sample: np.ndarray, typical: np.ndarray) -> None:
+        """Measure it.
+
+        Args:
+            sample: float32 [n, dimension], unit vectors of segments that stand for all.
+            typical: float32 [m, dimension], unit vectors of typical questions, or the sample itself.
+        """
+        import numpy as np
+
+        few = len(sample) < FEWEST
+        self._segment = np.zeros(typical.shape[1:], np.float32) if few else sample.mean(axis=0)
+        self._question = COMMON * typical.mean(axis=0)
+        by_chance = _unit(typical - self._question) @ _unit(sample - self._segment).T
+        if typical is sample:
+            by_chance = by_chance[~np.eye(len(sample), dtype=bool)]  # nothing is near to itself by chance
+        spread = float(by_chance.std()) if by_chance.size else 0.0
+        self._spread = spread if spread > NOTHING else 1.0
+        self.close_from = -math.inf if few else _greatest_by_chance(len(sample))
+
+    def without_common(self, question: np.ndarray) -> np.ndarray:
+        """The question's direction, float32 [dimension]: what is nearest to that ranks first by meaning alone."""
+        return _unit(question - self._question)
+
+    def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
+        """How much nearer than by chance, in standard deviations, float [n].
+
+        Args:
+            question: float32 [dimension].
+            segments: float32 [n, dimension].
+        """
+        return _unit(segments - self._segment) @ self.without_common(question) / self._spread
+
+
+def rank(
+    vectors: Mapping[str, np.ndarray], shares: Mapping[str, float], question: np.ndarray, background: Background
+) -> list[Ranked]:
+    """Best first.
+
+    Args:
+        vectors: of the segments found, float32 [dimension] by id.
+        shares: which part of the question's words occurs there, 0 to 1; those without any may be left out.
+        question: float32 [dimension].
+        background: of the whole archive.
+    """
+    import numpy as np
+
+    if not vectors:
+        return []
+    ids, rows = list(vectors), np.array(list(vectors.values()), np.float32)
+    words = np.array([shares.get(id_, 0.0) for id_ in ids])
+    evidence = background.deviations(question, rows) + WEIGHT * words
+    cosines = rows @ question
+    order = sorted(range(len(ids)), key=lambda n: (-evidence[n], ids[n]))
+    return [Ranked(ids[n], float(cosines[n]), bool(evidence[n] >= background.close_from)) for n in order]
+
+
+def _greatest_by_chance(count: int) -> float:
+    """Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes."""
+    return math.sqrt(2 * math.log(min(count, ENOUGH)))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Each of length 1, and those of no length 0."""
+    import numpy as np
+
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.where(lengths > NOTHING, rows / np.maximum(lengths, NOTHING), 0)

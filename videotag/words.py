@@ -1,0 +1,233 @@
+"""The words of all segments: an index beside the search collection, one SQLite file (FTS5).
+
+For names, numbers and rare words, which vectors blur. It holds nothing of its own: it is made from the collection's
+documents, remembers which state of the collection that was, and is made again when it is lost or damaged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import logging
+import math
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from videotag.errors import UserError
+from videotag.forms import document_words, query_words
+
+log = logging.getLogger("videotag")
+
+Result = TypeVar("Result")
+
+FORM = 1  # of the file and of the words in it; a change makes the index anew
+
+_SCHEMA = f"""
+    CREATE TABLE segment (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+    CREATE VIRTUAL TABLE word USING fts5(words, detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
+    CREATE VIRTUAL TABLE vocabulary USING fts5vocab(word, row);
+    CREATE TABLE state (made_from TEXT NOT NULL);
+    PRAGMA user_version = {FORM};
+"""
+BUSY = 60.0  # s to wait for another process that is writing
+COMMON = 0.25
+"""Share of the segments; a query's word that occurs in more of them is looked up only if there is no better one."""
+
+
+NARROW = 2000
+"""Ids: so few are looked up at once; of more, whether each of the best is one of them."""
+
+
+class WordIndex:
+    """The words of all segments, in one file. Safe in several threads and processes; kill -9 leaves the last state.
+
+    A damaged file, or one of another form, is deleted with a warning: the index is then empty and `state` None.
+    Methods raise UserError when the file cannot be read or written: busy for a minute, no rights, disk full.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Touch nothing yet.
+
+        Args:
+            path: of the file; made, with its folder, when something is written.
+        """
+        self.path = Path(path)
+        self._lock = threading.Lock()
+
+    @property
+    def state(self) -> str | None:
+        """What `update` was told last; None: there is no index."""
+        return self._read(_state, None)
+
+    def ids(self) -> set[str]:
+        """The segments in it."""
+        return self._read(lambda db: {id_ for (id_,) in db.execute("SELECT id FROM segment")}, set())
+
+    def sample(self, count: int) -> list[str]:
+        """So many of the ids at random, always the same ones of the same ids; all, if there are no more."""
+        ids = sorted(self.ids())
+        return ids if len(ids) <= count else random.Random(count).sample(ids, count)
+
+    def update(
+        self,
+        state: str,
+        changed: Iterable[tuple[str, str]],
+        removed: Iterable[str] = (),
+        *,
+        since: str | None,
+    ) -> bool:
+        """Put segments in, in place of those of the same id, and take others out: all of it or nothing.
+
+        Args:
+            state: of the collection with these changes, to be compared with `state` later.
+            changed: (id, document).
+            removed: ids.
+            since: the state that the changes start from; None starts from nothing.
+
+        Returns:
+            Whether it was done: not if another process has moved the index on from `since` meanwhile.
+        """
+        try:
+            return self._update(state, changed, removed, since)
+        except sqlite3.DatabaseError as error:
+            self._drop(error)
+            return False
+
+    def _update(
+        self, state: str, changed: Iterable[tuple[str, str]], removed: Iterable[str], since: str | None
+    ) -> bool:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the word index {self.path} cannot be made ({error}): check the folder's rights"
+            ) from error
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            if since is None:
+                _empty(db)
+            elif _state(db) != since:
+                db.execute("ROLLBACK")
+                return False
+            for id_ in removed:
+                _remove(db, id_)
+            for id_, document in changed:
+                _remove(db, id_)
+                number = db.execute("INSERT INTO segment (id) VALUES (?)", (id_,)).lastrowid
+                words = " ".join(document_words(document))
+                db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, words))
+            db.execute("DELETE FROM state")
+            db.execute("INSERT INTO state VALUES (?)", (state,))
+            db.execute("COMMIT")
+            return True
+
+    def search(self, query: str, limit: int, allowed: Collection[str] | None = None) -> list[tuple[str, float]]:
+        """The segments that hold most of the query's words, best first.
+
+        Args:
+            query: free text; nothing in it is an operator.
+            limit: at most so many.
+            allowed: only these ids; None is all.
+
+        Returns:
+            (id, share): which part of the query's words occurs there, above 0 to 1; a rare word weighs more.
+        """
+        wanted = query_words(query)
+        return self._read(lambda db: _search(db, wanted, limit, allowed), []) if wanted else []
+
+    def _read(self, read: Callable[[sqlite3.Connection], Result], nothing: Result) -> Result:
+        if not self.path.exists():
+            return nothing
+        try:
+            with self._open() as db:
+                return read(db)
+        except sqlite3.DatabaseError as error:
+            self._drop(error)
+            return nothing
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)) as db:
+            form = db.execute("PRAGMA user_version").fetchone()[0]
+            if form not in (0, FORM):
+                raise sqlite3.DatabaseError(f"form {form}, not {FORM}")
+            yield db
+
+    def _drop(self, error: sqlite3.DatabaseError) -> None:
+        """Delete a file that is at fault itself; a disk or a lock that is makes it a UserError."""
+        code = getattr(error, "sqlite_errorname", None) or "SQLITE_NOTADB"  # none: raised here
+        if code.split("_")[1] not in _DAMAGED:
+            raise UserError(
+                f"the word index {self.path} cannot be used ({error}): check the folder's rights and the disk's free "
+                "space, or run again when no other program is writing to it"
+            ) from error
+        log.warning("the word index %s is unusable (%s) and is made anew", self.path, error)
+        for suffix in ("-journal", ""):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+_DAMAGED = ("ERROR", "CORRUPT", "NOTADB", "FORMAT")
+"""SQLite's result codes for a file with other contents than were written; ERROR is a table that is not there."""
+
+
+def _state(db: sqlite3.Connection) -> str | None:
+    if not db.execute("PRAGMA user_version").fetchone()[0]:
+        return None
+    row = db.execute("SELECT made_from FROM state").fetchone()
+    return row[0] if row else None
+
+
+def _empty(db: sqlite3.Connection) -> None:
+    for table in ("vocabulary", "word", "segment", "state"):
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+
+
+def _remove(db: sqlite3.Connection, id_: str) -> None:
+    row = db.execute("SELECT number FROM segment WHERE id = ?", (id_,)).fetchone()
+    if row:
+        db.execute("DELETE FROM word WHERE rowid = ?", row)
+        db.execute("DELETE FROM segment WHERE number = ?", row)
+
+
+def _search(
+    db: sqlite3.Connection, wanted: list[tuple[str, ...]], limit: int, allowed: Collection[str] | None
+) -> list[tuple[str, float]]:
+    if _state(db) is None:
+        return []
+    total = db.execute("SELECT count(*) FROM segment").fetchone()[0]
+    counts = [_occurrences(db, forms) for forms in wanted]
+    weights = [math.log(1 + total / max(count, 1)) for count in counts]
+    shares: dict[int, float] = {}
+    telling = any(0 < count <= COMMON * total for count in counts)
+    for forms, weight, count in zip(wanted, weights, counts, strict=True):
+        if telling and count > COMMON * total:
+            continue
+        match = " OR ".join(f'"{form}"' for form in forms)
+        for (number,) in db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,)):
+            shares[number] = shares.get(number, 0.0) + weight
+    if allowed is not None and len(allowed) <= NARROW:
+        ids = json.dumps(list(allowed))
+        rows = db.execute("SELECT number FROM segment WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+        shares = {number: shares[number] for (number,) in rows if number in shares}
+    whole = sum(weights)
+    order = [(-share, number) for number, share in shares.items()]
+    heapq.heapify(order)
+    best: list[tuple[str, float]] = []
+    while order and len(best) < limit:
+        share, number = heapq.heappop(order)
+        (id_,) = db.execute("SELECT id FROM segment WHERE number = ?", (number,)).fetchone()
+        if allowed is None or id_ in allowed:
+            best.append((id_, -share / whole))
+    return best
+
+
+def _occurrences(db: sqlite3.Connection, forms: tuple[str, ...]) -> int:
+    marks = ", ".join("?" * len(forms))
+    return db.execute(f"SELECT coalesce(max(doc), 0) FROM vocabulary WHERE term IN ({marks})", forms).fetchone()[0]
