@@ -1,0 +1,279 @@
+"""Export: subtitles and texts of a video, for a player, an editor or another program.
+
+In:   data/{video}_phase1_data.pkl, and data/{video}_phase2_vllm_analysis.json where it is there.
+Out:  printed, or written to --output. No database is needed.
+
+    python export.py news --format srt                                    subtitles, printed
+    python export.py news --format vtt --output news.vtt                  for a web page
+    python export.py news --format srt --language translation             in the language of the analysis
+    python export.py news film --format txt --output texts                a folder: texts/news.txt, texts/film.txt
+    python export.py news --format md | less                              what is seen, said and written, to be read
+
+srt, vtt   subtitles: two lines of 42 characters at most, timed by the words
+txt        the speech in paragraphs, each after its time
+md         each segment with description, speech, translation, text on the screen, keywords
+json       the same for a program, and all words with their times
+
+A translation has no word times: it is spread over the speech of its segment by the number of characters, and of each
+segment only what comes before the next one's start is used. So its times are a guess of a few seconds, and where two
+segments meet some words may be missing or repeated.
+"""
+
+import argparse
+import difflib
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videotag import artifacts, cli, subtitles
+from videotag.artifacts import PHASE1_ENDING
+from videotag.errors import UserError
+from videotag.records import ANALYSIS_FIELDS
+from videotag.subtitles import Word, clean
+
+log = logging.getLogger("videotag")
+
+ORIGINAL, TRANSLATION = "original", "translation"
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>&~|$]")
+_BLOCK_START = re.compile(r"^(?:(\d{1,9})(?=[.)])|(?=[#+=-]))")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return cli.run(work, options().parse_args(argv))
+
+
+def options() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__, stage=False, database=False)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="the video; several with --output")
+    parser.add_argument("--format", required=True, choices=[*FROM_WORDS, *FROM_SEGMENTS], help="what to make")
+    parser.add_argument(
+        "--language", choices=[ORIGINAL, TRANSLATION], help="of srt, vtt and txt (original); md and json hold both"
+    )
+    parser.add_argument("--output", metavar="PATH", help="a file, or a folder, made where there is none for several")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of results (data)")
+    return parser
+
+
+def work(args: argparse.Namespace) -> int:
+    names = list(dict.fromkeys(args.names))
+    check(args, names)
+    report = cli.Report("export", str(args.output), args.debug)
+    for name in names:
+        text = None
+        with report.outcome_of(name):
+            text = exported(args, name)
+            if args.output:
+                path = target(args, name, len(names))
+                write(path, text)
+                report.done.append(name)
+                cli.say(f"{name}: {path}")
+        if text is not None and not args.output:
+            # Bytes: neither the console's encoding nor its line ends.
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
+    if args.output:
+        return report.finish()
+    return cli.SOME_FAILED if report.failed else cli.OK
+
+
+def check(args: argparse.Namespace, names: list[str]) -> None:
+    """Refuse what cannot be done before anything is.
+
+    Raises:
+        UserError: a line for each mistake.
+    """
+    if len(names) > 1 and not args.output:
+        raise UserError("several videos: name a folder for them with --output")
+    if args.language and args.format in FROM_SEGMENTS:
+        raise UserError(f"--language: {args.format} holds speech and translation; leave it out")
+    files = [entry.name for entry in args.data_dir.iterdir()] if args.data_dir.is_dir() else []
+    if faults := [fault for name in names if (fault := fault_of(name, files, args.data_dir))]:
+        raise UserError("\n".join(faults))
+
+
+def fault_of(name: str, files: list[str], data_dir: Path) -> str | None:
+    """Why a video cannot be exported, or None. `files`: the names of those in the data folder."""
+    known = [file.removesuffix(PHASE1_ENDING) for file in files if file.endswith(PHASE1_ENDING)]
+    if name in known:
+        return None
+    if f"{name}{PHASE1_ENDING}.part" in files:
+        return f"{name}: phase 1 is not finished; run phase1_whisper_frames.py, then this again"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? If it is new, " if near else ""
+    return f"{name}: no such video in {data_dir}; {hint}run phase1_whisper_frames.py, then this again"
+
+
+def target(args: argparse.Namespace, name: str, count: int) -> Path:
+    """The file for a video."""
+    folder = count > 1 or os.path.isdir(args.output) or args.output.endswith(("/", os.sep))
+    return Path(args.output, f"{name}.{args.format}") if folder else Path(args.output)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: it cannot be written, or is a device.
+    """
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is not a file; name one, or leave --output out to print")
+    artifacts.write_whole(path, text.encode())
+
+
+# --- what is exported
+
+
+@dataclass(frozen=True)
+class Source:
+    """The results for a video: phase 1, and phase 2 where it is there and was made of this phase 1."""
+
+    name: str
+    phase1: dict[str, Any]
+    phase2: dict[str, Any] | None
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        return self.phase1["segments"]
+
+    @property
+    def analyses(self) -> dict[int, dict[str, Any]]:
+        """Entries of phase 2 by `segment_index`."""
+        return {entry["segment_index"]: entry for entry in self.phase2["segments"]} if self.phase2 else {}
+
+
+def exported(args: argparse.Namespace, name: str) -> str:
+    """A video in the format asked for.
+
+    Raises:
+        UserError: its results are damaged, or it has no translation and one was asked for.
+    """
+    path = artifacts.phase1_path(args.data_dir, name)
+    phase1 = artifacts.read_phase1(path)
+    if phase1 is None:
+        raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py, then this again")
+    if not any(segment["words"] for segment in phase1["segments"]):
+        log.warning("%s: there is no speech in it", name)
+    if args.format in FROM_SEGMENTS:
+        return FROM_SEGMENTS[args.format](Source(name, phase1, read_phase2(args, name, phase1, needed=False)))
+    if args.language != TRANSLATION:
+        return FROM_WORDS[args.format](subtitles.speech(phase1["segments"]))
+    phase2 = read_phase2(args, name, phase1, needed=True)
+    return FROM_WORDS[args.format](translated(Source(name, phase1, phase2)))
+
+
+def read_phase2(args: argparse.Namespace, name: str, phase1: dict[str, Any], needed: bool) -> dict[str, Any] | None:
+    """The result of phase 2, or None where there is none.
+
+    Raises:
+        UserError: it is needed, and is not there, is damaged, or was made of another phase 1.
+    """
+    path = artifacts.phase2_path(args.data_dir, name)
+    found = artifacts.read_phase2(path)
+    fault = "is missing or damaged" if path.exists() or needed else None
+    if found is not None:
+        fault = None if found["input"] == phase1["result_id"] else "was made of an older phase 1"
+    if fault and needed:
+        raise UserError(f"{path}: {fault}; run phase2_vllm_analysis.py, then this again")
+    if fault:
+        log.warning("%s: %s; the speech alone is exported", path, fault)
+    return None if fault else found
+
+
+def translated(source: Source) -> list[Word]:
+    """The translation with times. A warning says how many segments with speech have none.
+
+    Raises:
+        UserError: none has.
+    """
+    texts = {index: entry["dialogue_translation"] for index, entry in source.analyses.items()}
+    spoken = [segment["segment_index"] for segment in source.segments if segment["words"]]
+    missing = [index for index in spoken if not texts.get(index, "").strip()]
+    if spoken and len(missing) == len(spoken):
+        raise UserError(
+            "has no translation: its analyzer made none; run phase2_vllm_analysis.py with --analyzer vllm or openai"
+        )
+    if missing:
+        log.warning("%s: %d of %d segments have no translation", source.name, len(missing), len(spoken))
+    return subtitles.translation(source.segments, texts)
+
+
+def as_srt(words: list[Word]) -> str:
+    return subtitles.srt(subtitles.cues(words))
+
+
+def as_vtt(words: list[Word]) -> str:
+    return subtitles.vtt(subtitles.cues(words))
+
+
+def as_text(words: list[Word]) -> str:
+    return "\n".join(f"[{cli.clock(start)}] {text}\n" for start, text in subtitles.paragraphs(words))
+
+
+def as_markdown(source: Source) -> str:
+    """Each segment with what is known of it. Texts of overlapping segments stand in both, as they are stored."""
+    analyses = source.analyses
+    facts = [source.phase1["spoken_language"], cli.clock(source.phase1["video_duration"]), source.phase1["video_path"]]
+    blocks = [f"# {escaped(source.name)}", ", ".join(escaped(fact) for fact in facts if fact)]
+    for segment in source.segments:
+        blocks += markdown_blocks(segment, analyses.get(segment["segment_index"], {}))
+    return "\n\n".join(blocks) + "\n"
+
+
+def markdown_blocks(segment: dict[str, Any], analysis: dict[str, Any]) -> list[str]:
+    parts = {
+        "Speech": segment["transcript"],
+        "Translation": analysis.get("dialogue_translation", ""),
+        "On the screen": " / ".join(analysis.get("on_screen_text", [])),
+        "Keywords": ", ".join(analysis.get("keywords", [])),
+    }
+    blocks = [f"## {cli.clock(segment['start_time'])}-{cli.clock(segment['end_time'])}"]
+    blocks += [escaped(analysis["description"])] if analysis else []
+    return blocks + [f"**{title}:** {escaped(text)}" for title, text in parts.items() if text.strip()]
+
+
+def escaped(text: str) -> str:
+    """`text` as one line of Markdown that shows just it. Source: https://spec.commonmark.org/0.31.2/."""
+    line = _MARKDOWN.sub(lambda match: "\\" + match[0], " ".join(clean(text).split()))
+    return _BLOCK_START.sub(lambda match: f"{match[1] or ''}\\", line)
+
+
+def as_json(source: Source) -> str:
+    """Segments with their analyses (null where there is none), and the words, each once."""
+    analyses = source.analyses
+    whole = {
+        "video_name": source.name,
+        "video_path": source.phase1["video_path"],
+        "video_duration": source.phase1["video_duration"],
+        "language": source.phase1["spoken_language"],
+        "output_language": source.phase2["output_language"] if source.phase2 else None,
+        "segments": [
+            {key: segment[key] for key in ("segment_index", "start_time", "end_time", "transcript")}
+            | {key: analyses.get(segment["segment_index"], {}).get(key) for key in ANALYSIS_FIELDS}
+            for segment in source.segments
+        ],
+        "words": subtitles.joined(source.segments),
+    }
+    return json.dumps(cleaned(whole), ensure_ascii=False, indent=2) + "\n"
+
+
+def cleaned(value: Any) -> Any:
+    """Plain values, their texts without control characters."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: cleaned(inner) for key, inner in value.items()}
+    return [cleaned(inner) for inner in value] if isinstance(value, list) else value
+
+
+FROM_WORDS: dict[str, Callable[[list[Word]], str]] = {"srt": as_srt, "vtt": as_vtt, "txt": as_text}
+FROM_SEGMENTS: dict[str, Callable[[Source], str]] = {"json": as_json, "md": as_markdown}
+
+if __name__ == "__main__":
+    cli.leave(main())
