@@ -1,0 +1,283 @@
+"""Doctor: what is installed here, what would be picked and why, and whether it works.
+
+    python doctor.py                                               this machine and the database
+    python doctor.py --whisper-model models/large-v3 --model models/Qwen2.5-VL-7B-Instruct
+                                                                   the models' folders too: are they complete
+    python doctor.py --base-url http://127.0.0.1:8000/v1           a model server too: does it answer, does it see
+
+    python doctor.py --data-dir data --repair                      mend the database: what is missing in it or differs
+                                                                   from the results in data/ is loaded again
+
+One line each: "ok", "no" (not here, and not needed for what would be picked) or "BAD" (needed; the line says what to
+do). Exit code 1 if anything is BAD.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import load_data_to_chroma
+from db_manager import ChromaDBManager
+from videotag import artifacts, cli
+from videotag.analyzers import ANALYZERS, EngineOptions, choose_analyzer, load_analyzer
+from videotag.claims import Record
+from videotag.embedders import DEFAULT_EMBEDDER, Embedder, load_embedder
+from videotag.errors import UserError
+from videotag.transcribers import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, load_transcriber
+
+ROOT = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `good`: True, False (something needed is missing), or None (absent and not needed)."""
+
+    good: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is stored of a video and should not be so, or the reverse. `remedy`: LOAD, PHASE2 or DELETE."""
+
+    video_name: str
+    what: str
+    remedy: str
+
+
+LOAD, PHASE2, DELETE = "load it again", "run phase2_vllm_analysis.py, then load_data_to_chroma.py", "delete them"
+
+
+def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
+    parser = cli.parser(__doc__, stage=False)
+    parser.add_argument("--whisper-model", default=DEFAULT_MODEL, metavar="MODEL", help="the one that phase 1 gets")
+    parser.add_argument("--analyzer", default="auto", choices=["auto", *ANALYZERS])
+    parser.add_argument("--model", metavar="MODEL", help="the one that phase 2 gets: a name or a folder")
+    parser.add_argument("--base-url", metavar="URL", help="model servers, separated by commas")
+    database = parser.add_argument_group("database")
+    database.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of the results (data)")
+    database.add_argument("--repair", action="store_true", help="mend the database, then look")
+    args = parser.parse_args(argv, argparse.Namespace(load=load))
+    return cli.run(work, args)
+
+
+def work(args: argparse.Namespace) -> int:
+    if args.repair:
+        repair(args)
+    return examine(args)
+
+
+def examine(args: argparse.Namespace) -> int:
+    """Print every finding; 1 if something needed is missing."""
+    bad = 0
+    for title, check in CHECKS.items():
+        for finding in _findings(check, args):
+            mark = {True: "ok ", False: "BAD", None: "no "}[finding.good]
+            cli.say(f"{mark} {title}: {finding.text}")
+            bad += finding.good is False
+    cli.say(f"{bad} of these need mending" if bad else "nothing is missing")
+    return cli.SOME_FAILED if bad else cli.OK
+
+
+def _findings(check: Callable[[argparse.Namespace], Iterator[Finding]], args: argparse.Namespace) -> Iterator[Finding]:
+    try:
+        yield from check(args)
+    except UserError as error:
+        yield Finding(False, cli.short(error))
+
+
+def python(args: argparse.Namespace) -> Iterator[Finding]:
+    yield Finding(sys.version_info >= (3, 11), f"{sys.version.split()[0]} (3.11 or newer is needed)")
+
+
+def packages(args: argparse.Namespace) -> Iterator[Finding]:
+    """The packages of requirements.txt, in the versions that it pins."""
+    wrong = []
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        match = re.match(r"([\w.-]+)(?:==([\w.]+))?", line)
+        if match is None or (sys.platform == "win32" and 'sys_platform != "win32"' in line):
+            continue
+        name, pinned = match.groups()
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+        else:
+            if pinned and found != pinned:
+                wrong.append(f"{name} is {found}, not {pinned}")
+    remedy = "; ".join([*wrong, "pip install -r requirements.txt"])
+    yield Finding(not wrong, remedy if wrong else "all of requirements.txt")
+
+
+def gpu(args: argparse.Namespace) -> Iterator[Finding]:
+    program = shutil.which("nvidia-smi")
+    if not program:
+        yield Finding(None, "no NVIDIA driver; speech and analysis run on the CPU")
+        return
+    query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        yield Finding(False, "nvidia-smi does not answer; restart the driver")
+        return
+    for line in done.stdout.splitlines():
+        yield Finding(True, line.strip())
+    if done.returncode:
+        yield Finding(False, f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}; mend the driver")
+
+
+def speech(args: argparse.Namespace) -> Iterator[Finding]:
+    engine = load_transcriber(DEFAULT_TRANSCRIBER, args.whisper_model)
+    yield Finding(True, f"{engine.name}, model {args.whisper_model}, on {engine.made_by['device']}")
+    there = importlib.util.find_spec("whisper") is not None
+    yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
+
+
+def screen_text(args: argparse.Namespace) -> Iterator[Finding]:
+    from videotag.analyzers.screen_text import installed_languages
+
+    languages = installed_languages()
+    remedy = "tesseract with rus, kaz and eng: the analyzer local reads no text on the screen without it"
+    yield Finding(bool(languages) or None, f"tesseract reads {', '.join(languages)}" if languages else remedy)
+
+
+def analysis(args: argparse.Namespace) -> Iterator[Finding]:
+    name, why = choose_analyzer("openai" if args.base_url else args.analyzer)
+    if args.model and Path(args.model).is_dir():
+        yield model_folder(Path(args.model))
+    if name == "vllm":  # to load the model takes minutes and the whole GPU
+        there = importlib.util.find_spec("vllm") is not None
+        yield Finding(there, f"vllm ({why})" if there else "vLLM is missing: pip install -r requirements-gpu.txt")
+        return
+    engine = load_analyzer(name, "ru", EngineOptions(model=args.model, base_url=args.base_url))
+    yield Finding(True, engine.description or f"{name} ({why})")
+
+
+def model_folder(folder: Path) -> Finding:
+    """Whether a model's folder has what its own index names."""
+    needed = ["config.json", "tokenizer_config.json"]
+    index = folder / "model.safetensors.index.json"
+    try:
+        if index.is_file():
+            needed += sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        else:
+            needed.append("model.safetensors")
+        missing = [name for name in needed if not (folder / Path(name).name).is_file()]
+    except (ValueError, KeyError, AttributeError):
+        return Finding(False, f"{index}: is damaged; download the model again")
+    remedy = f"{folder}: {', '.join(missing[:3])} missing; download the model again"
+    return Finding(not missing, remedy if missing else f"{folder} is complete ({len(needed)} files looked for)")
+
+
+def search(args: argparse.Namespace) -> Iterator[Finding]:
+    db = database_of(args)
+    stamp = db.stamp()
+    if not stamp:
+        embedder = args.load(DEFAULT_EMBEDDER, None)
+        yield Finding(True, f"no segments yet; new ones get vectors of {embedder.name}, model {embedder.model}")
+        return
+    yield Finding(True, f"{db.count_segments()} segments with vectors of {db.embedder.name}, model {db.embedder.model}")
+
+
+def database(args: argparse.Namespace) -> Iterator[Finding]:
+    db = database_of(args)
+    with db.session():
+        counts = [len(db.video_names({f"{s}_status": "completed"})) for s in ("phase1", "phase2", "db_load")]
+        videos = len(db.list_videos())  # all of each record, so that one that cannot be read shows
+    where = args.chroma_url or args.db
+    done = f"phase 1 done for {counts[0]}, phase 2 for {counts[1]}, loaded {counts[2]}"
+    yield Finding(True, f"{where}: {videos} videos, {done}")
+
+
+def stored(args: argparse.Namespace) -> Iterator[Finding]:
+    """Whether the segments of each loaded video are stored as its result file has them, and found."""
+    found = 0
+    for difference in differences(database_of(args), args.data_dir):
+        found += 1
+        way = "doctor.py --repair does it" if difference.remedy != PHASE2 else "then all is well"
+        yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy} ({way})")
+    if not found:
+        yield Finding(True, f"the segments of all loaded videos are as in {args.data_dir}, and found")
+
+
+# --- the database and data/
+
+
+def database_of(args: argparse.Namespace) -> ChromaDBManager:
+    return ChromaDBManager(args.db, chroma_url=args.chroma_url, load=args.load)
+
+
+def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
+    """Compare video by video, each in a session of its own, so that others go on meanwhile."""
+    counts = db.segment_counts()
+    known = set(db.video_names())
+    for name in sorted(counts.keys() - known):
+        yield Difference(name, f"{counts[name]} segments, and there is no such video", DELETE)
+    for name in db.video_names({"db_load_status": "completed"}):
+        with db.session():
+            record = db.get_video_status(name)
+            difference = compare(db, record, data_dir) if record.get("db_load_status") == "completed" else None
+        if difference:
+            yield difference
+
+
+def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference | None:
+    """What differs of a loaded video. Where its result is gone, the numbers of segments are all that can."""
+    name = record["video_name"]
+    path = artifacts.phase2_path(data_dir, name)
+    result = artifacts.read_phase2(path)
+    if result is None or result["result_id"] != record.get("db_load_input"):
+        loaded, there = record.get("db_segments_loaded", 0), db.count_segments(name)
+        what = f"{there} of {loaded} segments are stored, and {path} is not what was loaded"
+        return None if there == loaded else Difference(name, what, PHASE2)
+    faults = db.check_segments(name, record["video_path"], result["segments"])
+    what = ", ".join(f"{len(indexes)} {fault} ({few(indexes)})" for fault, indexes in faults.items())
+    return Difference(name, f"segments: {what}", LOAD) if what else None
+
+
+def few(indexes: list[int]) -> str:
+    return ", ".join(map(str, indexes[:5])) + (", ..." if len(indexes) > 5 else "")
+
+
+def repair(args: argparse.Namespace) -> None:
+    """Mend the database; what is left the checks that follow tell.
+
+    Raises:
+        UserError: it was damaged beyond mending.
+    """
+    db = database_of(args)
+    db.mend()
+    found = list(differences(db, args.data_dir))
+    if deleted := db.delete_unknown_segments():
+        cli.say(f"deleted {deleted} segments of videos that are not there")
+    # Where the result is gone, the load says so and makes phase 2 due.
+    again = [f"--only={difference.video_name}" for difference in found if difference.remedy != DELETE]
+    if again:
+        place = ["--db", args.db, "--data-dir", str(args.data_dir)]
+        place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
+        load_data_to_chroma.main(["--force", *again, *place], args.load)
+
+
+CHECKS: dict[str, Callable[[argparse.Namespace], Iterator[Finding]]] = {
+    "python": python,
+    "packages": packages,
+    "GPU": gpu,
+    "speech": speech,
+    "text on screen": screen_text,
+    "analysis": analysis,
+    "database": database,
+    "search": search,
+    "stored segments": stored,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

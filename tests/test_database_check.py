@@ -1,0 +1,239 @@
+"""doctor.py's comparison of the database with data/, and its repair: each kind of damage, made for real."""
+
+import argparse
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import doctor
+import load_data_to_chroma
+from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from tests.conftest import FakeEmbedder
+from videotag import artifacts, mending
+
+VIDEOS = {"news": 7, "film": 3}
+
+
+class Loaded:
+    """Two loaded videos, their results in data/, and the doctor to look at them."""
+
+    def __init__(self, db: ChromaDBManager, folder: Path) -> None:
+        self.db, self.data = db, folder / "data"
+        self.args = argparse.Namespace(
+            db=str(db.directory), chroma_url=db.chroma_url, data_dir=self.data, load=lambda *_: FakeEmbedder()
+        )
+        for name, count in VIDEOS.items():
+            self.record(name, count)
+        assert load_data_to_chroma.main([*self.place(), "--data-dir", str(self.data)], self.args.load) == 0
+
+    def record(self, name: str, count: int) -> None:
+        result = {"video_name": name, "output_language": "ru", "made_by": {}, "input": "phase 1"}
+        result["segments"] = [segment(name, i) for i in range(count)]
+        draft = artifacts.draft_phase2(artifacts.phase2_path(self.data, name), result)
+        draft.publish()
+        done = {"phase1_status": "completed", "phase1_result": "phase 1", "phase2_status": "completed"}
+        self.db.create_or_update_video_file(
+            name,
+            f"{name}.mp4",
+            "ru",
+            60.0,
+            count,
+            1,
+            1,
+            1.0,
+            phase2_input="phase 1",
+            phase2_result=draft.result_id,
+            **done,
+        )
+
+    def place(self) -> list[str]:
+        return ["--db", self.args.db, *(["--chroma-url", self.db.chroma_url] if self.db.chroma_url else [])]
+
+    def collection(self, use: Callable[[Any], Any]) -> Any:
+        """Reach into the collection behind the manager's back."""
+        with self.db.session():
+            return use(self.db._find(VIDEO_SEGMENTS))
+
+    def content(self) -> dict[str, str]:
+        found = self.collection(lambda collection: collection.get())
+        return dict(zip(found["ids"], found["documents"], strict=True))
+
+    def differences(self) -> list[str]:
+        return [f"{d.video_name}: {d.what}; {d.remedy}" for d in doctor.differences(self.db, self.data)]
+
+    def repair(self) -> None:
+        doctor.repair(self.args)
+
+
+@pytest.fixture
+def loaded(db: ChromaDBManager, tmp_path: Path) -> Loaded:
+    return Loaded(db, tmp_path)
+
+
+def segment(name: str, index: int) -> dict:
+    return {
+        "video_name": name,
+        "segment_index": index,
+        "start_time": 35.1 * index,
+        "end_time": 35.1 * index + 50 / 3,
+        "description": f"{name} слово{index}",
+        "keywords": ["снег", "вода"],
+    }
+
+
+WHOLE = {f"{name}_seg_{i}": f"{name} слово{i}\nснег, вода" for name, count in VIDEOS.items() for i in range(count)}
+
+
+def lose(collection: Any) -> None:
+    collection.delete(ids=["news_seg_0", "news_seg_5"])
+
+
+def change_a_document(collection: Any) -> None:
+    collection.update(ids=["news_seg_3"], documents=["иное"], embeddings=np.eye(1, 16))
+
+
+def change_a_field(collection: Any) -> None:
+    collection.update(ids=["film_seg_1"], metadatas=[{"start_time": 34.0}])
+
+
+def drop_a_field(collection: Any) -> None:
+    collection.update(ids=["film_seg_2"], metadatas=[{"keywords": None}])
+
+
+def add_beyond_the_last(collection: Any) -> None:
+    ids = [f"news_seg_{i}" for i in range(7, 14)]
+    rows = [{"video_name": "news", "segment_index": i} for i in range(7, 14)]
+    collection.add(ids=ids, embeddings=np.eye(7, 16), documents=ids, metadatas=rows)
+
+
+def add_of_an_unknown_video(collection: Any) -> None:
+    rows = [{"video_name": "ghost", "segment_index": i} for i in range(2)]
+    collection.add(ids=["ghost_seg_0", "ghost_seg_1"], embeddings=np.eye(2, 16), documents=["a", "b"], metadatas=rows)
+
+
+DAMAGE = (
+    (lose, "news: segments: 2 missing (0, 5); load it again"),
+    (change_a_document, "news: segments: 2 missing (0, 5), 1 different (3); load it again"),
+    (
+        add_beyond_the_last,
+        "news: segments: 2 missing (0, 5), 7 surplus (7, 8, 9, 10, 11, ...), 1 different (3); load it again",
+    ),
+    (change_a_field, "film: segments: 1 different (1); load it again"),
+    (drop_a_field, "film: segments: 2 different (1, 2); load it again"),
+    (add_of_an_unknown_video, "ghost: 2 segments, and there is no such video; delete them"),
+)
+
+
+def test_damage_is_told_and_repaired(loaded):
+    assert loaded.differences() == []
+    for damage, told in DAMAGE:
+        loaded.collection(damage)
+        assert told in loaded.differences()
+    assert len(loaded.differences()) == 3, "one line a video"
+    loaded.repair()
+    assert loaded.differences() == []
+    assert loaded.content() == WHOLE
+    statuses = {video["video_name"]: video["db_load_status"] for video in loaded.db.list_videos()}
+    assert statuses == dict.fromkeys(VIDEOS, "completed")
+
+
+def test_nothing_is_left_of_the_collection(loaded):
+    with loaded.db.session():
+        loaded.db._open().delete_collection(VIDEO_SEGMENTS)
+    assert len(loaded.differences()) == 2
+    loaded.repair()
+    assert (loaded.differences(), loaded.content()) == ([], WHOLE)
+
+
+def test_a_result_that_is_gone(loaded, capsys):
+    path = artifacts.phase2_path(loaded.data, "film")
+    path.unlink()
+    assert loaded.differences() == [], "the number is right"
+    loaded.collection(lambda collection: collection.delete(ids=["film_seg_2"]))
+    [told] = loaded.differences()
+    assert told.startswith("film: 2 of 3 segments are stored")
+    assert "run phase2_vllm_analysis.py" in told
+    loaded.repair()
+    assert (
+        "film_phase2_vllm_analysis.json: is missing or damaged; run phase2_vllm_analysis.py" in capsys.readouterr().err
+    )
+    record = loaded.db.get_video_status("film")
+    assert (record["phase2_status"], record["db_load_status"]) == ("pending", "pending")
+    assert loaded.db.get_video_status("news")["db_load_status"] == "completed"
+
+
+def test_what_is_not_loaded_yet_is_no_damage(loaded):
+    loaded.record("new", 4)
+    loaded.db.update_video_status("film", phase2_status="pending", db_load_status="pending")
+    assert loaded.differences() == []
+
+
+@pytest.fixture
+def folder_only(tmp_path: Path, fake_embedder: FakeEmbedder) -> Loaded:
+    return Loaded(ChromaDBManager(tmp_path / "db", embedder=fake_embedder), tmp_path)
+
+
+def test_vectors_that_cannot_be_read(folder_only):
+    """The index's list of ids has lost some: their records live, without vectors."""
+    long = [segment("long", i) for i in range(120)]  # over SYNC_THRESHOLD, so that the index is saved
+    folder_only.db.create_or_update_video_file("long", "long.mp4", "ru", 60.0, 120, 1, 1, 1.0)
+    folder_only.db.add_segments("long.mp4", long)
+    [index] = [i for i in mending.vector_indexes(folder_only.db.directory) if i.collection == VIDEO_SEGMENTS]
+    path = index.folder / "index_metadata.pickle"
+    lists = pickle.loads(path.read_bytes())
+    for id_ in ("news_seg_2", "film_seg_0"):
+        lists["label_to_id"].pop(lists["id_to_label"].pop(id_))
+    path.write_bytes(pickle.dumps(lists))
+    mending.seal(folder_only.db.directory)  # else it would be mended at once
+    told = {line.partition(":")[0]: line for line in folder_only.differences()}
+    assert told["news"].startswith("news: segments: 1 without a vector (2), ")
+    assert told["film"].startswith("film: segments: 1 without a vector (0), ")
+    folder_only.repair()
+    assert folder_only.differences() == []
+    assert folder_only.content().items() > WHOLE.items()
+
+
+def test_segments_that_a_search_does_not_find(tmp_path):
+    """Hundreds of equal vectors hide others from an HNSW index. Who is hidden is told by asking for each."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(900, 16)).astype(np.float32)
+    vectors[rng.permutation(900)[:400]] = vectors[0]
+    db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
+    segments = [segment("news", i) for i in range(900)]
+    db.add_segments("news.mp4", segments, embeddings=vectors)
+    with db.session():
+        collection = db._find(VIDEO_SEGMENTS)
+        found = [set(ids) for ids in collection.query(query_embeddings=vectors, n_results=900, include=[])["ids"]]
+    hidden = [i for i in range(900) if f"news_seg_{i}" not in found[i]]
+    told = db.check_segments("news", "news.mp4", segments)
+    assert hidden
+    assert told.keys() == {"not found by search"}
+    assert set(hidden) <= set(told["not found by search"])
+
+
+def test_equal_vectors_that_are_found_are_no_damage(db):
+    segments = [segment("news", i) | {"description": "тишина"} for i in range(60)]
+    db.add_segments("news.mp4", segments)
+    assert db.check_segments("news", "news.mp4", segments) == {}
+
+
+def test_the_doctor_says_it_and_repairs(loaded, capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", {"database": doctor.database, "stored segments": doctor.stored})
+    arguments = [*loaded.place(), "--data-dir", str(loaded.data)]
+    assert doctor.main(arguments, loaded.args.load) == 0
+    assert "ok  stored segments: the segments of all loaded videos are as in" in capsys.readouterr().out
+    loaded.collection(lose)
+    loaded.collection(add_of_an_unknown_video)
+    assert doctor.main(arguments, loaded.args.load) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert "BAD stored segments: news: segments: 2 missing (0, 5); load it again (doctor.py --repair does it)" in told
+    assert told[-1] == "2 of these need mending"
+    assert doctor.main([*arguments, "--repair"], loaded.args.load) == 0
+    told = capsys.readouterr().out
+    assert "deleted 2 segments of videos that are not there" in told
+    assert "nothing is missing" in told
+    assert loaded.content() == WHOLE

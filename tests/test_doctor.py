@@ -1,0 +1,72 @@
+"""The doctor: each finding tells the truth, and the exit code too."""
+
+import argparse
+import json
+import socket
+
+import pytest
+
+import doctor
+
+
+def lines(capsys):
+    return {
+        line.split(": ")[0]: line for line in capsys.readouterr().out.splitlines() if line[:3] in ("ok ", "no ", "BAD")
+    }
+
+
+def test_a_machine_with_all_that_is_needed(tmp_path, capsys):
+    assert doctor.main(["--db", str(tmp_path / "db"), "--analyzer", "local"]) == 0
+    found = lines(capsys)
+    assert found["ok  speech"].startswith("ok  speech: faster-whisper, model base, on ")
+    assert found["ok  analysis"] == "ok  analysis: local (asked for)"
+    assert "0 videos" in found["ok  database"]
+    assert "e5-small" in found["ok  search"]
+    assert not [mark for mark in found if mark.startswith("BAD")]
+
+
+def test_what_is_wrong_is_told_and_the_rest_still_looked_at(tmp_path, capsys):
+    with socket.socket() as closed:  # bound but not listening: nobody answers there
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        args = ["--db", str(tmp_path), "--chroma-url", f"http://127.0.0.1:{port}", "--whisper-model", str(tmp_path)]
+        assert doctor.main(args) == 1
+    found = lines(capsys)
+    assert str(tmp_path) in found["BAD speech"]
+    assert f"http://127.0.0.1:{port}" in found["BAD database"]
+    assert found["ok  python"]
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    (tmp_path / "requirements.txt").write_text("# comment\nnot-a-package==1.0\npytest>=1\nnumpy==0.1\n")
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    [finding] = doctor.packages(argparse.Namespace())
+    assert finding.good is False
+    assert "not-a-package is missing" in finding.text
+    assert ", not 0.1" in finding.text
+    assert "pytest" not in finding.text.replace("pip install", "")
+
+
+@pytest.mark.parametrize(
+    ("files", "good"),
+    [
+        (["config.json", "tokenizer_config.json", "model.safetensors"], True),
+        (["config.json", "tokenizer_config.json"], False),
+        (["config.json", "tokenizer_config.json", "a.safetensors", "b.safetensors"], True),
+        (["config.json", "tokenizer_config.json", "a.safetensors"], False),
+    ],
+)
+def test_a_models_folder_is_complete_or_not(tmp_path, files, good):
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    if "a.safetensors" in files:
+        index = {"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    finding = doctor.model_folder(tmp_path)
+    assert finding.good is good
+    assert good or "missing; download the model again" in finding.text
+
+
+def test_a_damaged_index_is_told(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text("{")
+    assert doctor.model_folder(tmp_path).good is False

@@ -1,0 +1,191 @@
+"""kill -9 at every named point and at random moments: one more run ends as if nothing had been."""
+
+import itertools
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from tests import clips
+from tests.conftest import FakeEmbedder
+from tests.kills import FRAME_BATCH, POINTS, Run, calls
+from videotag import artifacts
+from videotag.records import BOOKKEEPING
+
+SEED = 20261124
+NAMED = [(stage, point) for stage in POINTS for point in POINTS[stage]]
+RANDOM_KILLS = {"phase1": 50, "phase2": 50, "load": 50}
+VOLATILE = ("created_at", "updated_at", "_start_time", "_end_time", "_owner", "_heartbeat")
+NO_SEGMENTS: dict[str, list] = {"ids": [], "metadatas": [], "documents": [], "embeddings": []}
+WINDOWS = ("--segment-seconds", "8", "--overlap-seconds", "2", "--frames-per-segment", "3")
+VIDEOS = {"news": 26.0, "film": 14.0}
+"""Names and seconds. In windows of 8 s, each 6 s after the last: 4 segments and 2."""
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The project's folder as it is before each stage. Before the load, a longer version of "news" is loaded."""
+    home = tmp_path_factory.mktemp("before")
+    videos = [
+        {"name": name, "path": str(clip(home / f"{name}.mp4", s)), "language": "ru"} for name, s in VIDEOS.items()
+    ]
+    folder = home / "phase1"
+    folder.mkdir()
+    (folder / "videos_config.json").write_text(json.dumps({"videos": videos}))
+    finish(Run("phase1", folder, ("--segment-seconds", "4", "--overlap-seconds", "0")))
+    finish(Run("phase2", folder))
+    finish(Run("load", folder, ("--only", "news")))
+    assert database(folder).count_segments() == 7  # 26 s in windows of 4 s
+    folders = {"phase1": folder}
+    for stage, after, args in (("phase1", "phase2", WINDOWS), ("phase2", "load", ())):
+        folders[after] = copy(folders[stage], home / after)
+        finish(Run(stage, folders[after], args))
+    for one in folders.values():
+        for log in one.glob("*.log"):
+            log.unlink()
+    return folders
+
+
+@pytest.fixture(scope="module")
+def undisturbed(before: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """For each stage: the state after it, the calls of the engines, and how many seconds it took."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    results = {}
+    for stage, folder in before.items():
+        done = copy(folder, home / stage)
+        started = time.monotonic()
+        finish(Run(stage, done, WINDOWS if stage == "phase1" else ()))
+        results[stage] = (state(done), calls(done), time.monotonic() - started)
+    return results
+
+
+def clip(path: Path, seconds: float) -> Path:
+    sound = clips.tones(0.0, seconds, 16_000, 1.0, 2.0)
+    return clips.write(path, clips.Pictures(clips.steady(seconds)), clips.Sound([(0.0, sound)], 16_000))
+
+
+def copy(folder: Path, target: Path) -> Path:
+    return Path(shutil.copytree(folder, target))
+
+
+def finish(run: Run) -> None:
+    assert run.finish() == 0, run.printed
+
+
+def database(folder: Path) -> ChromaDBManager:
+    return ChromaDBManager(folder / "chroma_db", embedder=FakeEmbedder())
+
+
+def state(folder: Path) -> dict[str, Any]:
+    """All that the user has: the files by their content's id, the records, the segments with documents and vectors."""
+    data = folder / "data"
+    files = {path.name for path in data.iterdir() if path.is_file()}
+    beside = {path.name for path in folder.iterdir()} - {"calls.log", "phase1.log", "phase2.log", "load.log"}
+    results = {}
+    for name in VIDEOS:
+        one = artifacts.read_phase1(artifacts.phase1_path(data, name))
+        two = artifacts.read_phase2(artifacts.phase2_path(data, name))
+        results[name] = [found and found["result_id"] for found in (one, two)]
+    db = database(folder)
+    records = {
+        video["video_name"]: {key: value for key, value in video.items() if not key.endswith(VOLATILE)}
+        for video in db.list_videos()
+    }
+    segments = {}
+    with db.session():
+        collection = db._find(VIDEO_SEGMENTS)
+        found = collection.get(include=["metadatas", "documents", "embeddings"]) if collection else NO_SEGMENTS
+        for id_, metadata, document, vector in zip(
+            found["ids"], found["metadatas"], found["documents"], found["embeddings"], strict=True
+        ):
+            metadata = {key: value for key, value in metadata.items() if key not in BOOKKEEPING}
+            segments[id_] = (metadata, document, np.asarray(vector, np.float32).tobytes())
+            nearest = collection.query(query_embeddings=[vector], n_results=20)["ids"][0]
+            assert id_ in nearest, f"{id_} is not found by its own vector"
+    return {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
+
+
+def killed_and_run_again(run: Run, undisturbed: dict[str, Any], after: float | None = None) -> None:
+    """Start, kill, start once more; everything must be as if the first one had not been killed."""
+    process = run.start()
+    if after is not None:
+        process.join(after)
+        process.kill()
+    process.join(60)
+    if after is None:
+        assert process.exitcode == -run.sends, f"{run} did not come to its point ({process.exitcode})\n{run.printed}"
+    again = Run(run.stage, run.folder, tuple(arg for arg in run.args if arg != "--force"))
+    finish(again)
+    whole, wanted, _ = undisturbed[run.stage]
+    assert state(run.folder) == whole, run.printed
+    lost = calls(run.folder) - wanted
+    allowed = {"hear": 1, "look": FRAME_BATCH, "see news": 1, "see film": 1, "embed": 1}
+    assert all(count <= allowed[call] for call, count in lost.items()), f"{run}: done twice: {lost}\n{run.printed}"
+    assert lost["see news"] + lost["see film"] <= 1
+
+
+@pytest.mark.parametrize(("stage", "point"), NAMED)
+def test_killed_at(stage: str, point: str, before, undisturbed, tmp_path) -> None:
+    folder = copy(before[stage], tmp_path / stage)
+    killed_and_run_again(Run(stage, folder, WINDOWS if stage == "phase1" else (), point), undisturbed)
+
+
+@pytest.mark.parametrize("point", ["claimed", "part kept", "result renamed", "part deleted"])
+def test_killed_with_force(point: str, before, undisturbed, tmp_path) -> None:
+    """What was forced is done again, once, though the second run is not forced."""
+    folder = copy(before["load"], tmp_path / "forced")
+    process = Run("phase2", folder, ("--force", "--only", "news"), point).start()
+    process.join(60)
+    assert process.exitcode == -9
+    finish(Run("phase2", folder))
+    assert state(folder)["files"] == state(before["load"])["files"]
+    assert calls(folder) == {"see news": 4}  # each segment again, none of them twice
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "point"), NAMED)
+def test_killed_later_at(stage: str, point: str, before, undisturbed, tmp_path) -> None:
+    """The same, the second and the third time that it comes there."""
+    for at in (1, 2):
+        folder = copy(before[stage], tmp_path / f"{stage}{at}")
+        run = Run(stage, folder, WINDOWS if stage == "phase1" else (), point, at)
+        process = run.start()
+        process.join(60)
+        if process.exitcode == 0:  # it does not come there so often
+            continue
+        finish(Run(stage, folder, run.args))
+        assert state(folder) == undisturbed[stage][0], run.printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", list(POINTS))
+def test_killed_at_random(stage: str, before, undisturbed, tmp_path) -> None:
+    chance = random.Random(f"{SEED} {stage}")
+    for number in range(RANDOM_KILLS[stage]):
+        folder = copy(before[stage], tmp_path / f"{stage}{number}")
+        after = chance.uniform(0.0, 1.1 * undisturbed[stage][2])
+        killed_and_run_again(Run(stage, folder, WINDOWS if stage == "phase1" else ()), undisturbed, after)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(before, undisturbed, tmp_path) -> None:
+    """All stages, each killed until it gets through: the kept parts carry it further each time."""
+    chance = random.Random(SEED)
+    folder = copy(before["phase1"], tmp_path / "all")
+    for stage in POINTS:
+        run = Run(stage, folder, WINDOWS if stage == "phase1" else ())
+        for patience in itertools.count(1):
+            process = run.start()
+            process.join(chance.uniform(0.1, 0.5) * undisturbed[stage][2] * (1 + patience / 2))
+            process.kill()
+            process.join()
+            if process.exitcode == 0:
+                break
+        assert state(folder) == undisturbed[stage][0], run.printed
