@@ -1,0 +1,174 @@
+"""How fast segments are loaded and found, with 1,000, 10,000 and 100,000 of them.
+
+    python benchmarks/search_speed.py                                   1,000 and 10,000 (about 2 minutes)
+    python benchmarks/search_speed.py --segments 100000                 (about 15 minutes)
+    python benchmarks/search_speed.py --segments 100000 --keep FOLDER   leaves the database there or takes it from there
+
+Synthetic: words of a vocabulary with Zipf frequencies, unit vectors in clusters, 100 segments a video, a fixed seed, an
+embedder that takes no time. Load and search run in processes of their own. Per size: segments loaded a second; wall ms
+of a query (median, 95 %) and CPU ms (mean), with and without filters, one after the other as at the prompt; wall s from
+the start of the process to the first answer; peak memory; disk. The floor: a numpy product with the same vectors.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+START = time.perf_counter()
+
+import numpy as np  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from db_manager import ChromaDBManager  # noqa: E402
+
+SEED = 20261124
+DIMENSION = 384
+CLUSTERS = 200
+VOCABULARY = 60_000
+WORDS = 80  # a segment
+A_VIDEO = 100  # segments
+QUERIES = 40
+LANGUAGES, CONTENT = ("ru", "kk", "en"), ("новости", "фильм", "архив", "спорт")
+
+
+class Instant:
+    """Vectors in clusters, made from the text's digits: the same text has the same vector."""
+
+    name = "instant"
+    model = "clusters"
+    dimension = DIMENSION
+
+    def __init__(self) -> None:
+        self._centres = unit(np.random.default_rng(SEED).normal(size=(CLUSTERS, DIMENSION)))
+
+    def vectors(self, numbers: Sequence[int]) -> np.ndarray:
+        noise = np.stack([np.random.default_rng((SEED, number)).normal(size=DIMENSION) for number in numbers])
+        return unit(self._centres[np.asarray(numbers) % CLUSTERS] + 0.05 * noise)
+
+    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
+        return self.vectors([hash_of(text) for text in texts])
+
+    embed_queries = embed_documents
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def hash_of(text: str) -> int:
+    return int.from_bytes(text.encode()[:6].ljust(6), "little")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--segments", type=int, action="append", metavar="N")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="of the database; with one --segments")
+    parser.add_argument("--part", choices=("load", "search"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.part:
+        print(json.dumps((load if args.part == "load" else search)(args.keep, args.segments[0])))
+        return 0
+    for size in args.segments or [1000, 10_000]:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(args.keep or Path(folder) / "db", size)
+    return 0
+
+
+def measure(folder: Path, size: int) -> None:
+    print(f"\n{size:,} segments", flush=True)
+    parts = ["search"] if folder.exists() else ["load", "search"]
+    for part in parts:
+        script = [sys.executable, __file__, "--part", part, "--segments", str(size), "--keep", str(folder)]
+        for line, figure in json.loads(subprocess.check_output(script)).items():
+            print(f"  {line:44} {figure}", flush=True)
+    disk = sum(path.stat().st_size for path in folder.parent.rglob("*") if path.is_file())
+    print(f"  {'disk':44} {disk / 1e6:,.0f} MB", flush=True)
+
+
+def words_of(number: int) -> str:
+    rng = np.random.default_rng((SEED, number))
+    ranks = np.minimum(rng.zipf(1.1, WORDS), VOCABULARY)
+    return " ".join(word(rank) for rank in ranks)
+
+
+def word(rank: int) -> str:
+    """A pronounceable word of each rank, the common ones short."""
+    text = ""
+    while rank:
+        rank, syllable = divmod(rank, 60)
+        text += "бвгдзклмнпрст"[syllable % 13] + "аеиоу"[syllable // 13]
+    return text
+
+
+def load(folder: Path, size: int) -> dict[str, str]:
+    embedder = Instant()
+    db = ChromaDBManager(folder, embedder=embedder)
+    started = time.perf_counter()
+    for first in range(0, size, A_VIDEO):
+        numbers = range(first, min(first + A_VIDEO, size))
+        video = first // A_VIDEO
+        segments = [
+            {
+                "video_name": f"video {video:05}",
+                "segment_index": number - first,
+                "start_time": 35.0 * (number - first),
+                "end_time": 35.0 * (number - first) + 50.0,
+                "language": LANGUAGES[video % len(LANGUAGES)],
+                "content_type": CONTENT[video % len(CONTENT)],
+                "description": words_of(number),
+            }
+            for number in numbers
+        ]
+        db.add_segments(f"{video}.mp4", segments, embeddings=embedder.vectors(numbers))
+    took = time.perf_counter() - started
+    return {"load": f"{size / took:,.0f} segments/s, {took:.0f} s", "load, peak memory": peak()}
+
+
+def search(folder: Path, size: int) -> dict[str, str]:
+    queries = [words_of(10**9 + number).partition(" ")[0] + f" {number}" for number in range(QUERIES)]
+    db = ChromaDBManager(folder, embedder=Instant())
+    if not db.search(queries[0], limit=15):
+        raise SystemExit(f"{folder} holds no segments")
+    figures = {"start of the process to the first answer": f"{time.perf_counter() - START:.2f} s"}
+    some = [f"video {number * 7 % max(size // A_VIDEO, 1):05}" for number in range(20)]
+    filters: dict[str, dict[str, Any]] = {
+        "query, by vectors alone": {"by": "vectors"},
+        "query": {},
+        "query in one video": {"video_name": some[1]},
+        "query in 20 videos": {"video_name": some},
+        "query in one language (a third)": {"language": "kk"},
+        "query, language and content (a twelfth)": {"language": "kk", "content_type": "фильм"},
+    }
+    for line, wanted in filters.items():
+        figures[line] = timed(lambda query, wanted=wanted: db.search(query, limit=15, **wanted), queries)
+    figures["search, peak memory"] = peak()
+    vectors, asked = Instant().vectors(range(size)), Instant().embed_queries(queries)
+    figures["floor: numpy product and sort"] = timed(lambda row: np.argpartition(vectors @ row, -15)[-15:], list(asked))
+    return figures
+
+
+def timed(call: Callable[[Any], Any], arguments: Sequence[Any]) -> str:
+    took, cpu = [], time.process_time()
+    for argument in arguments:
+        started = time.perf_counter()
+        call(argument)
+        took.append(1000 * (time.perf_counter() - started))
+    median, late = np.percentile(took, [50, 95])
+    each = 1000 * (time.process_time() - cpu) / len(took)
+    return f"{median:,.1f} / {late:,.1f} ms, CPU {each:,.1f} ms"
+
+
+def peak() -> str:
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
