@@ -126,6 +126,15 @@ def test_what_is_not_in_the_collection_is_not_close(db):
     assert flags == sorted(flags, reverse=True) and not all(flags)
 
 
+def test_of_few_segments_all_are_ranked_whatever_the_index_finds(db, monkeypatch):
+    db.add_segments("n", [segment(i, f"слово{i}") for i in range(9)])
+    with db.session():
+        collection = db._find(VIDEO_SEGMENTS)
+        monkeypatch.setattr(type(collection), "query", lambda *_, **__: {"ids": [[]]})  # all links are lost
+    for i in range(9):
+        assert ids(db.search(f"слово{i}", 1, by="vectors")) == [f"news_seg_{i}"]
+
+
 # === Filters ===
 
 
