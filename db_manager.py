@@ -64,7 +64,7 @@ from videotag.records import (
     where_clause,
 )
 from videotag.segment_search import By, SegmentSearch
-from videotag.typical import typical_questions
+from videotag.typical import Typical, typical
 from videotag.words import WordIndex
 
 if TYPE_CHECKING:
@@ -569,10 +569,10 @@ class ChromaDBManager:
             clock.sleep(0.1)  # rebuilt meanwhile, or under another embedder
         raise UserError(f"the database {self.directory} is being rebuilt: search again when that has ended")
 
-    def _asked(self, query: str, stamp: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """The vectors of the query, float32 [dimension], and of typical ones, [n, dimension]."""
+    def _asked(self, query: str, stamp: dict[str, Any]) -> tuple[np.ndarray, Typical]:
+        """The vectors of the query, float32 [dimension], and those that are typical."""
         embedder = self._embedder_for(stamp)
-        return embedder.embed_queries([query])[0], typical_questions(embedder)
+        return embedder.embed_queries([query])[0], typical(embedder)
 
     def search_like(
         self,

@@ -20,11 +20,9 @@ segments meet some words may be missing or repeated.
 """
 
 import argparse
-import difflib
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,15 +31,14 @@ from typing import Any
 
 from videotag import artifacts, cli, subtitles
 from videotag.artifacts import PHASE1_ENDING
-from videotag.errors import UserError
+from videotag.errors import UserError, did_you_mean
+from videotag.markdown import escaped
 from videotag.records import ANALYSIS_FIELDS
 from videotag.subtitles import Word, clean
 
 log = logging.getLogger("videotag")
 
 ORIGINAL, TRANSLATION = "original", "translation"
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>&~|$]")
-_BLOCK_START = re.compile(r"^(?:(\d{1,9})(?=[.)])|(?=[#+=-]))")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,9 +101,9 @@ def fault_of(name: str, files: list[str], data_dir: Path) -> str | None:
         return None
     if f"{name}{PHASE1_ENDING}.part" in files:
         return f"{name}: phase 1 is not finished; run phase1_whisper_frames.py, then this again"
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? If it is new, " if near else ""
-    return f"{name}: no such video in {data_dir}; {hint}run phase1_whisper_frames.py, then this again"
+    near = did_you_mean(name, known)
+    hint = f"{near} If it is new," if near else ";"
+    return f"{name}: no such video in {data_dir}{hint} run phase1_whisper_frames.py, then this again"
 
 
 def target(args: argparse.Namespace, name: str, count: int) -> Path:
@@ -236,12 +233,6 @@ def markdown_blocks(segment: dict[str, Any], analysis: dict[str, Any]) -> list[s
     blocks = [f"## {cli.clock(segment['start_time'])}-{cli.clock(segment['end_time'])}"]
     blocks += [escaped(analysis["description"])] if analysis else []
     return blocks + [f"**{title}:** {escaped(text)}" for title, text in parts.items() if text.strip()]
-
-
-def escaped(text: str) -> str:
-    """`text` as one line of Markdown that shows just it. Source: https://spec.commonmark.org/0.31.2/."""
-    line = _MARKDOWN.sub(lambda match: "\\" + match[0], " ".join(clean(text).split()))
-    return _BLOCK_START.sub(lambda match: f"{match[1] or ''}\\", line)
 
 
 def as_json(source: Source) -> str:

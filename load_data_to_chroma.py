@@ -21,6 +21,7 @@ from videotag import artifacts, claims, cli
 from videotag.claims import LOAD
 from videotag.embedders import DEFAULT_EMBEDDER, EMBEDDERS, Embedder, load_embedder
 from videotag.errors import UserError
+from videotag.typical import typical
 
 NO_SEGMENTS = "its segments are not in the database"
 
@@ -58,6 +59,8 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")  # refuses another one than before
     for record in due:
         one(db, args, record, lost, report)
+    if report.done:
+        typical(db.embedder)  # so that the first question need not wait for it
     return report.finish()
 
 

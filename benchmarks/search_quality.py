@@ -5,6 +5,7 @@
     python benchmarks/search_quality.py --set xquad --sets FOLDER
     python benchmarks/search_quality.py --check               exits 1 if the set archive misses the goals
     python benchmarks/search_quality.py --misses              and says which queries were missed
+    python benchmarks/search_quality.py --alone               and each of the 40 videos as an archive of its own
 
 The own sets, `benchmarks/archive`: 200 segments of 40 videos as phase 2 would describe them, written by hand, and
 questions with 1 to 4 right segments or none.
@@ -37,8 +38,8 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,16 @@ def run(search_set: SearchSet, embedder: Embedder, modes: dict[str, Mode]) -> di
         db = ChromaDBManager(Path(folder) / "db", embedder=embedder)
         names = fill(db, search_set)
         return {name: [ask(db, mode, query, names) for query in search_set.queries] for name, mode in modes.items()}
+
+
+def videos_alone(search_set: SearchSet) -> Iterator[SearchSet]:
+    """Each video as an archive of its own, with the questions that it answers and those that none does."""
+    for _, group in groupby(search_set.documents, key=lambda row: row["video_name"]):
+        documents = list(group)
+        ids = {row["id"] for row in documents}
+        asked = [query for query in search_set.queries if not query.relevant or query.relevant & ids]
+        queries = [replace(query, relevant=query.relevant & ids) for query in asked]
+        yield SearchSet(search_set.name, documents, queries)
 
 
 def fill(db: ChromaDBManager, search_set: SearchSet) -> dict[str, str]:
@@ -293,6 +304,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--embedder", default=DEFAULT_EMBEDDER, help=f"default {DEFAULT_EMBEDDER}")
     parser.add_argument("--embedding-model", metavar="MODEL", help="the embedder's model")
     parser.add_argument("--check", action="store_true", help="exit 1 if the set archive misses the goals (of e5-small)")
+    parser.add_argument("--alone", action="store_true", help="each video of the own sets as an archive of its own too")
     parser.add_argument("--misses", action="store_true", help="print what is not among the first 5")
     return parser
 
@@ -311,6 +323,9 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         baseline = {} if no_baseline else run(found, MiniLM(), {"MiniLM": vectors})
         for mode, answers in (results[found.name] | baseline).items():
             show(found.name, mode, answers)
+        if args.alone and found.name in ARCHIVE:
+            parts = (run(part, embedder, {"together": together}) for part in videos_alone(found))
+            show(f"{found.name}, a video", "together", [answer for part in parts for answer in part["together"]])
     if args.misses:
         for modes in results.values():
             for mode, answers in modes.items():

@@ -15,6 +15,7 @@ from db_manager import VIDEO_SEGMENTS, ChromaDBManager
 from videotag import ranking, segment_search
 from videotag.errors import UserError
 from videotag.records import segment_where
+from videotag.typical import Typical
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def background():
     +-0.8321, one half each: that is the standard deviation.
     """
     sample = np.array([[0.6, 0.8, 0], [0.6, -0.8, 0]] * 100, np.float32)
-    return ranking.Background(sample, np.array([[0.8, 0.6, 0], [0.8, -0.6, 0]], np.float32))
+    return ranking.Background(sample, Typical(np.array([[0.8, 0.6, 0], [0.8, -0.6, 0]], np.float32), sample[:0]))
 
 
 QUESTION = np.array([0.8, 0, 0.6], np.float32)  # without what is common: (0.4, 0, 0.6) / 0.7211
@@ -71,18 +72,37 @@ def test_words_outweigh_what_chance_makes_of_meanings(background):
 
 def test_a_segment_is_not_near_to_itself_by_chance():
     axes = np.eye(20, dtype=np.float32)  # mean 1/20 each; all cosines between two of them are equal: no deviation, 1
-    between = ranking.Background(axes, axes).deviations(axes[0], axes[1:2])
+    between = ranking.Background(axes, None).deviations(axes[0], axes[1:2])
     assert between == pytest.approx([-0.05 / (0.95**0.5 * 0.9625**0.5)], abs=1e-6)
 
 
-def test_of_few_segments_nothing_is_said():
+def test_of_few_segments_typical_ones_tell_what_chance_makes():
+    """One segment (1, 0, 0), typical ones (0, 1, 0) and (-1, -1, 0): together their mean is 0.
+
+    Questions (0, 0, 1) and (0, 0, -1) have the mean 0 as well. Their cosines with all are 0: no deviation, 1. With
+    (1, 0, 0) and (-1, 0, 0) the cosines are +-1, 0, and +-1/sqrt(2): deviations of sqrt((1 + 0 + 0.5) / 3).
+    """
+    segments = np.array([[0, 1, 0], [-1, -1, 0]], np.float32)
+    asked, one = np.array([1, 0, 0], np.float32), np.array([[1, 0, 0]], np.float32)
+    for question, spread in (([0, 0, 1], 1.0), ([1, 0, 0], 0.5**0.5)):
+        questions = np.array([question, [-x for x in question]], np.float32)
+        background = ranking.Background(one, Typical(questions, segments))
+        assert background.deviations(asked, one) == pytest.approx([1 / spread], abs=1e-6)
+        assert background.close_from == pytest.approx(1.7941, abs=1e-4)  # as of 5: sqrt(2 * 1.6094)
+
+
+def test_how_much_is_asked_of_a_hit():
     rows = np.eye(20, dtype=np.float32)
-    few = ranking.Background(rows[:19], rows[:2])
+    typical = Typical(rows[:2], rows[:2])
+    counts = {0: 1.7941, 5: 1.7941, 10: 2.1460, 20: 2.4477, 200: 3.2552, 2000: 3.2552}  # sqrt(2 ln n)
+    of = {n: ranking.Background(np.resize(rows, (n, 20)), typical).close_from for n in counts}
+    assert of == pytest.approx(counts, abs=1e-4)
+
+
+def test_what_is_like_one_of_few_segments_is_all_close():
+    rows = np.eye(20, dtype=np.float32)
+    few = ranking.Background(rows[:19], None)
     assert all(hit.close for hit in ranking.rank({"a": rows[0], "b": -rows[0]}, {}, rows[0], few))
-    assert ranking.Background(rows[:0], rows[:2]).close_from == -np.inf
-    assert ranking.Background(rows, rows[:2]).close_from == pytest.approx(2.4477, abs=1e-4)  # sqrt(2 * 2.9957)
-    more = (ranking.Background(np.tile(rows, (times, 1)), rows[:2]).close_from for times in (10, 100))
-    assert list(more) == pytest.approx([3.2552] * 2, abs=1e-4)
 
 
 # === What is found ===
@@ -220,7 +240,7 @@ def test_facets(db):
     assert list(db.facets("language").items()) == [("ru", 2), ("kk", 1)]
     assert list(db.facets("keywords").items()) == [("a", 2), ("b", 1)]
     assert db.facets("scene_change") == {True: 2, False: 1}
-    with pytest.raises(ValueError, match='no field "langage": did you mean "language"'):
+    with pytest.raises(ValueError, match='no field "langage"; did you mean language'):
         db.facets("langage")
 
 

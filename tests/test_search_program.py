@@ -490,7 +490,7 @@ def test_save(capsys, monkeypatch, tmp_path):
     assert (rows[0]["keywords"], rows[0]["start"]) == ("плотина; вода", "71.7")
     text = (tmp_path / "hits.md").read_text("utf-8")
     assert text.startswith("# плотина\n\n## 1. news 01:11-02:00 (0.876)\n\n")
-    assert "\n\\# a \\*b\\* \\<i\\>\ufffd\\[2J\n" in text
+    assert "\n\\# a \\*b\\* \\<i\\>\\[2J\n" in text
     assert [line.split("; ")[0] for line in err] == [
         "error: hits.md: exists already",
         "error: hits.exe: choose a name that ends in .json, .csv or .md",

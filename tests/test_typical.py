@@ -1,4 +1,4 @@
-"""Typical questions' vectors: embedded once a model, then from a cached file, made anew if that is damaged."""
+"""Typical questions and segments: embedded once a model, then from cached files, made anew if those are damaged."""
 
 import io
 import logging
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import FakeEmbedder
 
-from videotag.typical import QUESTIONS, typical_questions
+from videotag.typical import QUESTIONS, SEGMENTS, Typical, typical
 
 
 class Counting(FakeEmbedder):
@@ -17,31 +17,33 @@ class Counting(FakeEmbedder):
         self.asked = 0
 
     def embed_queries(self, texts):
-        self.asked += len(texts)
+        if list(texts) == list(QUESTIONS):  # the fake embeds documents by this, too
+            self.asked += len(texts)
         return super().embed_queries(texts)
 
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    typical_questions.cache_clear()
+    typical.cache_clear()
     yield tmp_path / "videotag"
-    typical_questions.cache_clear()
+    typical.cache_clear()
 
 
-def again(embedder: Counting) -> np.ndarray:
+def again(embedder: Counting) -> Typical:
     """As in another process."""
-    typical_questions.cache_clear()
-    return typical_questions(embedder)
+    typical.cache_clear()
+    return typical(embedder)
 
 
 def test_once_a_model(folder):
     one, other = Counting(), Counting("other model", 8)
-    first = typical_questions(one)
-    assert first.shape == (24, 16) and one.asked == len(QUESTIONS) == len(set(QUESTIONS))
-    assert np.array_equal(again(one), first) and one.asked == 24
-    assert again(other).shape == (24, 8) and other.asked == 24
-    assert np.array_equal(again(one), first) and one.asked == 24
+    first = typical(one)
+    assert first.questions.shape == (24, 16) and one.asked == len(QUESTIONS) == len(set(QUESTIONS))
+    assert first.segments.shape == (24, 16) and one.embedded == list(SEGMENTS)
+    assert np.array_equal(again(one).questions, first.questions) and one.asked == 24
+    assert again(other).segments.shape == (24, 8) and other.asked == len(other.embedded) == 24
+    assert np.array_equal(again(one).segments, first.segments) and one.asked == len(one.embedded) == 24
 
 
 def evil() -> bytes:
@@ -63,18 +65,23 @@ def wrong(shape: tuple[int, ...], value: float = 1.0) -> bytes:
 )
 def test_a_damaged_file_is_made_anew(content, folder, caplog):
     embedder = Counting()
-    right = typical_questions(embedder)
-    (file,) = folder.iterdir()
-    file.write_bytes(content)
+    right = typical(embedder)
+    files = sorted(folder.iterdir())
+    assert [file.name.partition("-")[0] for file in files] == ["questions", "segments"]
+    for file in files:
+        file.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert np.array_equal(again(embedder), right)
-    assert "is made anew" in caplog.text and embedder.asked == 48
-    assert np.array_equal(np.load(file), right)
+        found = again(embedder)
+    assert caplog.text.count("is made anew") == 2 and embedder.asked == len(embedder.embedded) == 48
+    for file, vectors, expected in zip(
+        files, (found.questions, found.segments), (right.questions, right.segments), strict=True
+    ):
+        assert np.array_equal(vectors, expected) and np.array_equal(np.load(file), expected)
 
 
 def test_a_cache_that_cannot_be_written_is_said(folder, caplog):
     folder.write_text("in the way")
     embedder = Counting()
     with caplog.at_level(logging.WARNING):
-        assert typical_questions(embedder).shape == (24, 16)
+        assert typical(embedder).questions.shape == (24, 16)
     assert str(folder) in caplog.text

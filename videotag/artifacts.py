@@ -228,8 +228,12 @@ def write_whole(path: Path, *data: bytes) -> None:
         UserError: it cannot be written.
     """
     temporary = _temporary(path)
-    _write_through(path, temporary, *data)
-    _rename(temporary, path)
+    try:
+        _write_through(path, temporary, *data)
+        _rename(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:
@@ -244,10 +248,12 @@ def _write_through(path: Path, temporary: Path, *data: bytes) -> None:
             file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from None
+        raise
 
 
 def _rename(temporary: Path, path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from videotag import cli
 from videotag.errors import UserError, printable
 from videotag.forms import matches
+from videotag.markdown import escaped
 from videotag.moments import Hit
 
 WIDTH = 100
@@ -49,7 +50,6 @@ KEYS = (
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
 # === The terminal ===
@@ -230,13 +230,9 @@ def _cell(value: Any) -> Any:
 
 
 def _write_markdown(moments: Sequence[Hit], query: str, file: TextIO) -> None:
-    file.write(f"# {_escaped(query)}\n")
+    file.write(f"# {escaped(query)}\n")
     for number, moment in enumerate(moments, start=1):
         times = f"{cli.clock(moment['start'])}-{cli.clock(moment['end'])}"
-        file.write(f"\n## {number}. {_escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
+        file.write(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
         for mark, text in _texts(moment, query):
-            file.write(f"\n{mark}{_escaped(text)}\n")
-
-
-def _escaped(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(printable(text).split()))
+            file.write(f"\n{mark}{escaped(text)}\n")

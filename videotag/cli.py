@@ -1,7 +1,6 @@
 """What the scripts have in common: options, what they print, progress, exit codes."""
 
 import argparse
-import difflib
 import logging
 import os
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 from videotag.claims import Held, NotDue, Record, Stage
-from videotag.errors import ClaimLost, EngineError, UserError, printable
+from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean, printable
 
 log = logging.getLogger("videotag")
 
@@ -189,8 +188,7 @@ def chosen(names: Iterable[str], only: list[str] | None) -> Callable[[str], bool
     known = set(names)
     for name in only:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise UserError(f"--only {name}: no such video" + (f"; did you mean {near[0]}?" if near else ""))
+            raise UserError(f"--only {name}: no such video{did_you_mean(name, known)}")
     return set(only).__contains__
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from videotag import cards, cli, moments, player, questions
 from videotag.cards import Style
-from videotag.errors import UserError
+from videotag.errors import UserError, did_you_mean
 from videotag.moments import Hit
 from videotag.questions import FIELDS, Filters
 
@@ -78,7 +78,7 @@ def nothing(db: Database, filters: Filters) -> str:
         known = [str(value) for value in db.facets(FIELDS[name])]
         for value in values:
             if known and value not in known:
-                return f"nothing found: no {name} {value}{questions.nearest(value, known)}"
+                return f"nothing found: no {name} {value}{did_you_mean(value, known)}"
     return NOTHING
 
 
@@ -123,7 +123,7 @@ class Prompt:
         if name == ":quit":
             return False
         if name not in COMMANDS:
-            raise UserError(f"{name}: there is no such command{questions.nearest(name, COMMANDS) or '; see :help'}")
+            raise UserError(f"{name}: there is no such command{did_you_mean(name, COMMANDS) or '; see :help'}")
         COMMANDS[name](self, rest.strip())
         return True
 
@@ -188,9 +188,7 @@ class Prompt:
     def facets(self, text: str) -> None:
         name = text.replace("_", "-")
         if text and name not in FIELDS:
-            raise UserError(
-                f"{text}: there is no such field{questions.nearest(name, FIELDS) or '; ' + ', '.join(FIELDS)}"
-            )
+            raise UserError(f"{text}: there is no such field{did_you_mean(name, FIELDS) or '; ' + ', '.join(FIELDS)}")
         for field_ in [name] if text else FIELDS:
             counts = _by_count(self.db.facets(FIELDS[field_]))
             shown = counts if text else counts[:TOP]

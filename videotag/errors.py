@@ -1,6 +1,8 @@
-"""Errors that the user can mend, and text that is safe to print."""
+"""Errors that the user can mend, and what their lines are made of."""
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -21,3 +23,10 @@ class ClaimLost(Exception):
 def printable(text: str) -> str:
     """`text` without what could steer a terminal: control and format characters become �."""
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """ "; did you mean ...?" with the one of the words that begins with `word` or is spelled most like it, or ""."""
+    words = list(words)
+    near = [known for known in words if word and known.startswith(word)] or difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

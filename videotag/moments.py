@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from videotag.forms import matches
+from videotag.segments import seconds_of
 
 Hit = dict[str, Any]
 
@@ -122,18 +123,12 @@ def _spoken(hit: Hit, query: str) -> list[float]:
 
 def _written(hit: Hit, query: str) -> list[float]:
     """When each text on the screen that the query means was first seen, in seconds from the segment's start."""
-    texts, times = hit.get("on_screen_text") or [], _tenths(hit.get("screen_times"))
+    texts, times = hit.get("on_screen_text") or [], seconds_of(hit.get("screen_times"))
     known = zip(texts, times, strict=True) if len(texts) == len(times) else ()
     return [time for text, time in known if matches(text, query)]
 
 
 def word_times(hit: Hit) -> list[float]:
     """When each word of the transcript starts, in seconds from the segment's start; none if that is not known."""
-    times = _tenths(hit.get("word_times"))
+    times = seconds_of(hit.get("word_times"))
     return times if len(times) == len((hit.get("transcript") or "").split()) else []
-
-
-def _tenths(stored: str | None) -> list[float]:
-    """Seconds, of tenths separated by spaces; none if it is anything else."""
-    tenths = (stored or "").split()
-    return [int(number) / 10 for number in tenths] if all(map(str.isdecimal, tenths)) else []

@@ -8,15 +8,14 @@ news@12:30                                   a place
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NoReturn
 
-from videotag.errors import UserError
+from videotag.errors import UserError, did_you_mean
 
 FIELDS = {
     "video": "video_name",
@@ -182,7 +181,7 @@ def _options(word: str, negated: bool) -> list[str]:
         raise UserError(f"{word}: write field=value, such as video=news; :help lists the fields")
     name, sign, value = pair[1].replace("_", "-"), pair[2], pair[3]
     if name not in (*FIELDS, "added", "time"):
-        raise UserError(f"{word}: there is no filter {pair[1]}{nearest(name, (*FIELDS, 'added', 'time'))}")
+        raise UserError(f"{word}: there is no filter {pair[1]}{did_you_mean(name, (*FIELDS, 'added', 'time'))}")
     if name in FIELDS and sign == "=":
         return [f"--{'not-' if negated else ''}{name}={value}"]
     if negated:
@@ -226,13 +225,6 @@ def seconds(text: str) -> float:
     raise UserError(f"{text or 'the time'}: is no time; write 12:30, 1:02:30 or seconds")
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """ "; did you mean ...?" or nothing."""
-    words = list(words)
-    near = [known for known in words if word and known.startswith(word)] or difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(message.removeprefix("argument "))
@@ -244,7 +236,7 @@ def _parsed(options: list[str]) -> Filters:
     args, rest = parser.parse_known_args(options)
     if rest:
         known = [f"--{option}" for option in OPTIONS]
-        near = nearest(rest[0].partition("=")[0], known) if rest[0].startswith("-") else ""
+        near = did_you_mean(rest[0].partition("=")[0], known) if rest[0].startswith("-") else ""
         raise UserError(f"{rest[0]}: is no filter{near or '; write the question first, filters after it'}")
     return filters(args)
 

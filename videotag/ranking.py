@@ -3,8 +3,8 @@
 Vectors of one model lie close together: all segments have much in common, and so have all questions. What is common is
 taken away (the mean of a sample of the segments; of the typical questions' mean the half, for it is not this archive's
 own), and what is left is measured by what chance makes of it: the standard deviation between typical questions and that
-sample. A share of the question's words adds to that. Figures chosen with benchmarks/search_quality.py; taking the mean
-away: Mu and Viswanath, "All-but-the-Top", 2018.
+sample, to which typical segments are added while it is small. A share of the question's words adds to that. Figures
+chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath, "All-but-the-Top", 2018.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from videotag.typical import Typical
+
 POOL = 200
 """So many of the nearest segments, and of those with most of the words, are ranked."""
 SAMPLE = 1000
@@ -26,7 +28,10 @@ COMMON = 0.5
 WEIGHT = 3.0
 """Standard deviations that all of the question's words are worth."""
 FEWEST, ENOUGH = 20, 200
-"""Segments: with fewer, nothing can be said of chance; more do not raise what is asked of a hit."""
+"""Segments: with fewer, typical ones help to tell what chance makes of a question; more do not raise what is asked of
+a hit."""
+LEAST = 5
+"""Of fewer segments as much is asked as of so many."""
 
 NOTHING = 1e-5
 """Of lengths and deviations: what float32 makes of 0."""
@@ -44,24 +49,29 @@ class Ranked:
 class Background:
     """What an archive's segments have in common, and how far from a question they lie by chance."""
 
-    def __init__(self, sample: np.ndarray, typical: np.ndarray) -> None:
+    def __init__(self, sample: np.ndarray, typical: Typical | None) -> None:
         """Measure it.
 
         Args:
             sample: float32 [n, dimension], unit vectors of segments that stand for all.
-            typical: float32 [m, dimension], unit vectors of typical questions, or the sample itself.
+            typical: by the same embedder. None: the question is itself a segment, and of few all are close.
         """
         import numpy as np
 
         few = len(sample) < FEWEST
-        self._segment = np.zeros(typical.shape[1:], np.float32) if few else sample.mean(axis=0)
-        self._question = COMMON * typical.mean(axis=0)
-        by_chance = _unit(typical - self._question) @ _unit(sample - self._segment).T
-        if typical is sample:
+        unknown = few and typical is None
+        questions = segments = sample
+        if typical is not None:
+            questions = typical.questions
+            segments = np.vstack([sample, typical.segments]) if few else sample
+        self._segment = np.zeros(sample.shape[1:], np.float32) if unknown else segments.mean(axis=0)
+        self._question = COMMON * questions.mean(axis=0)
+        by_chance = _unit(questions - self._question) @ _unit(segments - self._segment).T
+        if questions is segments:
             by_chance = by_chance[~np.eye(len(sample), dtype=bool)]  # nothing is near to itself by chance
         spread = float(by_chance.std()) if by_chance.size else 0.0
         self._spread = spread if spread > NOTHING else 1.0
-        self.close_from = -math.inf if few else _greatest_by_chance(len(sample))
+        self.close_from = -math.inf if unknown else _greatest_by_chance(len(sample))
 
     def without_common(self, question: np.ndarray) -> np.ndarray:
         """The question's direction, float32 [dimension]: what is nearest to that ranks first by meaning alone."""
@@ -102,7 +112,7 @@ def rank(
 
 def _greatest_by_chance(count: int) -> float:
     """Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes."""
-    return math.sqrt(2 * math.log(min(count, ENOUGH)))
+    return math.sqrt(2 * math.log(min(max(count, LEAST), ENOUGH)))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -6,13 +6,13 @@ beyond 64 bits, lone surrogates) are refused or cut here.
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from videotag.embedders import clean_text
+from videotag.errors import did_you_mean
 
 STAGES = ("phase1", "phase2", "db_load")
 STATUSES = ("pending", "processing", "completed")
@@ -166,18 +166,13 @@ def _video_value(field: str, value: Any) -> Any:
 def check_known(fields: Mapping[str, Any], table: Mapping[str, type]) -> None:
     for field in fields:
         if field not in table:
-            raise ValueError(f'there is no field "{field}"{_nearest(field, table)}')
+            raise ValueError(f'there is no field "{field}"{did_you_mean(field, table)}')
 
 
 def _status(field: str, value: Any) -> Any:
     if field.endswith("_status") and value not in STATUSES:
-        raise ValueError(f'{field}: "{value}" is none of {", ".join(STATUSES)}{_nearest(value, STATUSES)}')
+        raise ValueError(f'{field}: "{value}" is none of {", ".join(STATUSES)}{did_you_mean(value, STATUSES)}')
     return value
-
-
-def _nearest(word: str, words: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(words), n=1)
-    return f': did you mean "{near[0]}"?' if near else ""
 
 
 def _checked(value: Any, kind: Any, what: str) -> Any:

@@ -21,6 +21,8 @@ from videotag.words import WordIndex
 if TYPE_CHECKING:
     import numpy as np
 
+    from videotag.typical import Typical
+
 log = logging.getLogger("videotag")
 
 By = Literal["together", "vectors", "words"]
@@ -47,7 +49,7 @@ class SegmentSearch:
         """
         self.words = words
         self._now = now
-        self._background: tuple[stored.State | None, Any, ranking.Background] | None = None  # state, typical queries
+        self._background: tuple[stored.State | None, Any, ranking.Background] | None = None  # state, typical
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
     def find(
@@ -55,7 +57,7 @@ class SegmentSearch:
         collection: Any,
         query: str,
         vector: np.ndarray,
-        typical: np.ndarray | None,
+        typical: Typical | None,
         limit: int,
         where: dict[str, Any] | None,
         by: By,
@@ -64,7 +66,7 @@ class SegmentSearch:
 
         Args:
             vector: float32 [dimension], the query's.
-            typical: float32 [n, dimension], other queries' by the same embedder; None if the query is itself a segment.
+            typical: by the same embedder; None if the query is itself a segment.
             where: ChromaDB's filter.
         """
         state = self.follow(collection)
@@ -93,7 +95,7 @@ class SegmentSearch:
         return self._allowed[1]
 
     def _measured(
-        self, state: stored.State | None, collection: Any, typical: np.ndarray | None, dimension: int
+        self, state: stored.State | None, collection: Any, typical: Typical | None, dimension: int
     ) -> ranking.Background:
         import numpy as np
 
@@ -101,7 +103,7 @@ class SegmentSearch:
         if state is None or known is None or known[0] != state or known[1] is not typical:
             vectors = list(stored.read_vectors(collection, self.words.sample(ranking.SAMPLE)).values())
             sample = np.array(vectors, np.float32).reshape(len(vectors), dimension)
-            known = state, typical, ranking.Background(sample, sample if typical is None else typical)
+            known = state, typical, ranking.Background(sample, typical)
             self._background = known
         return known[2]
 

