@@ -19,9 +19,9 @@ A process killed while ChromaDB saves an index can leave it broken. A session le
 removes, and a seal (size and time of the files); who finds a marker, or files that are not as sealed, has the database
 checked, and mended if need be. By hand: python db_manager.py --mend ./chroma_db
 
-Searching is by meaning (vectors) and by words; the words' index is a file of its own (videotag/words.py), brought up to
-the collection's generation, a number that each writer raises, before it is asked. One search after the other reuses a
-client, as long as nobody has written.
+Searching is by meaning (vectors) and by words, in an index that is a file of its own (videotag/segment_index.py),
+brought up to the collection's generation, a number that each writer raises, before it is asked. One search after the
+other reuses a client, as long as nobody has written.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ from videotag.records import (
     video_fields,
     where_clause,
 )
+from videotag.segment_index import SegmentIndex
 from videotag.segment_search import By, SegmentSearch
 from videotag.typical import Typical, typical
-from videotag.words import WordIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -630,24 +630,24 @@ class ChromaDBManager:
         with self._session(keep=True):
             yield self._find(VIDEO_SEGMENTS)
 
-    # === The word index ===
+    # === The index beside the collection ===
 
     @functools.cached_property
     def _segments(self) -> SegmentSearch:
-        return SegmentSearch(self._words, (lambda old: self._find(VIDEO_SEGMENTS) or old) if self._server else None)
+        return SegmentSearch(self._index, (lambda old: self._find(VIDEO_SEGMENTS) or old) if self._server else None)
 
     @functools.cached_property
-    def _words(self) -> WordIndex:
+    def _index(self) -> SegmentIndex:
         """In the database's folder, or, of a server's database, among this user's cached files."""
         if self._server is None:
-            return WordIndex(self.directory / "words.sqlite3")
+            return SegmentIndex(self.directory / "index.sqlite3")
         import platformdirs
 
         name = hashlib.sha256(repr(self._server).encode()).hexdigest()[:16]
-        return WordIndex(platformdirs.user_cache_path("videotag") / f"words-{name}.sqlite3")
+        return SegmentIndex(platformdirs.user_cache_path("videotag") / f"index-{name}.sqlite3")
 
     def _follow(self) -> None:
-        """Bring the word index up to date after a change, so that the next search need not."""
+        """Bring the index up to date after a change, so that the next search need not."""
         try:
             with self._reading(VIDEO_SEGMENTS) as found:
                 if found is not None:
@@ -692,7 +692,7 @@ class ChromaDBManager:
         """Compare what is stored of a video with the segments that were loaded: indexes by fault, {} if all is well.
 
         The faults: "missing", "surplus", "different" (document or fields), "without a vector", "not found by search"
-        (by its own vector, though enough neighbours are asked for).
+        (the index beside the collection lacks it, or knows another vector of it).
         """
         records = [segment_record(segment, video_path) for segment in segments]
         expected = {f"{video_name}_seg_{record['segment_index']}": record for record in records}
@@ -703,7 +703,7 @@ class ChromaDBManager:
             if collection is not None:
                 there = stored.read_records(collection, where={"video_name": video_name})
                 vectors = stored.readable_vectors(collection, list(there))
-                lost = stored.not_found(collection, vectors)
+                lost = self._segments.not_found(collection, vectors)
         faults = {
             "missing": expected.keys() - there.keys(),
             "surplus": there.keys() - expected.keys(),
@@ -835,10 +835,8 @@ class ChromaDBManager:
         if self._server and stored.read_records(old) != records:
             client.delete_collection(REBUILD)
             return False
-        before = str(stored.state_of(old))
         client.delete_collection(VIDEO_SEGMENTS)
         _rename(client, new)  # a crash before this line is mended by _find()
-        self._words.update(str(stored.state_of(new)), (), since=before)  # the words are the same
         if self._server is None:
             self._close()
             mending.remove_orphans(self.directory)
@@ -912,7 +910,7 @@ class ChromaDBManager:
         if self._broken(names, "--probe-reading"):  # a fresh index finds what it can: many equal vectors hide others
             raise self._damaged("its indexes break again")
         shutil.rmtree(aside, ignore_errors=True)
-        log.warning("the database %s is mended: %d vectors made anew, nothing is lost", self.directory, count)
+        log.warning("the database %s is mended: %d vectors put in again, nothing is lost", self.directory, count)
         return names
 
     @contextmanager
@@ -950,19 +948,29 @@ class ChromaDBManager:
         import numpy as np
 
         collection = client.get_collection(index.collection, embedding_function=None)
-        stamp = stored.stamp_of(collection)
-        embedder = self._load_stamped(stamp) if stamp else None
-        if stamp:
-            stored.raise_generation(collection)
         ids = [id_ for page in stored.read_pages(collection, include=[]) for id_ in page["ids"]]
-        # Without a stamp vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild.
-        constant = np.eye(1, index.dimension, dtype=np.float32)
+        stamp = stored.stamp_of(collection)
+        if stamp:
+            vectors = self._kept_vectors(collection)
+            stored.raise_generation(collection)
+        else:  # then vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild
+            vectors = dict.fromkeys(ids, np.eye(1, index.dimension, dtype=np.float32)[0])
+        lost = {id_ for id_ in ids if id_ not in vectors}
+        embedder = self._load_stamped(stamp) if lost else None
         for start in range(0, len(ids), stored.UPSERT):
-            page = collection.get(ids=ids[start : start + stored.UPSERT], include=["documents"])
-            texts = [text or "" for text in page["documents"]]
-            vectors = embed(embedder, texts, None) if embedder else constant.repeat(len(texts), axis=0)
-            collection.upsert(ids=page["ids"], embeddings=vectors)
+            part = ids[start : start + stored.UPSERT]
+            if embedder and not lost.isdisjoint(part):
+                records = stored.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
+                made = embed(embedder, [text for _, text in records.values()], None)
+                vectors |= dict(zip(records, made, strict=True))
+            collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
         return len(ids)
+
+    def _kept_vectors(self, collection: Any) -> dict[str, np.ndarray]:
+        """The collection's vectors by id, from the index beside it; none if that is of another state."""
+        if self._index.state != str(stored.state_of(collection)):
+            return {}
+        return dict(zip(*self._index.vectors(), strict=True))
 
 
 # === Clients ===

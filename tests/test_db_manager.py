@@ -866,7 +866,8 @@ def test_a_broken_segment_index_is_mended(broken_db, caplog, name):
     with caplog.at_level(logging.WARNING, logger="videotag"):
         assert broken_db.count_segments() == 700
     assert "mending video_segments" in caplog.text
-    assert "700 vectors made anew" in caplog.text
+    assert "700 vectors put in again" in caplog.text
+    assert broken_db._given.embedded == []  # the index beside the collection has them
     assert_whole(broken_db)
     assert broken_db.add_segments("n", [segment(0, "новое", "v3")]) == 1
     assert broken_db.count_segments("v3") == 1
@@ -902,13 +903,26 @@ def test_without_a_marker_a_broken_seal_tells(broken_db, caplog):
     assert_whole(broken_db)
 
 
-def test_overwritten_vectors_are_made_anew(broken_db):
+def test_overwritten_vectors_are_put_right(broken_db):
     """As a power cut can leave a file: a sector of zeros. Nothing fails by it, the vectors are only wrong."""
     Path(f"{broken_db.directory}.open").unlink()
     path = index_file(broken_db, VIDEO_SEGMENTS, "data_level0.bin")
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(bytes(512))
+    assert_whole(broken_db)
+    assert broken_db._given.embedded == []
+
+
+@pytest.mark.parametrize("loss", ["gone", "of another state", "damaged"])
+def test_without_the_index_beside_it_vectors_are_made_anew(broken_db, loss):
+    cut(index_file(broken_db, VIDEO_SEGMENTS, "index_metadata.pickle"))
+    if loss == "gone":
+        broken_db._index.path.unlink()
+    elif loss == "damaged":
+        broken_db._index.path.write_bytes(b"no database" * 1000)
+    else:
+        broken_db._index.update("another:1:700", (), since=broken_db._index.state)
     assert_whole(broken_db)
     assert len(broken_db._given.embedded) == 700
 
@@ -935,6 +949,7 @@ def test_without_any_sign_the_failure_leaves_one(broken_db):
 
 def test_mending_interrupted_is_taken_up(broken_db):
     cut(index_file(broken_db, VIDEO_SEGMENTS, "data_level0.bin"))
+    broken_db._index.path.unlink()
 
     class Interrupted(FakeEmbedder):
         def embed_documents(self, texts):
@@ -953,6 +968,7 @@ def test_mending_by_hand_loads_what_the_collection_remembers(broken_db):
     """Not the embedder that the manager was given: that one may be meant for a rebuild."""
     Path(f"{broken_db.directory}.open").unlink()
     cut(index_file(broken_db, VIDEO_SEGMENTS, "header.bin"))  # reads well, dies at the next write
+    broken_db._index.path.unlink()
     loaded = []
 
     def load(name: str, model: str | None) -> FakeEmbedder:

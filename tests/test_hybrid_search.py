@@ -12,7 +12,7 @@ from conftest import FakeEmbedder
 
 import db_manager
 from db_manager import VIDEO_SEGMENTS, ChromaDBManager
-from videotag import ranking, segment_search
+from videotag import ranking
 from videotag.errors import UserError
 from videotag.records import segment_where
 from videotag.typical import Typical
@@ -47,27 +47,44 @@ def background():
 
 
 QUESTION = np.array([0.8, 0, 0.6], np.float32)  # without what is common: (0.4, 0, 0.6) / 0.7211
-FOUND = {
-    "a": np.array([0.6, 0, 0.8], np.float32),  # (0, 0, 1): cosine 0.8321, one deviation
-    "b": np.array([0.6, 0.8, 0], np.float32),  # (0, 1, 0): none
-    "c": np.array([0.6, 0, -0.8], np.float32),  # minus one
-}
+FOUND = np.array(
+    [
+        [0.6, 0, 0.8],  # a; (0, 0, 1) without what is common: cosine 0.8321, one deviation
+        [0.6, 0.8, 0],  # b; (0, 1, 0): none
+        [0.6, 0, -0.8],  # c; minus one
+    ],
+    np.float32,
+)
+A, B, C = range(3)
+
+
+def rank(background, shares=(), rows=None, limit=3):
+    return ranking.rank(["a", "b", "c"], FOUND, rows, dict(shares), QUESTION, background, limit)
 
 
 def test_deviations_are_counted_without_what_is_common(background):
-    rows = np.array(list(FOUND.values()))
-    assert background.deviations(QUESTION, rows) == pytest.approx([1, 0, -1], abs=1e-6)
-    assert background.without_common(QUESTION) == pytest.approx([0.5547, 0, 0.8321], abs=1e-4)
+    assert background.deviations(QUESTION, FOUND) == pytest.approx([1, 0, -1], abs=1e-5)
 
 
 def test_words_outweigh_what_chance_makes_of_meanings(background):
-    ranked = ranking.rank(FOUND, {"b": 0.5}, QUESTION, background)
+    ranked = rank(background, {B: 0.5}.items())
     assert [hit.id for hit in ranked] == ["b", "a", "c"]  # 3 * 0.5, 1 and -1 deviations
     assert [hit.cosine for hit in ranked] == pytest.approx([0.48, 0.96, 0], abs=1e-6)
     assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) = 3.255 on
-    assert not ranking.rank(FOUND, {"b": 1.0}, QUESTION, background)[0].close  # 3
-    assert ranking.rank(FOUND, {"a": 0.8}, QUESTION, background)[0].close  # 1 + 2.4
-    assert ranking.rank({}, {}, QUESTION, background) == []
+    assert not rank(background, {B: 1.0}.items())[0].close  # 3
+    assert rank(background, {A: 0.8}.items())[0].close  # 1 + 2.4
+
+
+def test_only_some_are_ranked_and_only_the_best_given(background):
+    assert [hit.id for hit in rank(background, limit=2)] == ["a", "b"]
+    assert [hit.id for hit in rank(background, rows=[C, B], limit=1)] == ["b"]
+    assert rank(background, rows=[]) == []
+
+
+def test_equal_ones_are_ordered_by_their_ids(background):
+    ids = ["d", "b", "c", "a"]
+    ranked = ranking.rank(ids, FOUND[[A, A, A, B]], None, {}, QUESTION, background, 2)
+    assert [hit.id for hit in ranked] == ["b", "c"]
 
 
 def test_a_segment_is_not_near_to_itself_by_chance():
@@ -102,7 +119,8 @@ def test_how_much_is_asked_of_a_hit():
 def test_what_is_like_one_of_few_segments_is_all_close():
     rows = np.eye(20, dtype=np.float32)
     few = ranking.Background(rows[:19], None)
-    assert all(hit.close for hit in ranking.rank({"a": rows[0], "b": -rows[0]}, {}, rows[0], few))
+    ranked = ranking.rank(["a", "b"], np.array([rows[0], -rows[0]]), None, {}, rows[0], few, 2)
+    assert [hit.close for hit in ranked] == [True, True]
 
 
 # === What is found ===
@@ -146,25 +164,35 @@ def test_what_is_not_in_the_collection_is_not_close(db):
     assert flags == sorted(flags, reverse=True) and not all(flags)
 
 
-def test_of_few_segments_all_are_ranked_whatever_the_index_finds(db, monkeypatch):
-    db.add_segments("n", [segment(i, f"слово{i}") for i in range(9)])
-    with db.session():
-        collection = db._find(VIDEO_SEGMENTS)
-        monkeypatch.setattr(type(collection), "query", lambda *_, **__: {"ids": [[]]})  # all links are lost
-    for i in range(9):
-        assert ids(db.search(f"слово{i}", 1, by="vectors")) == [f"news_seg_{i}"]
+class Numbered(FakeEmbedder):
+    """A text that is a number has the vector of that number."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        super().__init__()
+        self._vectors = vectors
+
+    def embed_queries(self, texts):
+        return np.array(
+            [self._vectors[int(t)] if t.isdecimal() else super(Numbered, self).embed_queries([t])[0] for t in texts]
+        )
+
+
+def test_what_says_the_same_hides_nothing_else(db):
+    """By ChromaDB's own index a quarter of such others is found by no question."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(400, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[::2] = vectors[0]  # every other one is silent
+    db = ChromaDBManager(db.directory, chroma_url=db.chroma_url, embedder=Numbered(vectors))
+    db.add_segments("n", [segment(i, str(i)) for i in range(400)])
+    found = [ids(db.search(str(i), 1, by="vectors")) for i in range(1, 400, 2)]
+    assert found == [[f"news_seg_{i}"] for i in range(1, 400, 2)]
 
 
 # === Filters ===
 
 
-@pytest.mark.parametrize(
-    ("few", "most"), [(500, 10_000), (1, 10_000), (1, 0)], ids=["all of few", "the nearest, sifted", "by ChromaDB"]
-)
-def test_a_filter_finds_the_nearest_that_pass_it(few, most, db, monkeypatch):
-    monkeypatch.setattr(segment_search, "FEW", few)
-    monkeypatch.setattr(segment_search, "MOST", most)
-    monkeypatch.setattr(ranking, "POOL", 3)
+def test_a_filter_finds_the_nearest_that_pass_it(db):
     # "вода" is in a share of 1/n of the words: the higher its number, the farther a segment is.
     texts = [" ".join(["вода", *["снег"] * n]) for n in range(19)]
     db.add_segments("n", [segment(n, text, language=("ru", "kk")[n % 2]) for n, text in enumerate(texts)])
@@ -244,7 +272,7 @@ def test_facets(db):
         db.facets("langage")
 
 
-# === The word index follows ===
+# === The index follows ===
 
 
 def by_words(db: ChromaDBManager, query: str) -> list[str]:
@@ -270,14 +298,16 @@ def test_every_change_reaches_the_words(db):
     assert db.search("вода") == []
 
 
-def test_words_are_made_again_when_lost_and_stay_after_a_rebuild(db, monkeypatch):
+def test_the_index_is_made_again_when_lost_and_after_a_rebuild(db):
     db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
-    db._words.path.unlink()
+    db._index.path.unlink()
     assert by_words(db, "снег") == ["news_seg_1"]
-    made = []
-    monkeypatch.setattr(segment_search, "_all_words", lambda *args: made.append(args) or iter(()))
-    assert db.rebuild_segments(FakeEmbedder("others", 24)) == 2
-    assert by_words(db, "снег") == ["news_seg_1"] and made == []
+    embedder = FakeEmbedder("others", 24)
+    assert db.rebuild_segments(embedder) == 2
+    assert by_words(db, "снег") == ["news_seg_1"]
+    ids_, vectors = db._index.vectors()
+    assert sorted(ids_) == ["news_seg_0", "news_seg_1"]
+    assert np.allclose(vectors[ids_.index("news_seg_1")], embedder.embed_documents(["снег"])[0])
 
 
 def test_what_another_program_writes_is_found_by_its_number(db):
@@ -297,7 +327,7 @@ def test_a_database_of_before_is_taken_over(db):
         collection = db._find(VIDEO_SEGMENTS)
         collection.modify(metadata={k: v for k, v in collection.metadata.items() if k != "generation"})
         collection.update(ids=["news_seg_0", "news_seg_1"], metadatas=[{"run_id": "abc", "added": None}] * 2)
-    db._words.path.unlink()
+    db._index.path.unlink()
     assert by_words(db, "вода") == ["news_seg_0"]
     db.add_segments("n", [segment(0, "лес")])
     assert (by_words(db, "вода"), by_words(db, "лес"), db.count_segments()) == ([], ["news_seg_0"], 1)
@@ -363,14 +393,14 @@ def test_mending_between_two_queries_is_noticed(folder):
 
 
 def test_a_damaged_word_index_is_made_again(folder, caplog):
-    folder._words.path.write_bytes(b"no database" * 1000)
+    folder._index.path.write_bytes(b"no database" * 1000)
     assert by_words(folder, "снег") == ["news_seg_1"]
     assert "made anew" in caplog.text
 
 
 def test_a_load_whose_words_cannot_be_written_says_so_and_stands(folder, monkeypatch, caplog):
-    monkeypatch.setattr("videotag.words.BUSY", 0.05)
-    with sqlite3.connect(folder._words.path) as blocking:
+    monkeypatch.setattr("videotag.segment_index.BUSY", 0.05)
+    with sqlite3.connect(folder._index.path) as blocking:
         blocking.execute("BEGIN EXCLUSIVE")
         assert folder.add_segments("b", [segment(0, "лес", "b")]) == 1
         blocking.rollback()

@@ -1,4 +1,4 @@
-"""Words: forms brought together, numbers, scripts; the index against kills, damage and several writers."""
+"""Words: forms brought together, numbers, scripts; the search index against kills, damage and several writers."""
 
 import os
 import re
@@ -10,20 +10,27 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from videotag import words
+from videotag import segment_index
 from videotag.errors import UserError
 from videotag.forms import document_words, exact_pattern, matches, query_words, quoted
 from videotag.numerals import NUMERALS, joined
-from videotag.words import WordIndex
+from videotag.segment_index import SegmentIndex
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
 def index(tmp_path):
-    return WordIndex(tmp_path / "db" / "words.sqlite3")
+    return SegmentIndex(tmp_path / "db" / "index.sqlite3")
+
+
+def update(index, state, texts, removed=(), *, since):
+    """With the vectors (1, 0) and (0, 1) in turn."""
+    entries = ((id_, text, np.eye(1, 2, n % 2, np.float32)[0]) for n, (id_, text) in enumerate(texts))
+    return index.update(state, entries, removed, since=since)
 
 
 def found(index, query, **options):
@@ -51,7 +58,7 @@ def found(index, query, **options):
     ],
 )
 def test_a_form_finds_another_form(index, document, query):
-    index.update("1", [("right", document), ("other", "Снегопад")], since=None)
+    update(index, "1", [("right", document), ("other", "Снегопад")], since=None)
     assert found(index, query) == ["right"]
 
 
@@ -112,14 +119,14 @@ def test_asking_words_are_not_looked_for():
 def test_a_rare_word_weighs_more_than_a_common_one(index):
     common = [(f"c{n}", "Вода в реке") for n in range(3)]
     filler = [(f"f{n}", "Снегопад") for n in range(20)]
-    index.update("1", [*common, ("rare", "Говорит Пятков"), *filler], since=None)
+    update(index, "1", [*common, ("rare", "Говорит Пятков"), *filler], since=None)
     (first, share), *rest = index.search("Пятков о воде", 10)
     assert first == "rare" and 0.5 < share < 1
     assert {id_ for id_, _ in rest} == {"c0", "c1", "c2"}
 
 
 def test_a_document_with_all_the_words_has_share_one(index):
-    index.update("1", [("a", "Наводнение в городе"), ("b", "Город"), ("c", "Снег"), ("d", "Лес")], since=None)
+    update(index, "1", [("a", "Наводнение в городе"), ("b", "Город"), ("c", "Снег"), ("d", "Лес")], since=None)
     assert index.search("наводнение", 10) == [("a", 1.0)]
 
 
@@ -127,40 +134,40 @@ def test_a_document_with_all_the_words_has_share_one(index):
     "query", ['"', 'вода" OR "', "NEAR(вода", "вода*", "-вода", "a AND NOT", "{x}: вода", "'; DROP"]
 )
 def test_no_query_is_syntax(index, query):
-    index.update("1", [("a", "Вода и лес"), ("b", "Снег")], since=None)
+    update(index, "1", [("a", "Вода и лес"), ("b", "Снег")], since=None)
     assert set(found(index, query)) <= {"a"}
     assert found(index, "снег") == ["b"]
 
 
 @pytest.mark.parametrize("narrow", [2000, 1], ids=["looked up at once", "one after the other"])
 def test_only_allowed_ids_count_against_the_limit(narrow, index, monkeypatch):
-    monkeypatch.setattr(words, "NARROW", narrow)
-    index.update("1", [(f"s{n}", "вода") for n in range(30)], since=None)
+    monkeypatch.setattr(segment_index, "NARROW", narrow)
+    update(index, "1", [(f"s{n}", "вода") for n in range(30)], since=None)
     assert found(index, "вода", allowed={"s7", "s29"}) == ["s7", "s29"]
 
 
 def test_an_update_replaces_and_removes(index):
-    index.update("1", [("a", "вода"), ("b", "вода"), ("c", "лес")], since=None)
-    assert index.update("2", [("a", "снег")], ["b"], since="1")
+    update(index, "1", [("a", "вода"), ("b", "вода"), ("c", "лес")], since=None)
+    assert update(index, "2", [("a", "снег")], ["b"], since="1")
     assert (index.state, index.ids()) == ("2", {"a", "c"})
     assert (found(index, "вода"), found(index, "снег")) == ([], ["a"])
 
 
 def test_an_update_from_another_state_does_nothing(index):
-    index.update("2", [("a", "вода")], since=None)
-    assert not index.update("3", [], ["a"], since="1")
+    update(index, "2", [("a", "вода")], since=None)
+    assert not update(index, "3", [], ["a"], since="1")
     assert (index.state, found(index, "вода")) == ("2", ["a"])
 
 
 def test_a_failure_halfway_leaves_the_state_before(index):
-    index.update("1", [("a", "вода")], since=None)
+    update(index, "1", [("a", "вода")], since=None)
 
     def segments():
         yield "a", "снег"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        index.update("2", segments(), since="1")
+        update(index, "2", segments(), since="1")
     assert (index.state, found(index, "вода")) == ("1", ["a"])
 
 
@@ -172,7 +179,7 @@ def test_no_file_is_no_index_and_reading_makes_none(index):
 @pytest.mark.parametrize("damage", ["garbage", "cut", "middle", "other form", "lost table"])
 def test_a_damaged_file_is_dropped_with_a_warning_and_made_again(index, caplog, damage):
     segments = [(f"s{n}", f"вода номер {n}") for n in range(2000)]
-    index.update("1", segments, since=None)
+    update(index, "1", segments, since=None)
     data = bytearray(index.path.read_bytes())
     if damage == "garbage":
         data[:] = b"no database" * 1000
@@ -189,17 +196,41 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_made_again(index, caplog, 
             db.execute("DROP TABLE segment")
     found(index, "вода")
     assert index.state is None and "made anew" in caplog.text
-    assert index.update("2", segments, since=None)
+    assert update(index, "2", segments, since=None)
     assert found(index, "1234") == ["s1234"]
+
+
+def vectors(index):
+    ids, rows = index.vectors()
+    return dict(zip(ids, rows.tolist(), strict=True))
+
+
+def test_vectors_come_back_as_they_are_now(index):
+    assert index.vectors()[0] == []
+    update(index, "1", [("a", "вода"), ("b", "лес"), ("c", "лес")], since=None)
+    assert vectors(index) == {"a": [1, 0], "b": [0, 1], "c": [1, 0]}
+    index.update("2", [("a", "вода", np.array([0.6, -0.8], np.float32))], ["b"], since="1")
+    assert vectors(index) == {"a": pytest.approx([0.6, -0.8]), "c": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    "vector", [[1, 0, 0], [0, 0], [0, 1.01], [np.nan, 1]], ids=["longer", "no length", "too long", "nan"]
+)
+def test_a_damaged_vector_is_never_compared_with(vector, index, caplog):
+    update(index, "1", [("a", "вода"), ("b", "лес")], since=None)
+    with sqlite3.connect(index.path) as db:
+        db.execute("UPDATE segment SET vector = ? WHERE id = 'b'", (np.array(vector, "<f4").tobytes(),))
+    assert index.vectors()[0] == [] and index.state is None and "made anew" in caplog.text
 
 
 WRITER = """
 import sys
-from videotag.words import WordIndex
-index = WordIndex(sys.argv[1])
+import numpy as np
+from videotag.segment_index import SegmentIndex
+index = SegmentIndex(sys.argv[1])
 state = int(index.state)
 while True:
-    segments = [(f"s{n}", f"вода заход{state + 1}") for n in range(50)]
+    segments = [(f"s{n}", f"вода заход{state + 1}", np.eye(1, 2, n % 2, np.float32)[0]) for n in range(50)]
     index.update(str(state + 1), segments, since=str(state))
     state += 1
     print(state, flush=True)
@@ -207,7 +238,7 @@ while True:
 
 
 def test_kill_9_leaves_a_whole_state(index):
-    index.update("0", [(f"s{n}", "вода заход0") for n in range(50)], since=None)
+    update(index, "0", [(f"s{n}", "вода заход0") for n in range(50)], since=None)
     for delay in (0.0, 0.003, 0.007, 0.013, 0.02):
         command = [sys.executable, "-c", WRITER, str(index.path)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
@@ -223,12 +254,12 @@ def test_kill_9_leaves_a_whole_state(index):
 
 
 def test_of_writers_at_once_from_one_state_one_wins(index):
-    index.update("0", [("a", "вода")], since=None)
+    update(index, "0", [("a", "вода")], since=None)
     won = []
 
     def write(number):
-        other = WordIndex(index.path)
-        if other.update(f"by {number}", [(f"n{number}", "снег")], since="0"):
+        other = SegmentIndex(index.path)
+        if update(other, f"by {number}", [(f"n{number}", "снег")], since="0"):
             won.append(number)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
@@ -240,8 +271,8 @@ def test_of_writers_at_once_from_one_state_one_wins(index):
 
 
 def test_a_busy_index_is_one_clear_line_and_is_kept(index, monkeypatch):
-    monkeypatch.setattr("videotag.words.BUSY", 0.05)
-    index.update("1", [("a", "вода")], since=None)
+    monkeypatch.setattr("videotag.segment_index.BUSY", 0.05)
+    update(index, "1", [("a", "вода")], since=None)
     with sqlite3.connect(index.path) as db:
         db.execute("BEGIN EXCLUSIVE")
         with pytest.raises(UserError, match="cannot be used"):
@@ -252,8 +283,8 @@ def test_a_busy_index_is_one_clear_line_and_is_kept(index, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="word index"):
-        WordIndex(tmp_path / "file" / "words").update("1", [], since=None)
+    with pytest.raises(UserError, match="search index"):
+        SegmentIndex(tmp_path / "file" / "index").update("1", [], since=None)
 
 
 @pytest.mark.parametrize(

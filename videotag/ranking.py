@@ -10,7 +10,7 @@ chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from videotag.typical import Typical
 
 POOL = 200
-"""So many of the nearest segments, and of those with most of the words, are ranked."""
+"""Of so many segments with most of the question's words these count."""
 SAMPLE = 1000
 """Segments that stand for all."""
 COMMON = 0.5
@@ -35,6 +35,8 @@ LEAST = 5
 
 NOTHING = 1e-5
 """Of lengths and deviations: what float32 makes of 0."""
+BARELY = 1e-3
+"""The same of a length that is the root of a difference."""
 
 
 @dataclass(frozen=True)
@@ -73,41 +75,56 @@ class Background:
         self._spread = spread if spread > NOTHING else 1.0
         self.close_from = -math.inf if unknown else _greatest_by_chance(len(sample))
 
-    def without_common(self, question: np.ndarray) -> np.ndarray:
-        """The question's direction, float32 [dimension]: what is nearest to that ranks first by meaning alone."""
-        return _unit(question - self._question)
-
     def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        """How much nearer than by chance, in standard deviations, float [n].
+        """How much nearer than by chance, in standard deviations, float32 [n].
 
         Args:
             question: float32 [dimension].
-            segments: float32 [n, dimension].
+            segments: float32 [n, dimension], unit vectors; a hundred thousand of them are not copied.
         """
-        return _unit(segments - self._segment) @ self.without_common(question) / self._spread
+        import numpy as np
+
+        towards, common = _unit(question - self._question), self._segment
+        squares = 1 - 2 * (segments @ common) + common @ common  # of the lengths without what is common
+        lengths = np.sqrt(np.maximum(squares, 0))
+        along = segments @ towards - common @ towards
+        return np.where(lengths > BARELY, along / np.maximum(lengths, BARELY), 0) / self._spread
 
 
 def rank(
-    vectors: Mapping[str, np.ndarray], shares: Mapping[str, float], question: np.ndarray, background: Background
+    ids: Sequence[str],
+    vectors: np.ndarray,
+    rows: Sequence[int] | None,
+    shares: Mapping[int, float],
+    question: np.ndarray,
+    background: Background,
+    limit: int,
 ) -> list[Ranked]:
-    """Best first.
+    """The best of all segments, best first.
 
     Args:
-        vectors: of the segments found, float32 [dimension] by id.
-        shares: which part of the question's words occurs there, 0 to 1; those without any may be left out.
+        ids: of the segments, [n].
+        vectors: float32 [n, dimension], of length 1.
+        rows: only these segments, by their numbers; None is all.
+        shares: by number, which part of the question's words occurs there, 0 to 1; those without any may be left out.
         question: float32 [dimension].
         background: of the whole archive.
+        limit: at most so many, 1 or more.
     """
     import numpy as np
 
-    if not vectors:
-        return []
-    ids, rows = list(vectors), np.array(list(vectors.values()), np.float32)
-    words = np.array([shares.get(id_, 0.0) for id_ in ids])
-    evidence = background.deviations(question, rows) + WEIGHT * words
-    cosines = rows @ question
-    order = sorted(range(len(ids)), key=lambda n: (-evidence[n], ids[n]))
-    return [Ranked(ids[n], float(cosines[n]), bool(evidence[n] >= background.close_from)) for n in order]
+    evidence = background.deviations(question, vectors)
+    for row, share in shares.items():
+        evidence[row] += WEIGHT * share
+    evidence = np.round(evidence, 4)  # equal vectors are to rank equal, whatever a product's order of adding
+    among = np.arange(len(ids)) if rows is None else np.asarray(rows, int)
+    if len(among) > limit:
+        least = np.partition(evidence[among], -limit)[-limit]
+        among = among[evidence[among] >= least]
+    best = sorted(among.tolist(), key=lambda row: (-evidence[row], ids[row]))[:limit]
+    return [
+        Ranked(ids[row], float(vectors[row] @ question), bool(evidence[row] >= background.close_from)) for row in best
+    ]
 
 
 def _greatest_by_chance(count: int) -> float:

@@ -1,22 +1,23 @@
-"""Search in the segments' collection: ChromaDB knows meanings and filters, the index beside it the words.
+"""Search in the segments' collection: ChromaDB knows the records and filters, the index beside it vectors and words.
 
-What one question can use of another's is kept as long as nobody changes the collection: vectors that stand for all, and
-what a filter lets through.
+What one question can use of another's is kept as long as nobody changes the collection: the vectors, what they have in
+common, and what a filter lets through.
 """
 
 from __future__ import annotations
 
 import logging
-import math
+import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videotag import ranking, stored
 from videotag.forms import exact_pattern, quoted
 from videotag.records import BOOKKEEPING, SEGMENT_FIELDS, ordered, segment_words
-from videotag.words import WordIndex
+from videotag.segment_index import Entry, SegmentIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,30 +27,36 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 
 By = Literal["together", "vectors", "words"]
+Result = TypeVar("Result")
 
-# So few segments are all ranked: exact, in 20 ms. With so narrow a filter ChromaDB takes longer (5 to 100 ms).
-FEW = 500
 SPOKEN = 2000  # segments in which a phrase in quotes is looked for in the speech itself
 SLACK = 600_000  # ms; what another client of a server wrote so long before its generation was seen is read once more
 PATIENCE = 2.0  # s for a server's collection that is just coming into being
-# ChromaDB takes 0.2 s for a filter on 100,000 segments, and again with each query; so many more of the nearest cost
-# 0.02 s. Of them twice as many are asked for as the filter's share of all would need.
-MOST, SPARE = 10_000, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """All segments' vectors in a state of the collection: float32 [n, dimension], and which row is whose."""
+
+    ids: list[str]
+    rows: dict[str, int]
+    matrix: np.ndarray
 
 
 class SegmentSearch:
-    """The collection and its word index, asked together. For one thread at a time."""
+    """The collection and its index, asked together. For one thread at a time."""
 
-    def __init__(self, words: WordIndex, now: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, index: SegmentIndex, now: Callable[[Any], Any] | None = None) -> None:
         """Touch nothing yet.
 
         Args:
             now: of a collection of a server, which its other clients may be changing: the same as it is now. None:
                 nobody can change it meanwhile.
         """
-        self.words = words
+        self.index = index
         self._now = now
-        self._background: tuple[stored.State | None, Any, ranking.Background] | None = None  # state, typical
+        self._vectors: tuple[stored.State | None, Vectors] | None = None
+        self._background: tuple[Vectors, Any, ranking.Background] | None = None  # of which vectors, typical
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
     def find(
@@ -69,16 +76,36 @@ class SegmentSearch:
             typical: by the same embedder; None if the query is itself a segment.
             where: ChromaDB's filter.
         """
-        state = self.follow(collection)
+        state, vectors = self._now_there(collection)
+        if not vectors.ids:
+            return []
         allowed = self._let_through(state, collection, where, query)
-        background = self._measured(state, collection, typical, len(vector))
-        count = max(limit, ranking.POOL)
-        shares = {} if by == "vectors" else dict(self.words.search(query, count, allowed))
-        towards = background.without_common(vector)
-        total = state.count if state else collection.count()
-        near = [] if by == "words" else _nearest(collection, total, towards, count, where, allowed)
-        vectors = stored.read_vectors(collection, list({*near, *shares}))
-        return _hits(collection, ranking.rank(vectors, shares, vector, background)[:limit])
+        background = self._measured(vectors, typical)
+        shares = {} if by == "vectors" else dict(self.index.search(query, max(limit, ranking.POOL), allowed))
+        among = shares if by == "words" else allowed
+        rows = None if among is None else [vectors.rows[id_] for id_ in among if id_ in vectors.rows]
+        words = {vectors.rows[id_]: share for id_, share in shares.items() if id_ in vectors.rows}
+        return _hits(collection, ranking.rank(vectors.ids, vectors.matrix, rows, words, vector, background, limit))
+
+    def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
+        """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""
+        known = self._now_there(collection)[1]
+        right = {
+            id_
+            for id_, vector in vectors.items()
+            if id_ in known.rows and known.matrix[known.rows[id_]] @ stored.unit(vector) >= 1 - stored.SAME
+        }
+        return vectors.keys() - right
+
+    def _now_there(self, collection: Any) -> tuple[stored.State | None, Vectors]:
+        state = self.follow(collection)
+        if state is None or self._vectors is None or self._vectors[0] != state:
+            ids, matrix = self.index.vectors()
+            if not ids and collection.count():  # it was damaged
+                state = self.follow(collection)
+                ids, matrix = self.index.vectors()
+            self._vectors = state, Vectors(ids, {id_: row for row, id_ in enumerate(ids)}, matrix)
+        return self._vectors
 
     def _let_through(
         self, state: stored.State | None, collection: Any, where: dict[str, Any] | None, query: str
@@ -89,33 +116,28 @@ class SegmentSearch:
             return None
         asked = (state, where, phrases)
         if state is None or self._allowed[0] != asked:
-            spoken = [id_ for id_, _ in self.words.search(" ".join(phrases), SPOKEN)]
+            spoken = [id_ for id_, _ in self.index.search(" ".join(phrases), SPOKEN)]
             patterns = [exact_pattern(phrase) for phrase in phrases]
             self._allowed = asked, _passing(collection, where, patterns, spoken)
         return self._allowed[1]
 
-    def _measured(
-        self, state: stored.State | None, collection: Any, typical: Typical | None, dimension: int
-    ) -> ranking.Background:
-        import numpy as np
-
+    def _measured(self, vectors: Vectors, typical: Typical | None) -> ranking.Background:
         known = self._background
-        if state is None or known is None or known[0] != state or known[1] is not typical:
-            vectors = list(stored.read_vectors(collection, self.words.sample(ranking.SAMPLE)).values())
-            sample = np.array(vectors, np.float32).reshape(len(vectors), dimension)
-            known = state, typical, ranking.Background(sample, typical)
+        if known is None or known[0] is not vectors or known[1] is not typical:
+            some = [vectors.rows[id_] for id_ in sample(vectors.ids, ranking.SAMPLE)]
+            known = vectors, typical, ranking.Background(vectors.matrix[some], typical)
             self._background = known
         return known[2]
 
     def follow(self, collection: Any) -> stored.State | None:
-        """Bring the word index to the collection's state, and give that; None if its other clients were quicker."""
+        """Bring the index to the collection's state, and give that; None if its other clients were quicker."""
         for _ in range(10):
-            seen, state = self.words.state, stored.state_of(collection)
+            seen, state = self.index.state, stored.state_of(collection)
             if seen == str(state):
                 return state
             if seen is None or not self._catch_up(collection, seen, state):
-                self.words.update(str(state), _all_words(collection, state.count), since=None)
-            if self._now is None or self.words.state == str(state):
+                self.index.update(str(state), _whole(collection, state.count), since=None)
+            if self._now is None or self.index.state == str(state):
                 return state
             collection = self._now(collection)
         return None  # the next search goes on from here
@@ -127,24 +149,48 @@ class SegmentSearch:
             return False
         since = int(generation) - (SLACK if self._now else 0)
         records = stored.read_records(collection, where={"run_id": {"$gt": since}})
-        had, removed = self.words.ids(), set()
+        had, removed = self.index.ids(), set()
         if len(had | records.keys()) != state.count:
             ids = {id_ for page in stored.read_pages(collection, include=[]) for id_ in page["ids"]}
             removed = (had | records.keys()) - ids
             records |= stored.read_records(collection, ids=list(ids - had - records.keys()))
-        texts = [(id_, segment_words(text, fields)) for id_, (fields, text) in records.items() if id_ not in removed]
-        return self.words.update(str(state), texts, removed, since=seen) or self.words.state is not None
+        changed = _entries(collection, {id_: record for id_, record in records.items() if id_ not in removed})
+        return self.index.update(str(state), changed, removed, since=seen) or self.index.state is not None
 
 
-def _all_words(collection: Any, total: int) -> Iterator[tuple[str, str]]:
-    """(id, text whose words are searched) of all segments."""
+def sample(ids: list[str], count: int) -> list[str]:
+    """So many of the ids at random, always the same ones of the same ids; all, if there are no more."""
+    return ids if len(ids) <= count else random.Random(count).sample(sorted(ids), count)
+
+
+def _whole(collection: Any, total: int) -> Iterator[Entry]:
+    """All segments, as the index wants them."""
     done = 0
     for page in stored.read_pages(collection, include=["metadatas", "documents"]):
         if total > stored.PAGE:
-            log.warning("the word index is made: %d of %d segments", done, total)
+            log.warning("the search index is made: %d of %d segments", done, total)
         done += len(page["ids"])
-        for id_, metadata, document in zip(page["ids"], page["metadatas"], page["documents"], strict=True):
-            yield id_, segment_words(document or "", metadata or {})
+        yield from _entries(collection, stored.snapshot(page))
+
+
+def _entries(collection: Any, records: stored.Snapshot) -> Iterator[Entry]:
+    """These segments, as the index wants them; without what another client of a server has deleted meanwhile."""
+    vectors = _patient(lambda: stored.read_vectors(collection, list(records)))
+    for id_, (metadata, document) in records.items():
+        if id_ in vectors:
+            yield id_, segment_words(document, metadata), stored.unit(vectors[id_])
+
+
+def _patient(read: Callable[[], Result]) -> Result:
+    """What `read` gives; of a server's collection whose first vectors are being written, a little later."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return read()
+        except BaseException as error:
+            if "Nothing found on disk" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _passing(collection: Any, where: dict[str, Any] | None, phrases: list[str], spoken: list[str]) -> set[str]:
@@ -164,34 +210,6 @@ def _passing(collection: Any, where: dict[str, Any] | None, phrases: list[str], 
         if all(re.search(phrase, segment_words(document, fields)) for phrase in phrases)
     }
     return passing | (heard & set(collection.get(where=where, include=[])["ids"]) if where and heard else heard)
-
-
-def _nearest(
-    collection: Any, total: int, vector: np.ndarray, count: int, where: dict[str, Any] | None, allowed: set[str] | None
-) -> list[str]:
-    """The ids of the nearest that are allowed, of `total`; of few, all."""
-    if allowed is None:
-        return collection.get(include=[])["ids"] if total <= FEW else _query(collection, vector, count)
-    if len(allowed) <= FEW:
-        return list(allowed)
-    asked = math.ceil(SPARE * count * total / len(allowed))
-    if asked <= MOST:
-        near = [id_ for id_ in _query(collection, vector, asked) if id_ in allowed]
-        if len(near) >= count:
-            return near[:count]
-    return [id_ for id_ in _query(collection, vector, count, where) if id_ in allowed]
-
-
-def _query(collection: Any, vector: np.ndarray, count: int, where: dict[str, Any] | None = None) -> list[str]:
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return collection.query(query_embeddings=[vector], n_results=count, where=where, include=[])["ids"][0]
-        except BaseException as error:
-            # A server's collection whose first vectors are being written.
-            if "Nothing found on disk" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.05)
 
 
 def _hits(collection: Any, ranked: Iterable[ranking.Ranked]) -> list[dict[str, Any]]:

@@ -26,8 +26,14 @@ Snapshot = dict[str, tuple[dict[str, Any], str]]
 """Id to (metadata, document)."""
 
 
+class Unreadable(Exception):
+    """A vector that is stored, and is none."""
+
+
 def is_internal(error: BaseException) -> bool:
     """Whether the library itself failed, and not the caller: Rust's panics too."""
+    if isinstance(error, Unreadable):
+        return True
     name = type(error).__name__
     return (type(error).__module__, name) == ("chromadb.errors", "InternalError") or name == "PanicException"
 
@@ -56,9 +62,13 @@ def read_records(collection: Any, *, where: dict[str, Any] | None = None, ids: S
     """Id to (metadata, document), by filter or by ids."""
     include = ["metadatas", "documents"]
     pages = read_pages(collection, where=where, include=include) if ids is None else _pages_of(collection, ids, include)
+    return {id_: record for page in pages for id_, record in snapshot(page).items()}
+
+
+def snapshot(page: dict[str, Any]) -> Snapshot:
+    """A page with metadatas and documents."""
     return {
         id_: (metadata or {}, document if document is not None else segment_document(metadata or {}))
-        for page in pages
         for id_, metadata, document in zip(page["ids"], page["metadatas"], page["documents"], strict=True)
     }
 
@@ -95,35 +105,18 @@ def _vectors_of(collection: Any, ids: list[str]) -> dict[str, np.ndarray]:
     }
 
 
-def not_found(collection: Any, vectors: dict[str, np.ndarray]) -> set[str]:
-    """The ids that a search for their own vector does not find.
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector with the length 1.
 
-    Equal documents have equal vectors, and any of them may come first: as long as all that come are that near, more of
-    them are asked for.
+    Raises:
+        Unreadable: it has none: the collection's index is damaged.
     """
-    groups: dict[bytes, set[str]] = {}
-    for id_, vector in vectors.items():
-        groups.setdefault(vector.tobytes(), set()).add(id_)
-    pending, asked, lost = list(groups.values()), 10, set()
-    total = collection.count() if pending else 0
-    while pending:
-        again = []
-        for start in range(0, len(pending), UPSERT):
-            part = pending[start : start + UPSERT]
-            own = [vectors[next(iter(group))] for group in part]
-            try:
-                found = collection.query(query_embeddings=own, n_results=min(asked, total), include=["distances"])
-            except BaseException as error:
-                if not is_internal(error):
-                    raise
-                return set(vectors)  # one vector that cannot be read is enough
-            for group, ids, distances in zip(part, found["ids"], found["distances"], strict=True):
-                if not group <= set(ids):
-                    full = len(ids) == asked < total and distances[-1] < SAME
-                    again += [group] if full else []
-                    lost |= set() if full else group - set(ids)
-        pending, asked = again, asked * 5
-    return lost
+    import numpy as np
+
+    length = float(np.linalg.norm(vector))
+    if not 0 < length < math.inf:
+        raise Unreadable("a stored vector has no length")
+    return np.asarray(vector, np.float32) / length
 
 
 def differs(stored: tuple[dict[str, Any], str], expected: dict[str, Any]) -> bool:

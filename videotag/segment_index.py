@@ -1,7 +1,9 @@
-"""The words of all segments: an index beside the search collection, one SQLite file (FTS5).
+"""The words and the vectors of all segments: an index beside the search collection, one SQLite file (FTS5).
 
-For names, numbers and rare words, which vectors blur. It holds nothing of its own: it is made from the collection's
-documents, remembers which state of the collection that was, and is made again when it is lost or damaged.
+Words, for names, numbers and rare words, which vectors blur. Vectors, to compare a question with every one of them:
+ChromaDB's own index (HNSW) looks at some, and where half of the segments say the same, as silent ones do, no question
+finds up to a third of the others by it (benchmarks/README.md). The file holds nothing of its own: it is made from the
+collection, remembers which state of it that was, and is made again when it is lost or damaged.
 """
 
 from __future__ import annotations
@@ -10,25 +12,30 @@ import heapq
 import json
 import logging
 import math
-import random
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from videotag.errors import UserError
 from videotag.forms import document_words, query_words
 
+if TYPE_CHECKING:
+    import numpy as np
+
 log = logging.getLogger("videotag")
 
 Result = TypeVar("Result")
+Entry = tuple[str, str, "np.ndarray"]
+"""A segment: its id, the text whose words are found, its vector (float32 [dimension] of length 1)."""
 
 FORM = 1  # of the file and of the words in it; a change makes the index anew
+NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 
 _SCHEMA = f"""
-    CREATE TABLE segment (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+    CREATE TABLE segment (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL);
     CREATE VIRTUAL TABLE word USING fts5(words, detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab(word, row);
     CREATE TABLE state (made_from TEXT NOT NULL);
@@ -43,8 +50,10 @@ NARROW = 2000
 """Ids: so few are looked up at once; of more, whether each of the best is one of them."""
 
 
-class WordIndex:
-    """The words of all segments, in one file. Safe in several threads and processes; kill -9 leaves the last state.
+class SegmentIndex:
+    """The words and vectors of all segments, in one file.
+
+    Safe in several threads and processes; kill -9 leaves the last state.
 
     A damaged file, or one of another form, is deleted with a warning: the index is then empty and `state` None.
     Methods raise UserError when the file cannot be read or written: busy for a minute, no rights, disk full.
@@ -68,15 +77,10 @@ class WordIndex:
         """The segments in it."""
         return self._read(lambda db: {id_ for (id_,) in db.execute("SELECT id FROM segment")}, set())
 
-    def sample(self, count: int) -> list[str]:
-        """So many of the ids at random, always the same ones of the same ids; all, if there are no more."""
-        ids = sorted(self.ids())
-        return ids if len(ids) <= count else random.Random(count).sample(ids, count)
-
     def update(
         self,
         state: str,
-        changed: Iterable[tuple[str, str]],
+        changed: Iterable[Entry],
         removed: Iterable[str] = (),
         *,
         since: str | None,
@@ -85,7 +89,7 @@ class WordIndex:
 
         Args:
             state: of the collection with these changes, to be compared with `state` later.
-            changed: (id, document).
+            changed: in place of those of the same id.
             removed: ids.
             since: the state that the changes start from; None starts from nothing.
 
@@ -99,13 +103,17 @@ class WordIndex:
             return False
 
     def _update(
-        self, state: str, changed: Iterable[tuple[str, str]], removed: Iterable[str], since: str | None
+        self,
+        state: str,
+        changed: Iterable[Entry],
+        removed: Iterable[str],
+        since: str | None,
     ) -> bool:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"the word index {self.path} cannot be made ({error}): check the folder's rights"
+                f"the search index {self.path} cannot be made ({error}): check the folder's rights"
             ) from error
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -116,15 +124,22 @@ class WordIndex:
                 return False
             for id_ in removed:
                 _remove(db, id_)
-            for id_, document in changed:
+            for id_, text, vector in changed:
                 _remove(db, id_)
-                number = db.execute("INSERT INTO segment (id) VALUES (?)", (id_,)).lastrowid
-                words = " ".join(document_words(document))
+                row = (id_, vector.astype("<f4").tobytes())
+                number = db.execute("INSERT INTO segment (id, vector) VALUES (?, ?)", row).lastrowid
+                words = " ".join(document_words(text))
                 db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, words))
             db.execute("DELETE FROM state")
             db.execute("INSERT INTO state VALUES (?)", (state,))
             db.execute("COMMIT")
             return True
+
+    def vectors(self) -> tuple[list[str], np.ndarray]:
+        """All ids, and their vectors: float32 [n, dimension]; [0, 0] where there is no index."""
+        import numpy as np
+
+        return self._read(_vectors, ([], np.zeros((0, 0), np.float32)))
 
     def search(self, query: str, limit: int, allowed: Collection[str] | None = None) -> list[tuple[str, float]]:
         """The segments that hold most of the query's words, best first.
@@ -163,15 +178,15 @@ class WordIndex:
         code = getattr(error, "sqlite_errorname", None) or "SQLITE_NOTADB"  # none: raised here
         if code.split("_")[1] not in _DAMAGED:
             raise UserError(
-                f"the word index {self.path} cannot be used ({error}): check the folder's rights and the disk's free "
+                f"the search index {self.path} cannot be used ({error}): check the folder's rights and the disk's free "
                 "space, or run again when no other program is writing to it"
             ) from error
-        log.warning("the word index %s is unusable (%s) and is made anew", self.path, error)
+        log.warning("the search index %s is unusable (%s) and is made anew", self.path, error)
         for suffix in ("-journal", ""):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
 
-_DAMAGED = ("ERROR", "CORRUPT", "NOTADB", "FORMAT")
+_DAMAGED = ("ERROR", "CORRUPT", "NOTADB", "FORMAT", "CONSTRAINT")
 """SQLite's result codes for a file with other contents than were written; ERROR is a table that is not there."""
 
 
@@ -194,6 +209,26 @@ def _remove(db: sqlite3.Connection, id_: str) -> None:
     if row:
         db.execute("DELETE FROM word WHERE rowid = ?", row)
         db.execute("DELETE FROM segment WHERE number = ?", row)
+
+
+def _vectors(db: sqlite3.Connection) -> tuple[list[str], np.ndarray]:
+    import numpy as np
+
+    if _state(db) is None:
+        return [], np.zeros((0, 0), np.float32)
+    db.execute("BEGIN")  # nobody changes it between the two
+    total, size = db.execute("SELECT count(*), coalesce(max(length(vector)), 0) FROM segment").fetchone()
+    ids: list[str] = []
+    vectors = np.zeros((total, size // 4), np.float32)
+    for row, (id_, vector) in enumerate(db.execute("SELECT id, vector FROM segment")):
+        if len(vector) != size:
+            raise sqlite3.DatabaseError(f"the vector of {id_} is of another dimension")
+        ids.append(id_)
+        vectors[row] = np.frombuffer(vector, "<f4")
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    if not (np.abs(lengths - 1) <= NOT_UNIT).all():  # nor if one is nan
+        raise sqlite3.DatabaseError("a vector is not as long as it was made")
+    return ids, vectors
 
 
 def _search(
