@@ -982,8 +982,9 @@ def _chromadb() -> Any:
     A quarter of that is saved (benchmarks/idle.py): by no garbage collection over what 2,000 modules bring in, neither
     meanwhile nor at the end, and by no threads of OpenBLAS, which numpy would start and nothing here uses.
     """
-    # ChromaDB puts vectors into an index by as many threads as there are cores, and replays its log so at each opening.
-    # hnswlib's updates are not made for that: now and then a vector loses all links to it, and no search finds it.
+    # ChromaDB puts vectors into its index by as many threads as there are cores, also what it replays at each opening.
+    # hnswlib's updates are not made for that: now and then a vector loses all links to it, and no query finds it. Our
+    # search does not ask that index, but the probe does, and other programs may.
     os.environ["RAYON_NUM_THREADS"] = "1"  # read when the library first needs its threads
     if "chromadb" in sys.modules:
         return sys.modules["chromadb"]
@@ -1064,8 +1065,8 @@ def _connect(host: str, port: int, secure: bool) -> Any:
 def _unreachable(url: str) -> UserError:
     port = urlsplit(url).port or 8000
     return UserError(
-        f"no ChromaDB server answers at {url}: start one with RAYON_NUM_THREADS=1 chroma run --path ./chroma_db "
-        f"--port {port}, or leave the address out"
+        f"no ChromaDB server answers at {url}: start one with chroma run --path ./chroma_db --port {port}, or "
+        "leave the address out"
     )
 
 

@@ -64,7 +64,6 @@ def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=os.environ | {"RAYON_NUM_THREADS": "1"},  # as the README starts it
     )
     try:
         wait_for(port, server)
