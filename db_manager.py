@@ -970,7 +970,8 @@ class ChromaDBManager:
         """The collection's vectors by id, from the index beside it; none if that is of another state."""
         if self._index.state != str(stored.state_of(collection)):
             return {}
-        return dict(zip(*self._index.vectors(), strict=True))
+        kept = self._index.segments()
+        return dict(zip(kept.ids, kept.vectors, strict=True))
 
 
 # === Clients ===

@@ -15,6 +15,7 @@ from db_manager import VIDEO_SEGMENTS, ChromaDBManager
 from videotag import ranking
 from videotag.errors import UserError
 from videotag.records import segment_where
+from videotag.segment_index import Segments
 from videotag.typical import Typical
 
 
@@ -58,8 +59,12 @@ FOUND = np.array(
 A, B, C = range(3)
 
 
-def rank(background, shares=(), rows=None, limit=3):
-    return ranking.rank(["a", "b", "c"], FOUND, rows, dict(shares), QUESTION, background, limit)
+def segments(ids: str, vectors: np.ndarray) -> Segments:
+    return Segments(list(ids), np.arange(len(ids)), vectors)
+
+
+def rank(background, shares=(0.0, 0.0, 0.0), rows=None, limit=3):
+    return ranking.rank(segments("abc", FOUND), rows, np.array(shares), QUESTION, background, limit)
 
 
 def test_deviations_are_counted_without_what_is_common(background):
@@ -67,12 +72,12 @@ def test_deviations_are_counted_without_what_is_common(background):
 
 
 def test_words_outweigh_what_chance_makes_of_meanings(background):
-    ranked = rank(background, {B: 0.5}.items())
+    ranked = rank(background, (0, 0.5, 0))
     assert [hit.id for hit in ranked] == ["b", "a", "c"]  # 3 * 0.5, 1 and -1 deviations
     assert [hit.cosine for hit in ranked] == pytest.approx([0.48, 0.96, 0], abs=1e-6)
     assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) = 3.255 on
-    assert not rank(background, {B: 1.0}.items())[0].close  # 3
-    assert rank(background, {A: 0.8}.items())[0].close  # 1 + 2.4
+    assert not rank(background, (0, 1.0, 0))[0].close  # 3
+    assert rank(background, (0.8, 0, 0))[0].close  # 1 + 2.4
 
 
 def test_only_some_are_ranked_and_only_the_best_given(background):
@@ -82,8 +87,8 @@ def test_only_some_are_ranked_and_only_the_best_given(background):
 
 
 def test_equal_ones_are_ordered_by_their_ids(background):
-    ids = ["d", "b", "c", "a"]
-    ranked = ranking.rank(ids, FOUND[[A, A, A, B]], None, {}, QUESTION, background, 2)
+    equal = segments("dbca", FOUND[[A, A, A, B]])
+    ranked = ranking.rank(equal, None, np.zeros(4), QUESTION, background, 2)
     assert [hit.id for hit in ranked] == ["b", "c"]
 
 
@@ -119,7 +124,8 @@ def test_how_much_is_asked_of_a_hit():
 def test_what_is_like_one_of_few_segments_is_all_close():
     rows = np.eye(20, dtype=np.float32)
     few = ranking.Background(rows[:19], None)
-    ranked = ranking.rank(["a", "b"], np.array([rows[0], -rows[0]]), None, {}, rows[0], few, 2)
+    both = segments("ab", np.array([rows[0], -rows[0]]))
+    ranked = ranking.rank(both, None, np.zeros(2), rows[0], few, 2)
     assert [hit.close for hit in ranked] == [True, True]
 
 
@@ -305,9 +311,9 @@ def test_the_index_is_made_again_when_lost_and_after_a_rebuild(db):
     embedder = FakeEmbedder("others", 24)
     assert db.rebuild_segments(embedder) == 2
     assert by_words(db, "снег") == ["news_seg_1"]
-    ids_, vectors = db._index.vectors()
-    assert sorted(ids_) == ["news_seg_0", "news_seg_1"]
-    assert np.allclose(vectors[ids_.index("news_seg_1")], embedder.embed_documents(["снег"])[0])
+    segments = db._index.segments()
+    assert sorted(segments.ids) == ["news_seg_0", "news_seg_1"]
+    assert np.allclose(segments.vectors[segments.rows["news_seg_1"]], embedder.embed_documents(["снег"])[0])
 
 
 def test_what_another_program_writes_is_found_by_its_number(db):

@@ -10,17 +10,16 @@ chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from videotag.segment_index import Segments
     from videotag.typical import Typical
 
-POOL = 200
-"""Of so many segments with most of the question's words these count."""
 SAMPLE = 1000
 """Segments that stand for all."""
 COMMON = 0.5
@@ -92,10 +91,9 @@ class Background:
 
 
 def rank(
-    ids: Sequence[str],
-    vectors: np.ndarray,
-    rows: Sequence[int] | None,
-    shares: Mapping[int, float],
+    segments: Segments,
+    rows: Sequence[int] | np.ndarray | None,
+    shares: np.ndarray,
     question: np.ndarray,
     background: Background,
     limit: int,
@@ -103,19 +101,16 @@ def rank(
     """The best of all segments, best first.
 
     Args:
-        ids: of the segments, [n].
-        vectors: float32 [n, dimension], of length 1.
-        rows: only these segments, by their numbers; None is all.
-        shares: by number, which part of the question's words occurs there, 0 to 1; those without any may be left out.
+        rows: only these segments; None is all.
+        shares: [n], which part of the question's words occurs in each, 0 to 1.
         question: float32 [dimension].
         background: of the whole archive.
         limit: at most so many, 1 or more.
     """
     import numpy as np
 
-    evidence = background.deviations(question, vectors)
-    for row, share in shares.items():
-        evidence[row] += WEIGHT * share
+    ids, vectors = segments.ids, segments.vectors
+    evidence = background.deviations(question, vectors) + WEIGHT * shares
     evidence = np.round(evidence, 4)  # equal vectors are to rank equal, whatever a product's order of adding
     among = np.arange(len(ids)) if rows is None else np.asarray(rows, int)
     if len(among) > limit:

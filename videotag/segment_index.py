@@ -8,14 +8,14 @@ collection, remembers which state of it that was, and is made again when it is l
 
 from __future__ import annotations
 
-import heapq
-import json
 import logging
 import math
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,8 +46,24 @@ COMMON = 0.25
 """Share of the segments; a query's word that occurs in more of them is looked up only if there is no better one."""
 
 
-NARROW = 2000
-"""Ids: so few are looked up at once; of more, whether each of the best is one of them."""
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """What is compared with a question: all segments of one state.
+
+    Attributes:
+        ids: [n].
+        numbers: int64 [n], rising: the index's own keys.
+        vectors: float32 [n, dimension], of length 1.
+    """
+
+    ids: list[str]
+    numbers: np.ndarray
+    vectors: np.ndarray
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Id to row."""
+        return {id_: row for row, id_ in enumerate(self.ids)}
 
 
 class SegmentIndex:
@@ -135,25 +151,21 @@ class SegmentIndex:
             db.execute("COMMIT")
             return True
 
-    def vectors(self) -> tuple[list[str], np.ndarray]:
-        """All ids, and their vectors: float32 [n, dimension]; [0, 0] where there is no index."""
-        import numpy as np
+    def segments(self) -> Segments:
+        """All of them; none where there is no index."""
+        return self._read(_segments, _none())
 
-        return self._read(_vectors, ([], np.zeros((0, 0), np.float32)))
-
-    def search(self, query: str, limit: int, allowed: Collection[str] | None = None) -> list[tuple[str, float]]:
-        """The segments that hold most of the query's words, best first.
+    def shares(self, query: str, segments: Segments) -> np.ndarray:
+        """Which part of the query's words each of the segments holds, float64 [n], 0 to 1; a rare word weighs more.
 
         Args:
             query: free text; nothing in it is an operator.
-            limit: at most so many.
-            allowed: only these ids; None is all.
-
-        Returns:
-            (id, share): which part of the query's words occurs there, above 0 to 1; a rare word weighs more.
         """
+        import numpy as np
+
         wanted = query_words(query)
-        return self._read(lambda db: _search(db, wanted, limit, allowed), []) if wanted else []
+        nothing = np.zeros(len(segments.ids))
+        return self._read(lambda db: _shares(db, wanted, segments.numbers), nothing) if wanted else nothing
 
     def _read(self, read: Callable[[sqlite3.Connection], Result], nothing: Result) -> Result:
         if not self.path.exists():
@@ -211,56 +223,50 @@ def _remove(db: sqlite3.Connection, id_: str) -> None:
         db.execute("DELETE FROM segment WHERE number = ?", row)
 
 
-def _vectors(db: sqlite3.Connection) -> tuple[list[str], np.ndarray]:
+def _none() -> Segments:
+    import numpy as np
+
+    return Segments([], np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+
+
+def _segments(db: sqlite3.Connection) -> Segments:
     import numpy as np
 
     if _state(db) is None:
-        return [], np.zeros((0, 0), np.float32)
+        return _none()
     db.execute("BEGIN")  # nobody changes it between the two
     total, size = db.execute("SELECT count(*), coalesce(max(length(vector)), 0) FROM segment").fetchone()
-    ids: list[str] = []
+    ids, numbers = [], np.zeros(total, np.int64)
     vectors = np.zeros((total, size // 4), np.float32)
-    for row, (id_, vector) in enumerate(db.execute("SELECT id, vector FROM segment")):
+    for row, (number, id_, vector) in enumerate(db.execute("SELECT number, id, vector FROM segment ORDER BY number")):
         if len(vector) != size:
             raise sqlite3.DatabaseError(f"the vector of {id_} is of another dimension")
         ids.append(id_)
-        vectors[row] = np.frombuffer(vector, "<f4")
+        numbers[row], vectors[row] = number, np.frombuffer(vector, "<f4")
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     if not (np.abs(lengths - 1) <= NOT_UNIT).all():  # nor if one is nan
         raise sqlite3.DatabaseError("a vector is not as long as it was made")
-    return ids, vectors
+    return Segments(ids, numbers, vectors)
 
 
-def _search(
-    db: sqlite3.Connection, wanted: list[tuple[str, ...]], limit: int, allowed: Collection[str] | None
-) -> list[tuple[str, float]]:
-    if _state(db) is None:
-        return []
+def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], numbers: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    shares = np.zeros(len(numbers))
+    if _state(db) is None or not len(numbers):
+        return shares
     total = db.execute("SELECT count(*) FROM segment").fetchone()[0]
     counts = [_occurrences(db, forms) for forms in wanted]
     weights = [math.log(1 + total / max(count, 1)) for count in counts]
-    shares: dict[int, float] = {}
     telling = any(0 < count <= COMMON * total for count in counts)
     for forms, weight, count in zip(wanted, weights, counts, strict=True):
         if telling and count > COMMON * total:
             continue
         match = " OR ".join(f'"{form}"' for form in forms)
-        for (number,) in db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,)):
-            shares[number] = shares.get(number, 0.0) + weight
-    if allowed is not None and len(allowed) <= NARROW:
-        ids = json.dumps(list(allowed))
-        rows = db.execute("SELECT number FROM segment WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-        shares = {number: shares[number] for (number,) in rows if number in shares}
-    whole = sum(weights)
-    order = [(-share, number) for number, share in shares.items()]
-    heapq.heapify(order)
-    best: list[tuple[str, float]] = []
-    while order and len(best) < limit:
-        share, number = heapq.heappop(order)
-        (id_,) = db.execute("SELECT id FROM segment WHERE number = ?", (number,)).fetchone()
-        if allowed is None or id_ in allowed:
-            best.append((id_, -share / whole))
-    return best
+        found = np.array([number for (number,) in db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,))])
+        rows = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
+        shares[rows[numbers[rows] == found]] += weight  # another client may have put more in meanwhile
+    return shares / sum(weights)
 
 
 def _occurrences(db: sqlite3.Connection, forms: tuple[str, ...]) -> int:

@@ -11,13 +11,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videotag import ranking, stored
 from videotag.forms import exact_pattern, quoted
 from videotag.records import BOOKKEEPING, SEGMENT_FIELDS, ordered, segment_words
-from videotag.segment_index import Entry, SegmentIndex
+from videotag.segment_index import Entry, SegmentIndex, Segments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,15 +33,6 @@ SLACK = 600_000  # ms; what another client of a server wrote so long before its 
 PATIENCE = 2.0  # s for a server's collection that is just coming into being
 
 
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """All segments' vectors in a state of the collection: float32 [n, dimension], and which row is whose."""
-
-    ids: list[str]
-    rows: dict[str, int]
-    matrix: np.ndarray
-
-
 class SegmentSearch:
     """The collection and its index, asked together. For one thread at a time."""
 
@@ -55,8 +45,8 @@ class SegmentSearch:
         """
         self.index = index
         self._now = now
-        self._vectors: tuple[stored.State | None, Vectors] | None = None
-        self._background: tuple[Vectors, Any, ranking.Background] | None = None  # of which vectors, typical
+        self._segments: tuple[stored.State | None, Segments] | None = None
+        self._background: tuple[Segments, Any, ranking.Background] | None = None  # of which segments, typical
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
     def find(
@@ -76,16 +66,18 @@ class SegmentSearch:
             typical: by the same embedder; None if the query is itself a segment.
             where: ChromaDB's filter.
         """
-        state, vectors = self._now_there(collection)
-        if not vectors.ids:
+        import numpy as np
+
+        state, segments = self._now_there(collection)
+        if not segments.ids:
             return []
-        allowed = self._let_through(state, collection, where, query)
-        background = self._measured(vectors, typical)
-        shares = {} if by == "vectors" else dict(self.index.search(query, max(limit, ranking.POOL), allowed))
-        among = shares if by == "words" else allowed
-        rows = None if among is None else [vectors.rows[id_] for id_ in among if id_ in vectors.rows]
-        words = {vectors.rows[id_]: share for id_, share in shares.items() if id_ in vectors.rows}
-        return _hits(collection, ranking.rank(vectors.ids, vectors.matrix, rows, words, vector, background, limit))
+        allowed = self._let_through(state, segments, collection, where, query)
+        background = self._measured(segments, typical)
+        shares = self.index.shares("" if by == "vectors" else query, segments)
+        rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
+        if by == "words":
+            rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
+        return _hits(collection, ranking.rank(segments, rows, shares, vector, background, limit))
 
     def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""
@@ -93,22 +85,22 @@ class SegmentSearch:
         right = {
             id_
             for id_, vector in vectors.items()
-            if id_ in known.rows and known.matrix[known.rows[id_]] @ stored.unit(vector) >= 1 - stored.SAME
+            if id_ in known.rows and known.vectors[known.rows[id_]] @ stored.unit(vector) >= 1 - stored.SAME
         }
         return vectors.keys() - right
 
-    def _now_there(self, collection: Any) -> tuple[stored.State | None, Vectors]:
+    def _now_there(self, collection: Any) -> tuple[stored.State | None, Segments]:
         state = self.follow(collection)
-        if state is None or self._vectors is None or self._vectors[0] != state:
-            ids, matrix = self.index.vectors()
-            if not ids and collection.count():  # it was damaged
+        if state is None or self._segments is None or self._segments[0] != state:
+            segments = self.index.segments()
+            if not segments.ids and collection.count():  # it was damaged
                 state = self.follow(collection)
-                ids, matrix = self.index.vectors()
-            self._vectors = state, Vectors(ids, {id_: row for row, id_ in enumerate(ids)}, matrix)
-        return self._vectors
+                segments = self.index.segments()
+            self._segments = state, segments
+        return self._segments
 
     def _let_through(
-        self, state: stored.State | None, collection: Any, where: dict[str, Any] | None, query: str
+        self, state: stored.State | None, segments: Segments, collection: Any, where: dict[str, Any] | None, query: str
     ) -> set[str] | None:
         """The ids that pass the filter and hold the phrases that the query has in quotes; None: all."""
         phrases = quoted(query)
@@ -116,16 +108,22 @@ class SegmentSearch:
             return None
         asked = (state, where, phrases)
         if state is None or self._allowed[0] != asked:
-            spoken = [id_ for id_, _ in self.index.search(" ".join(phrases), SPOKEN)]
             patterns = [exact_pattern(phrase) for phrase in phrases]
-            self._allowed = asked, _passing(collection, where, patterns, spoken)
+            self._allowed = asked, _passing(collection, where, patterns, self._spoken(phrases, segments))
         return self._allowed[1]
 
-    def _measured(self, vectors: Vectors, typical: Typical | None) -> ranking.Background:
+    def _spoken(self, phrases: list[str], segments: Segments) -> list[str]:
+        """The ids with most of the phrases' words, SPOKEN at most."""
+        import numpy as np
+
+        shares = self.index.shares(" ".join(phrases), segments)
+        return [segments.ids[row] for row in np.argsort(-shares, kind="stable")[:SPOKEN] if shares[row]]
+
+    def _measured(self, segments: Segments, typical: Typical | None) -> ranking.Background:
         known = self._background
-        if known is None or known[0] is not vectors or known[1] is not typical:
-            some = [vectors.rows[id_] for id_ in sample(vectors.ids, ranking.SAMPLE)]
-            known = vectors, typical, ranking.Background(vectors.matrix[some], typical)
+        if known is None or known[0] is not segments or known[1] is not typical:
+            some = [segments.rows[id_] for id_ in sample(segments.ids, ranking.SAMPLE)]
+            known = segments, typical, ranking.Background(segments.vectors[some], typical)
             self._background = known
         return known[2]
 
