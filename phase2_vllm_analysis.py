@@ -200,11 +200,16 @@ def take_over(run: Run, claim: claims.Claim, path: Path) -> bool:
         return False
     if claims.changed_setting(run.named, found["made_by"]):
         return False
-    artifacts.drop_part(path)
+    artifacts.drop_part_of(path, part_header(found["input"], found["made_by"]), ("input",))
     complete(claim, found, again=False)
     run.report.done.append(claim.video_name)
     cli.say(f"{claim.video_name}: taken over from {path}")
     return True
+
+
+def part_header(phase1_result: str, made_by: dict[str, Any]) -> dict[str, Any]:
+    """What a `.part` file must have been made under to be gone on with."""
+    return {"stage": "phase2", "format": artifacts.FORMAT, "input": phase1_result, **made_by}
 
 
 class Work:
@@ -217,7 +222,7 @@ class Work:
         if run.args.force:
             artifacts.drop_part(path)
         self._made_by = {**run.analyzer.made_by, "output_language": run.output_language}
-        header = {"stage": "phase2", "format": artifacts.FORMAT, "input": phase1["result_id"], **self._made_by}
+        header = part_header(phase1["result_id"], self._made_by)
         self._part = artifacts.Part(artifacts.part_path(path), header)
         self._analyses = {record["segment_index"]: record["analysis"] for record in self._part.records}
         self._notes = {record["segment_index"]: record["note"] for record in self._part.records if record["note"]}
@@ -231,6 +236,8 @@ class Work:
     def missing(self) -> Iterator[Segment]:
         frames = self._phase1["frames"]
         for index in self.left:
+            if self._run.in_hand.get(self._claim.video_name) is not self:  # it has failed, or was lost
+                return
             segment = self._segments[index]
             yield Segment(
                 video_name=self._claim.video_name,

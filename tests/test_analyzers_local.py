@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from videotag.analyzers import Analysis, Frame, Segment, SegmentFailure
+from videotag.analyzers import Analysis, Frame, Segment, SegmentFailure, local
 from videotag.analyzers.keywords import keywords
 from videotag.analyzers.local import LocalAnalyzer
 from videotag.analyzers.pictures import decode, look, without_bars
 from videotag.analyzers.screen_text import Line, ScreenReader, _merged, _parsed, installed_languages, likely_languages
-from videotag.analyzers.sentences import WORDINGS, Light, Seen, Shots, clip, describe, wording
+from videotag.analyzers.sentences import WORDINGS, Light, Seen, Shots, Wording, clip, describe, wording
 from videotag.analyzers.shots import Videos
 from videotag.errors import EngineError, UserError
 from videotag.media import small_frames
@@ -411,6 +411,18 @@ def test_words_on_the_screen_weigh_more_than_spoken_ones() -> None:
     assert found == ["наводнение", "лес", "поле", "река"]
 
 
+@pytest.mark.parametrize(
+    ("speech", "pair"),
+    [
+        ("Уважаемые коллеги, начнём. Уважаемые коллеги!", "уважаемый коллега"),
+        ("Нашли серийных убийц. Серийные убийцы молчат.", "серийный убийца"),
+        ("Здесь живут круглые сироты, круглые сироты.", "круглый сирота"),
+    ],
+)
+def test_nouns_of_either_gender_have_an_adjective(speech: str, pair: str) -> None:
+    assert pair in keywords(speech, [], "ru")
+
+
 def test_kazakh_inflections_are_one_word_and_kazakh_function_words_none() -> None:
     found = keywords("Біз мектеп туралы айтамыз. Мектепте бала көп. Мектептің ауласы бар.", [], "kk")
     assert found[0] == "мектеп"
@@ -473,6 +485,21 @@ def test_a_missing_video_fails_its_segments_and_no_other(tmp_path: Path) -> None
     reason = results[0].reason  # type: ignore[union-attr]
     assert gone in reason
     assert "\n" not in reason
+
+
+def test_a_fault_over_one_segment_fails_it_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = local.describe
+
+    def fails_once(seen: Seen, speech: str, words: Wording) -> str:
+        if speech == "плохо":
+            raise ValueError("Unknown grammeme: None")
+        return real(seen, speech, words)
+
+    monkeypatch.setattr(local, "describe", fails_once)
+    segments = [segment(index=0, transcript="плохо"), segment(index=1, transcript="хорошо")]
+    results = {given.segment_index: result for given, result in LocalAnalyzer("ru").analyze(segments)}
+    assert results[0] == SegmentFailure("ValueError: Unknown grammeme: None")
+    assert isinstance(results[1], Analysis)
 
 
 def test_another_language_in_a_segment_ends_the_run() -> None:

@@ -12,10 +12,10 @@ from conftest import FakeEmbedder
 
 import db_manager
 from db_manager import VIDEO_SEGMENTS, ChromaDBManager
-from videotag import ranking
+from videotag import ranking, stored
 from videotag.errors import UserError
 from videotag.records import segment_where
-from videotag.segment_index import Segments
+from videotag.segment_index import SegmentIndex, Segments
 from videotag.typical import Typical
 
 
@@ -60,7 +60,7 @@ A, B, C = range(3)
 
 
 def segments(ids: str, vectors: np.ndarray) -> Segments:
-    return Segments(list(ids), np.arange(len(ids)), vectors)
+    return Segments(0, list(ids), np.arange(len(ids)), vectors)
 
 
 def rank(background, shares=(0.0, 0.0, 0.0), rows=None, limit=3):
@@ -158,6 +158,20 @@ def test_quoted_words_have_to_occur(db):
     assert ids(db.search('"елка стоит"')) == ["news_seg_0"]
     assert sorted(ids(db.search('лес "ЁЛКА"'))) == ["news_seg_0", "news_seg_1"]
     assert ids(db.search('"елка" "лес"')) == []
+
+
+def test_a_phrase_of_words_that_say_nothing_is_found_in_the_speech_itself(db):
+    spoken = {"transcript": "To be or not to be, that is the question", "dialogue_translation": "Быть или не быть"}
+    db.add_segments("n", [segment(0, "Принц на сцене", language="en", **spoken), segment(1, "снег")])
+    assert ids(db.search('"to be or not to be"')) == ["news_seg_0"]
+    assert ids(db.search('"be to or"')) == []
+
+
+def test_too_long_a_phrase_is_no_fault_of_the_database(db):
+    db.add_segments("n", [segment(0, "вода " * 400)])
+    with pytest.raises(UserError, match="what is in quotes has more than 100 words"):
+        db.search(f'"{"вода " * 101}"')
+    assert ids(db.search(f'"{"вода " * 100}"')) == ["news_seg_0"]
 
 
 def test_what_is_not_in_the_collection_is_not_close(db):
@@ -316,11 +330,59 @@ def test_the_index_is_made_again_when_lost_and_after_a_rebuild(db):
     assert np.allclose(segments.vectors[segments.rows["news_seg_1"]], embedder.embed_documents(["снег"])[0])
 
 
+@pytest.mark.parametrize("loss", ["gone", "damaged"])
+def test_a_session_that_stays_open_notices_that_the_index_was_made_anew(loss, db):
+    """The same segments have other numbers in the new file."""
+    for name in "abc":
+        db.add_segments("n", [segment(0, f"слово{name} гора", name)])
+    db.delete_video_segments("a")
+    reader = other(db)
+    assert by_words(reader, "словоc") == ["c_seg_0"]
+    if loss == "gone":
+        db._index.path.unlink()
+    else:
+        db._index.path.write_bytes(b"no database" * 1000)
+    assert by_words(other(db), "словоc") == ["c_seg_0"]  # makes it anew
+    assert (by_words(reader, "словоc"), by_words(reader, "словоb")) == (["c_seg_0"], ["b_seg_0"])
+
+
+def test_what_another_machine_deletes_while_the_index_is_made(server_url, tmp_path, monkeypatch):
+    """The pages after it are one record short, and one is there that is gone: as many as there should be."""
+    writer, reader = (ChromaDBManager(tmp_path, chroma_url=server_url, embedder=FakeEmbedder()) for _ in range(2))
+    for number, manager in enumerate((writer, reader)):  # each its own machine's
+        monkeypatch.setitem(manager.__dict__, "_index", SegmentIndex(tmp_path / f"{number}.sqlite3"))
+    hour_ago = stored.milliseconds() - 3_600_000
+    with monkeypatch.context() as earlier:
+        earlier.setattr(stored, "milliseconds", lambda: hour_ago)
+        writer.add_segments("x", [segment(i, f"икс{i}", "x") for i in range(4)])
+        writer.add_segments("y", [segment(i, f"игрек{i}", "y") for i in range(4)])
+    monkeypatch.setattr(stored, "PAGE", 5)
+    read, deleted = stored.read_pages, []
+
+    def pages(collection, *, include, where=None):
+        for page in read(collection, include=include, where=where):
+            yield page
+            if include == ["metadatas", "documents"] and where is None and not deleted:
+                deleted.append(page)
+                writer.add_segments("x", [segment(i, f"икс{i}", "x") for i in range(3)])
+
+    monkeypatch.setattr(stored, "read_pages", pages)
+    reader.search("игрек1")
+    reader.search("игрек1")  # notices that somebody has written meanwhile
+    assert deleted and sorted(reader._index.ids()) == [
+        *(f"x_seg_{i}" for i in range(3)),
+        *(f"y_seg_{i}" for i in range(4)),
+    ]
+
+
 def test_what_another_program_writes_is_found_by_its_number(db):
     db.add_segments("n", [segment(0, "вода")])
     with db.session():
         collection = db._find(VIDEO_SEGMENTS)
-        collection.add(ids=["x"], documents=["потоп"], embeddings=[[1.0] + [0.0] * 15], metadatas=[{"a": 1}])
+        place = {"video_name": "x", "segment_index": 0, "start_time": 0.0, "end_time": 50.0}
+        rows = [{**place, "a": 1}, {"a": 1}]  # the second one is no segment
+        vectors = [[1.0] + [0.0] * 15] * 2
+        collection.add(ids=["x", "y"], documents=["потоп"] * 2, embeddings=vectors, metadatas=rows)
     assert by_words(db, "потоп") == ["x"]
     with db.session():
         db._find(VIDEO_SEGMENTS).delete(ids=["news_seg_0"])

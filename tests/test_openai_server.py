@@ -533,6 +533,17 @@ def test_a_server_that_is_not_there_at_the_start_is_left_out(serve, warnings):
     assert warnings.messages[0].startswith(f"{second.url}: no connection: ")
 
 
+def test_the_only_model_is_asked_of_the_next_server_if_the_first_is_not_there(serve):
+    first, second = serve(), serve(models=["only-one"])
+    first.stop()
+    assert engine(first, second).made_by["model"] == "only-one"
+    second.stop()
+    with pytest.raises(
+        EngineError, match=f"^{first.url}: no conn.*; {second.url}: no conn.*; start it, or name a model"
+    ):
+        engine(first, second)
+
+
 def test_the_last_server_dies(serve):
     server = serve()
     found = {}
@@ -568,7 +579,7 @@ def test_a_server_that_answers_nothing_any_more(serve, fault):
         list(analyzer.analyze(segments(9)))
 
 
-@pytest.mark.parametrize(
+REFUSED = pytest.mark.parametrize(
     ("fault", "remedy"),
     [
         (refusal(401, "expired"), "set OPENAI_API_KEY"),
@@ -579,14 +590,52 @@ def test_a_server_that_answers_nothing_any_more(serve, fault):
         ),
     ],
 )
-def test_a_fault_of_all_questions_ends_the_run_at_once(serve, fault, remedy):
-    servers = [serve(scripted(*[good()] * 3, then=fault)), serve()]
+
+
+@REFUSED
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_fault_of_all_questions_at_all_servers_ends_the_run_at_once(serve, warnings, fault, remedy, count):
+    servers = [serve(scripted(*[good()] * 3, then=fault)) for _ in range(count)]
     found = []
     with pytest.raises(EngineError, match=remedy):
         for _, result in engine(*servers, concurrency=2).analyze(segments(200)):
             found.append(result)
-    assert 3 <= len(found) < 100
-    assert len(servers[0].asked) <= 5
+    assert found == [analysis(SEEN)] * 3 * count
+    assert all(len(server.asked) <= 5 for server in servers)
+    assert len(warnings.messages) == count - 1  # the last one's is the error
+
+
+@REFUSED
+def test_a_server_that_refuses_all_questions_is_left_out(serve, warnings, fault, remedy):
+    first, second = serve(scripted(*[good()] * 3, then=fault)), serve()
+    assert results(engine(first, second, concurrency=2), segments(40)) == [analysis(SEEN)] * 40
+    assert 3 < len(first.asked) <= 5
+    [warning] = warnings.messages
+    assert warning.startswith(first.url) and remedy in warning and warning.endswith("; going on without it")
+
+
+def test_a_server_that_refuses_the_key_when_it_is_checked_is_left_out(serve, warnings):
+    first, second = serve(refusal(500, "CUDA error")), serve()
+    analyzer = engine(first, second, concurrency=2)
+    first.probe = lambda asked: refusal(401, "expired")
+    assert results(analyzer, segments(40)) == [analysis(SEEN)] * 40
+    [warning] = warnings.messages
+    assert warning.startswith(f"{first.url} refuses the key: 401, expired; ")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_server_that_refuses_the_key_while_it_is_checked(serve, warnings, others):
+    first = serve(lambda asked: Answer({"error": "expired"}, 401, wait=0.3) if start(asked) else Answer("", 500))
+    servers = [first, *(serve(Answer(good().body, wait=0.5)) for _ in range(others))]
+    patience = Patience(connect=2, answer=20, check=5, trouble=1, first_pause=0.01, longest_pause=0.05)
+    analyzer = engine(*servers, patience=patience, concurrency=2)
+    first.probe = lambda asked: Answer("", 500, wait=0.8)  # begun before the refusal, ended after it
+    if others:
+        assert results(analyzer, segments(4)) == [analysis(SEEN)] * 4
+        assert len(warnings.messages) == 1
+    else:
+        with pytest.raises(EngineError, match="refuses the key: 401, expired"):
+            list(analyzer.analyze(segments(2)))
 
 
 def test_what_is_under_way_when_the_run_ends_is_still_kept(serve):

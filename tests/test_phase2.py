@@ -214,6 +214,23 @@ def test_too_many_unreadable_segments_fail_the_video_and_no_other(seen):
     assert [s.segment_index for s in seen.analyzer.seen] == [1]  # the good ones were kept
 
 
+def test_no_more_is_asked_of_a_video_that_has_failed(seen, monkeypatch):
+    seen.phase1("--only", "news", "--segment-seconds", "10", "--overlap-seconds", "0")  # 10 segments
+    append = artifacts.Part.append
+
+    def full(self, record):
+        if record["analysis"]["description"] == "news 1":
+            raise OSError("No space left on device")
+        append(self, record)
+
+    monkeypatch.setattr(artifacts.Part, "append", full)
+    assert seen.phase2() == 1
+    asked = [(given.video_name, given.segment_index) for given in seen.analyzer.seen]
+    assert sorted(asked) == [("news", 0), ("news", 1), ("radio", 0), ("radio", 1), ("radio", 2)]
+    assert "No space left on device" in seen.record()["phase2_error"]
+    assert seen.record("radio")["phase2_status"] == "completed"
+
+
 def test_force_begins_anew(seen):
     seen.phase2()
     seen.analyzer.seen.clear()

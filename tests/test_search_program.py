@@ -19,7 +19,7 @@ import test_search as search_program
 from db_manager import ChromaDBManager
 from tests.fake_database import FakeDatabase, hit
 from tests.pipeline import SAMPLE
-from videotag import cards, commands, player, prompt_session
+from videotag import cards, commands, player, prompt_session, questions
 from videotag.errors import UserError
 
 SPEECH = "Сегодня на плотине открыли ворота"
@@ -297,6 +297,15 @@ def test_words_without_a_blank_are_still_cut_and_marked():
     assert any("\x1b[1mплотина\x1b[0m" in line for line in lines[2:])
 
 
+@pytest.mark.parametrize("text", ["水" * 300, "https://example.org/" + "a" * 300], ids=["no spaces", "an address"])
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_a_text_without_spaces_is_cut(text, width):
+    moment = hit("news", 0, transcript=text) | {"start": 0.0, "end": 50.0}
+    lines = cards.card(1, moment, "вода", cards.Style(), width)
+    shown = "".join(line.strip(" —…") for line in lines[1:])
+    assert shown and shown in text and all(len(line) <= width for line in lines[1:])
+
+
 def test_the_speech_itself_is_shown_if_only_it_has_the_words():
     both = moment(transcript="Бөгет ашылды", dialogue_translation="Плотину открыли")
     assert cards.card(1, both, "плотина", PLAIN)[2] == "   — Плотину открыли"
@@ -497,6 +506,22 @@ def test_save(capsys, monkeypatch, tmp_path):
         "error: name a file: :save hits.json, hits.csv or hits.md",
         "error: no/hits.md: cannot be written: No such file or directory",
     ]
+
+
+def test_the_home_of_somebody_who_is_not_there_is_a_name(capsys, monkeypatch, db, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    out, err = typed(capsys, monkeypatch, db, "плотина", ":save ~nobody-of-that-name.csv", ":help")
+    assert err == [] and any(line.startswith("3 moments in") for line in out) and ":open 3" in "\n".join(out)
+
+
+def test_the_prompt_ends_when_nobody_reads(monkeypatch, db, tmp_path):
+    def gone(*args, **more):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(cards, "show", gone)
+    prompt = commands.Prompt(db, questions.Filters(), 5, None, tmp_path, cards.Style())
+    with pytest.raises(BrokenPipeError):
+        prompt.do("плотина")
 
 
 def test_help_names_every_command(capsys, monkeypatch, db):

@@ -10,6 +10,7 @@ import pytest
 from tests.pipeline import analysis
 from videotag.analyzers import NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SHORTER
+from videotag.analyzers.vllm_engine import dtype
 from videotag.analyzers.vllm_stream import AHEAD, Answer, Stream
 from videotag.errors import EngineError
 
@@ -179,3 +180,16 @@ def test_a_fault_of_the_source_and_an_interruption_come_through():
     with pytest.raises(KeyboardInterrupt):
         list(Stream(engine, 4).run([segment(0)]))
     assert engine.running == {}
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "quantized", "expected"),
+    [
+        (True, False, "bfloat16"),
+        (True, True, "bfloat16"),
+        (False, False, "float32"),
+        (False, True, "float16"),  # vLLM: "torch.float32 is not supported for quantization method awq"
+    ],
+)
+def test_what_is_computed_in(bfloat16, quantized, expected):
+    assert dtype(bfloat16, quantized) == expected

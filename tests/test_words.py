@@ -93,6 +93,17 @@ def test_neighbouring_numbers_stay_apart():
     assert [number for *_, number in joined(values, [False] * 4)] == [2, 1, 100, 200]
 
 
+def test_kazakh_words_that_look_like_numbers_are_none():
+    for text in ("Қазақстан үшін", "оның үйі, мен оны көрдім", "Ұшақ Алматыға ұшты", "дүние жүзінде белгілі"):
+        assert not [word for word in document_words(text) if word.isdigit()], text
+    assert {"3", "10", "100"} <= {*document_words("үш әже"), *document_words("он үйге"), *document_words("жүз әже")}
+
+
+def test_numbers_in_digits_stay_apart():
+    assert [word for word in document_words("страница 5, 1000 рублей") if word.isdigit()] == ["5", "1000"]
+    assert document_words("10, 100, 1000") == ["10", "100", "1000"]
+
+
 def test_the_russian_pronoun_is_not_the_kazakh_ten():
     assert "10" not in document_words("Он сказал правду")
 

@@ -1,6 +1,7 @@
 """Phase 2 with vLLM in this process, for real, on a model of random weights: what it writes, refuses and survives."""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from tests_engine import tiny_qwen_vl
 from tests_engine.conftest import MEMORY, VIDEOS, until_kept
 from videotag.analyzers import (
     Analysis,
@@ -197,6 +199,14 @@ def test_the_room_that_is_needed(model):
     height, width = fitting(720, 1280, known.grid)
     assert height % 28 == width % 28 == 0 and height * width <= FRAME_PIXELS
     assert fitting(10, 10, 28) == (56, 56)
+
+
+def test_a_quantized_model_on_a_card_before_ampere(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(vllm_engine, "_has_bfloat16", lambda: False)
+    assert VllmAnalyzer("ru", options(model)).made_by["dtype"] == "float32"
+    shutil.copytree(model, tmp_path, dirs_exist_ok=True)
+    tiny_qwen_vl.amend(tmp_path / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
+    assert VllmAnalyzer("ru", options(tmp_path)).made_by["dtype"] == "float16"
 
 
 def test_too_small_a_length(work, model, capsys):

@@ -146,7 +146,7 @@ def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[
     spans = matches(text, query) if style.marks else []
     result, position = [], 0
     for line in lines:
-        kept = line.removesuffix(" …") if line is lines[-1] else line
+        kept = line.removesuffix("…").rstrip() if line is lines[-1] else line  # the placeholder may stand alone
         begin = text.index(kept, position)
         position = begin + len(kept)
         inside = [(first - begin, last - begin) for first, last in spans if begin <= first and last <= position]

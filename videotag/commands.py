@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,8 @@ class Prompt:
             return self._do(line)
         except UserError as error:
             cli.complain(" ".join(str(error).split()))
+        except BrokenPipeError:  # nobody reads any more
+            raise
         except OSError as error:
             cli.complain(cli.short(error))
         except KeyboardInterrupt:
@@ -210,7 +213,7 @@ class Prompt:
     def clip(self, text: str) -> None:
         number, _, name = text.partition(" ")
         hit = self._hit(number)
-        target = Path(name.strip() or f"{_file_name(hit)}.mp4").expanduser()
+        target = _path(name.strip() or f"{_file_name(hit)}.mp4")
         with cli.Progress("clip", hit["end"] - hit["start"], "s") as progress:
             player.clip(hit["video_path"], hit["start"], hit["end"], target, lambda done: progress.to(int(done)))
         cli.say(f"{cli.clock(hit['start'])}-{cli.clock(hit['end'])} of {hit['video_name']} in {target.absolute()}")
@@ -219,7 +222,7 @@ class Prompt:
         if not text:
             raise UserError("name a file: :save hits.json, hits.csv or hits.md")
         title = self._answered().title
-        target = Path(text).expanduser()
+        target = _path(text)
         cards.save(self.hits, title, target)
         cli.say(f"{len(self.hits)} moments in {target.absolute()}")
 
@@ -260,6 +263,10 @@ def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
 
 def _overlap(one: Hit, other: Hit) -> bool:
     return one["video_name"] == other["video_name"] and one["start"] < other["end"] and other["start"] < one["end"]
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # which leaves the "~" of somebody who is not there
 
 
 def _file_name(hit: Hit) -> str:

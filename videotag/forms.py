@@ -61,6 +61,15 @@ _KAZAKH_ENDINGS = (
 )
 
 
+_NO_KAZAKH_NUMERALS = frozenset(
+    [
+        *(word for word in STOP_WORDS["kk"] if word not in NUMERALS["kk"]),  # "үшін" (for) is no form of "үш" (three)
+        *("оны", "оның", "оным", "онда", "оған", "онан"),  # of "ол" (he), not of "он" (ten)
+        *("жүзі", "жүзін", "жүзінде", "жүзіне", "жүзінен", "жүзіндегі"),  # a face, the world; hundred is "жүз"
+    ]
+)
+
+
 # === Text to words ===
 
 
@@ -74,13 +83,13 @@ def document_words(text: str) -> list[str]:
     return words
 
 
-def query_words(text: str) -> list[tuple[str, ...]]:
-    """What is looked for: for each word that says something all forms under which it may be stored."""
+def query_words(text: str, every: bool = False) -> list[tuple[str, ...]]:
+    """What is looked for: for each word that says something, or for every one, the forms that may be stored of it."""
     wanted: dict[tuple[str, ...], None] = {}
     for part in _parts(text):
         for word in _with_numbers(part, _is_kazakh(part)):
             lower = word.lower()
-            if not _is_stop(lower):
+            if every or not _is_stop(lower):
                 wanted[_asked(lower)] = None
     return list(wanted)[:MAX_QUERY_WORDS]
 
@@ -162,8 +171,11 @@ def _value(lower: str, kazakh: bool) -> int | None:
         return int(match[1])
     if not _CYRILLIC.search(lower):
         return NUMERALS["en"].get(lower)
-    if kazakh and (found := _KAZAKH_NUMERALS.keys() & {lower, *_kazakh_cuts(lower)}):
-        return _KAZAKH_NUMERALS[found.pop()]
+    numerals = NUMERALS["kk"]
+    if kazakh and lower in _NO_KAZAKH_NUMERALS:
+        return None
+    if kazakh and (found := numerals.keys() & {lower, *_cuts(lower)}):
+        return numerals[found.pop()]
     return NUMERALS["ru"].get(lower, NUMERALS["ru"].get(_lemma(lower)[0]))
 
 
@@ -224,7 +236,12 @@ def _name(lower: str) -> str:
 
 
 def _kazakh_cuts(lower: str) -> tuple[str, ...]:
-    """The word with some or all of its endings cut off; the last one without any that can be an ending.
+    """The same as `_cuts`, in the letters in which words are compared."""
+    return tuple(map(_folded, _cuts(lower)))
+
+
+def _cuts(lower: str) -> tuple[str, ...]:
+    """A Kazakh word with some or all of its endings cut off; the last one without any that can be an ending.
 
     Which of "президент-і" and "президен-ті" it is, only a dictionary could tell.
     """
@@ -234,7 +251,7 @@ def _kazakh_cuts(lower: str) -> tuple[str, ...]:
         deepest = _without(ending, deepest)
     if len(deepest) > 3 and _VOWEL.match(deepest[-1]):
         deepest = deepest[:-1]
-    return (*(_folded(cut[:-1] + cut[-1].translate(_FINAL)) for cut in (*dict.fromkeys(cuts), deepest)),)
+    return (*(cut[:-1] + cut[-1].translate(_FINAL) for cut in (*dict.fromkeys(cuts), deepest)),)
 
 
 def _without(ending: re.Pattern[str], word: str) -> str:
@@ -244,9 +261,6 @@ def _without(ending: re.Pattern[str], word: str) -> str:
 
 def _folded(word: str) -> str:
     return word.replace("ё", "е").translate(_FOLD)
-
-
-_KAZAKH_NUMERALS = {_folded(word): value for word, value in NUMERALS["kk"].items()}
 
 
 @cache

@@ -133,7 +133,7 @@ def _number(values: Sequence[int | None], digits: Sequence[bool], start: int) ->
     total, below, position = 0, 10**12, start
     while True:
         end, group = _below_thousand(values, digits, position)
-        scale = values[end] if end < len(values) else None
+        scale = values[end] if end < len(values) and not digits[end] else None  # "5, 1000" are two numbers
         if scale not in _SCALES or scale >= below or (end == position and total):
             return end, total + group
         total, below, position = total + scale * (group if end > position else 1), scale, end + 1

@@ -104,7 +104,7 @@ def clip(
     from imageio_ffmpeg import get_ffmpeg_exe
 
     video = _video(path)
-    target = target.expanduser().absolute()
+    target = target.absolute()
     if target.suffix.lower() not in CLIP_KINDS:
         raise UserError(f"{target}: choose a name that ends in {', '.join(CLIP_KINDS)}")
     refuse_existing(target)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -51,11 +52,13 @@ class Segments:
     """What is compared with a question: all segments of one state.
 
     Attributes:
+        file: the index's `file`.
         ids: [n].
         numbers: int64 [n], rising: the index's own keys.
         vectors: float32 [n, dimension], of length 1.
     """
 
+    file: int
     ids: list[str]
     numbers: np.ndarray
     vectors: np.ndarray
@@ -88,6 +91,11 @@ class SegmentIndex:
     def state(self) -> str | None:
         """What `update` was told last; None: there is no index."""
         return self._read(_state, None)
+
+    @property
+    def file(self) -> int:
+        """Another one each time that the index is made from nothing: then the same numbers are other segments'."""
+        return self._read(_file, 0)
 
     def ids(self) -> set[str]:
         """The segments in it."""
@@ -155,17 +163,18 @@ class SegmentIndex:
         """All of them; none where there is no index."""
         return self._read(_segments, _none())
 
-    def shares(self, query: str, segments: Segments) -> np.ndarray:
+    def shares(self, query: str, segments: Segments, every: bool = False) -> np.ndarray:
         """Which part of the query's words each of the segments holds, float64 [n], 0 to 1; a rare word weighs more.
 
         Args:
             query: free text; nothing in it is an operator.
+            every: count the words that say nothing, too.
         """
         import numpy as np
 
-        wanted = query_words(query)
+        wanted = query_words(query, every)
         nothing = np.zeros(len(segments.ids))
-        return self._read(lambda db: _shares(db, wanted, segments.numbers), nothing) if wanted else nothing
+        return self._read(lambda db: _shares(db, wanted, segments), nothing) if wanted else nothing
 
     def _read(self, read: Callable[[sqlite3.Connection], Result], nothing: Result) -> Result:
         if not self.path.exists():
@@ -209,11 +218,16 @@ def _state(db: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
+def _file(db: sqlite3.Connection) -> int:
+    return db.execute("PRAGMA application_id").fetchone()[0]
+
+
 def _empty(db: sqlite3.Connection) -> None:
     for table in ("vocabulary", "word", "segment", "state"):
         db.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
+    db.execute(f"PRAGMA application_id = {random.randrange(1, 2**31)}")
 
 
 def _remove(db: sqlite3.Connection, id_: str) -> None:
@@ -226,7 +240,7 @@ def _remove(db: sqlite3.Connection, id_: str) -> None:
 def _none() -> Segments:
     import numpy as np
 
-    return Segments([], np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+    return Segments(0, [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
 
 
 def _segments(db: sqlite3.Connection) -> Segments:
@@ -246,14 +260,14 @@ def _segments(db: sqlite3.Connection) -> Segments:
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     if not (np.abs(lengths - 1) <= NOT_UNIT).all():  # nor if one is nan
         raise sqlite3.DatabaseError("a vector is not as long as it was made")
-    return Segments(ids, numbers, vectors)
+    return Segments(_file(db), ids, numbers, vectors)
 
 
-def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], numbers: np.ndarray) -> np.ndarray:
+def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Segments) -> np.ndarray:
     import numpy as np
 
-    shares = np.zeros(len(numbers))
-    if _state(db) is None or not len(numbers):
+    numbers, shares = segments.numbers, np.zeros(len(segments.ids))
+    if not segments.ids or _file(db) != segments.file:
         return shares
     total = db.execute("SELECT count(*) FROM segment").fetchone()[0]
     counts = [_occurrences(db, forms) for forms in wanted]

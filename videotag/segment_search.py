@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videotag import ranking, stored
+from videotag.errors import UserError
 from videotag.forms import exact_pattern, quoted
 from videotag.records import BOOKKEEPING, SEGMENT_FIELDS, ordered, segment_words
 from videotag.segment_index import Entry, SegmentIndex, Segments
@@ -28,6 +29,8 @@ log = logging.getLogger("videotag")
 By = Literal["together", "vectors", "words"]
 Result = TypeVar("Result")
 
+LONGEST = 100  # words in quotes; of twice as many ChromaDB's search for a pattern fails
+NEEDED = {"video_name", "segment_index", "start_time", "end_time"}
 SPOKEN = 2000  # segments in which a phrase in quotes is looked for in the speech itself
 SLACK = 600_000  # ms; what another client of a server wrote so long before its generation was seen is read once more
 PATIENCE = 2.0  # s for a server's collection that is just coming into being
@@ -89,15 +92,29 @@ class SegmentSearch:
         }
         return vectors.keys() - right
 
+    def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The vectors, by id, of the records that have not changed since the index was brought up to date.
+
+        Args:
+            run_ids: of all records; when each was written.
+        """
+        since = _since(self.index.state, stored.state_of(collection))
+        if since is None:
+            return {}
+        segments = self.index.segments()
+        known = zip(segments.ids, segments.vectors, strict=True)
+        return {id_: vector for id_, vector in known if isinstance(when := run_ids.get(id_), int) and when <= since}
+
     def _now_there(self, collection: Any) -> tuple[stored.State | None, Segments]:
         state = self.follow(collection)
-        if state is None or self._segments is None or self._segments[0] != state:
+        known = self._segments
+        if state is None or known is None or known[0] != state or known[1].file != self.index.file:
             segments = self.index.segments()
             if not segments.ids and collection.count():  # it was damaged
                 state = self.follow(collection)
                 segments = self.index.segments()
-            self._segments = state, segments
-        return self._segments
+            known = self._segments = state, segments
+        return known
 
     def _let_through(
         self, state: stored.State | None, segments: Segments, collection: Any, where: dict[str, Any] | None, query: str
@@ -108,6 +125,8 @@ class SegmentSearch:
             return None
         asked = (state, where, phrases)
         if state is None or self._allowed[0] != asked:
+            if sum(len(phrase.split()) for phrase in phrases) > LONGEST:
+                raise UserError(f"what is in quotes has more than {LONGEST} words: leave some out")
             patterns = [exact_pattern(phrase) for phrase in phrases]
             self._allowed = asked, _passing(collection, where, patterns, self._spoken(phrases, segments))
         return self._allowed[1]
@@ -116,7 +135,7 @@ class SegmentSearch:
         """The ids with most of the phrases' words, SPOKEN at most."""
         import numpy as np
 
-        shares = self.index.shares(" ".join(phrases), segments)
+        shares = self.index.shares(" ".join(phrases), segments, every=True)
         return [segments.ids[row] for row in np.argsort(-shares, kind="stable")[:SPOKEN] if shares[row]]
 
     def _measured(self, segments: Segments, typical: Typical | None) -> ranking.Background:
@@ -142,18 +161,24 @@ class SegmentSearch:
 
     def _catch_up(self, collection: Any, seen: str, state: stored.State) -> bool:
         """Put in what changed since a state; False if that is not one of this collection's past."""
-        known, generation, _ = seen.split(":")
-        if known != state.collection or int(generation) > state.generation:
+        since = _since(seen, state)
+        if since is None:
             return False
-        since = int(generation) - (SLACK if self._now else 0)
-        records = stored.read_records(collection, where={"run_id": {"$gt": since}})
+        records = stored.read_records(collection, where={"run_id": {"$gt": since - (SLACK if self._now else 0)}})
         had, removed = self.index.ids(), set()
-        if len(had | records.keys()) != state.count:
+        # Pages that are read while a server's other client deletes can have missed as many as they have too many.
+        if self._now or len(had | records.keys()) != state.count:
             ids = {id_ for page in stored.read_pages(collection, include=[]) for id_ in page["ids"]}
             removed = (had | records.keys()) - ids
             records |= stored.read_records(collection, ids=list(ids - had - records.keys()))
         changed = _entries(collection, {id_: record for id_, record in records.items() if id_ not in removed})
         return self.index.update(str(state), changed, removed, since=seen) or self.index.state is not None
+
+
+def _since(seen: str | None, state: stored.State) -> int | None:
+    """The generation of a state that was seen before; None if that is not of this collection's past."""
+    known, generation, _ = seen.split(":") if seen else ("", "0", "")
+    return int(generation) if known == state.collection and int(generation) <= state.generation else None
 
 
 def sample(ids: list[str], count: int) -> list[str]:
@@ -215,8 +240,9 @@ def _hits(collection: Any, ranked: Iterable[ranking.Ranked]) -> list[dict[str, A
     records = stored.read_records(collection, ids=[hit.id for hit in ranked])
     hits = []
     for hit in ranked:
-        if hit.id in records:  # else another client of the server has deleted it meanwhile
-            metadata, document = records[hit.id]
+        metadata, document = records.get(hit.id, ({}, ""))
+        # Else another client of the server has deleted it meanwhile, or it is another program's and no segment.
+        if metadata.keys() >= NEEDED:
             fields = {key: value for key, value in ordered(metadata, SEGMENT_FIELDS).items() if key not in BOOKKEEPING}
             close = {"score": min(1.0, hit.cosine), "close": hit.close}
             hits.append({"id": hit.id, **fields, "document": document, **close})

@@ -5,6 +5,7 @@ and from the speech. It does not know what happens in the picture, and never say
 """
 
 import importlib.util
+import logging
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from functools import partial
@@ -18,6 +19,8 @@ from videotag.segments import tenths
 
 if TYPE_CHECKING:
     from videotag.analyzers.shots import FrameReader, Videos
+
+log = logging.getLogger("videotag")
 
 NEEDED = ("cv2", "scenedetect", "rapidocr", "pymorphy3")
 MAX_TRANSLATION = 20_000
@@ -71,13 +74,18 @@ class LocalAnalyzer:
                 yield segment, self._result(segment, wording(segment.output_language), videos)
 
     def _result(self, segment: Segment, words: Wording, videos: "Videos") -> Result:
-        if not segment.frames:
-            return _analysis(segment, Seen(), words)
         try:
+            if not segment.frames:
+                return _analysis(segment, Seen(), words)
             shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
+            return _analysis(segment, self._look(segment, shots), words)
+        except EngineError:
+            raise
         except UserError as error:
             return SegmentFailure(str(error))
-        return _analysis(segment, self._look(segment, shots), words)
+        except Exception as error:  # a library's, over a word or a picture: that is no reason to stop the others
+            log.debug("%s", segment.video_name, exc_info=True)
+            return SegmentFailure(f"{type(error).__name__}: {error}")
 
     def _look(self, segment: Segment, shots: Shots | None) -> Seen:
         from videotag.analyzers.pictures import decode, look

@@ -75,7 +75,7 @@ class OpenAIServerAnalyzer:
         """Yield each segment with its result as it is answered. Segments are pulled in the calling thread.
 
         Raises:
-            EngineError: the last server is gone, or the key, the model or the address is wrong.
+            EngineError: the last server is gone, or refuses the key, the model or the address.
         """
         most = (self._most + LEAD) * len(self._servers)
         source, answered = iter(segments), queue.SimpleQueue[Answered]()
@@ -155,14 +155,20 @@ class OpenAIServerAnalyzer:
         return working
 
     async def _only_model(self, http: httpx2.AsyncClient) -> str:
-        server = self._servers[0]
-        try:
-            names = await _models(http, server, self._patience)
-        except (Failure, Refused, NoSuchModel) as error:
-            raise EngineError(f"{server.name}: {error}; start it, or name a model with --model") from None
-        if len(names) != 1:
-            raise EngineError(f"{server.name} has {_listed(names)}; name one with --model")
-        return names[0]
+        """The model of the first server that answers."""
+        silent: list[str] = []
+        for server in self._servers:
+            try:
+                names = await _models(http, server, self._patience)
+            except Failure as failure:
+                silent.append(f"{server.name}: {failure}")
+                continue
+            except (Refused, NoSuchModel) as error:
+                raise EngineError(f"{server.name}: {error}; start it, or name a model with --model") from None
+            if len(names) != 1:
+                raise EngineError(f"{server.name} has {_listed(names)}; name one with --model")
+            return names[0]
+        raise EngineError(f"{'; '.join(silent)}; start it, or name a model with --model")
 
     async def _meet(self, http: httpx2.AsyncClient, server: Server, silent: dict[str, str]) -> bool:
         """Find the strictest form of answers that a server has, and whether it sees; False if it does not answer."""

@@ -33,17 +33,8 @@ class Pool:
         Raises:
             Refused: a server works and does not answer this question.
             Failure: it was tried often enough, and the servers work.
-            EngineError: no server is left, or the key, the model or the address is wrong.
+            EngineError: no server is left; the line says what became of the last one.
         """
-        try:
-            return await self._until_answered(question)
-        except EngineError as error:
-            self._gone = error  # for all who still wait
-            self._servers.clear()
-            self._changed.set()
-            raise
-
-    async def _until_answered(self, question: Callable[[Server], Awaitable[T]]) -> T:
         blame = 0.0
         while True:
             server = await self._take()
@@ -55,6 +46,8 @@ class Pool:
             except Refused:
                 server.did_well()
                 raise
+            except EngineError as error:
+                self._leave_out(server, str(error), error)
             except Failure as failure:
                 blame += failure.blame
                 log.info("%s: %s", server.name, failure)
@@ -91,12 +84,23 @@ class Pool:
     async def _check(self, server: Server, failure: Failure) -> None:
         """Keep a server that still answers something tiny: the questions are at fault, not the server."""
         server.paused_until = float("inf")
-        if await self._alive(server):
+        try:
+            alive = await self._alive(server)
+        except EngineError as error:
+            self._leave_out(server, str(error), error)
+            return
+        if alive:
             server.trouble = server.paused_until = 0.0
             return
+        remedy = "start it and run again: what is finished is kept"
+        end = EngineError(f"{server.name} does not answer ({failure}); {remedy}")
+        self._leave_out(server, f"{server.name} does not answer any more ({failure})", end)
+
+    def _leave_out(self, server: Server, why: str, end: EngineError) -> None:
+        """Go on without a server; after the last one, `end` is raised for all who still wait."""
+        if server not in self._servers:  # another question has found it out in the meantime
+            return
         self._servers.remove(server)
-        self._gone = EngineError(
-            f"{server.name} does not answer ({failure}); start it and run again: what is finished is kept"
-        )
+        self._gone = end
         if self._servers:
-            log.warning("%s does not answer any more (%s); going on without it", server.name, failure)
+            log.warning("%s; going on without it", why)

@@ -35,9 +35,10 @@ class VllmAnalyzer:
 
     def __init__(self, output_language: str, options: EngineOptions) -> None:
         _environment()
-        self._dtype = _dtype()
+        bfloat16 = _has_bfloat16()
         self._options = options
         self._model = read_model(options.model or DEFAULT_MODEL)
+        self._dtype = dtype(bfloat16, self._model.quantized)
         self._length = length(self._model, options.max_model_len)
         self._engine: VllmEngine | None = None
         self.made_by = {
@@ -165,6 +166,17 @@ def length(model: Model, asked: int | None) -> int:
     return asked
 
 
+def dtype(bfloat16: bool, quantized: bool) -> str:
+    """What to compute in, on a card with bfloat16 or without."""
+    if bfloat16:
+        return "bfloat16"
+    if quantized:
+        log.warning("this GPU has no bfloat16, and vLLM takes no float32 with quantized weights: float16 may overflow")
+        return "float16"
+    log.warning("this GPU has no bfloat16, and float16 overflows in these models: float32 takes twice the memory")
+    return "float32"
+
+
 def _environment() -> None:
     """Raises EngineError if vLLM is missing. Sets what vLLM reads from the environment, where the user did not."""
     if not importlib.util.find_spec("vllm"):
@@ -179,8 +191,8 @@ def _environment() -> None:
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
 
 
-def _dtype() -> str:
-    """What the card can compute in.
+def _has_bfloat16() -> bool:
+    """Whether the card can compute in bfloat16.
 
     Raises:
         EngineError: there is no CUDA GPU, and vLLM is no build for CPUs.
@@ -188,17 +200,14 @@ def _dtype() -> str:
     from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]
 
     if current_platform.is_cpu():  # a CPU build: for tests
-        return "bfloat16"
+        return True
     if not current_platform.is_cuda_alike():
         raise EngineError(
             "the analyzer vllm needs a CUDA GPU, and none is found (see `nvidia-smi`); use --analyzer openai with a "
             "server that has one, or --analyzer local"
         )
     capability = current_platform.get_device_capability()
-    if capability is not None and tuple(capability) >= BFLOAT16_FROM:
-        return "bfloat16"
-    log.warning("this GPU has no bfloat16, and float16 overflows in these models: float32 takes twice the memory")
-    return "float32"
+    return capability is not None and tuple(capability) >= BFLOAT16_FROM
 
 
 def _sampling(model: Model) -> Any:

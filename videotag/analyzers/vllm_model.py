@@ -29,6 +29,7 @@ class Model:
         grid: a frame is made of squares of so many pixels a side, a vision token each.
         pixels: arguments of its processor that limit what a picture costs.
         longest: tokens that it was made for, prompt and answer together.
+        quantized: its weights are (AWQ, GPTQ, FP8).
         sampling: arguments of `SamplingParams`, as its makers advise.
         processor: its transformers processor: chat template and tokenizer.
     """
@@ -38,6 +39,7 @@ class Model:
     grid: int
     pixels: dict[str, Any]
     longest: int
+    quantized: bool
     sampling: dict[str, float]
     processor: Any = field(repr=False)
 
@@ -96,6 +98,7 @@ def read_model(name: str) -> Model:
         grid=patch,
         pixels=pixel_limits(config.model_type, patch),
         longest=getattr(text, "max_position_embeddings", 0) or 1 << 30,
+        quantized=any(getattr(part, "quantization_config", None) for part in (config, text)),
         sampling=sampling_for(config.model_type),
         processor=processor,
     )
