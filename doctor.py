@@ -259,11 +259,14 @@ def repair(args: argparse.Namespace) -> None:
     if deleted := db.delete_unknown_segments():
         cli.say(f"deleted {deleted} segments of videos that are not there")
     # Where the result is gone, the load says so and makes phase 2 due.
-    again = [f"--only={difference.video_name}" for difference in found if difference.remedy != DELETE]
-    if again:
+    names = {difference.video_name for difference in found if difference.remedy != DELETE}
+    # A repair that was interrupted has left some to be loaded.
+    names |= set(db.video_names({"phase2_status": "completed", "db_load_status": ["pending", "processing"]}))
+    if again := [f"--only={name}" for name in sorted(names)]:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
-        load_data_to_chroma.main(["--force", *again, *place], args.load)
+        load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
+        load_data_to_chroma.work(load, args.load)
 
 
 CHECKS: dict[str, Callable[[argparse.Namespace], Iterator[Finding]]] = {

@@ -24,7 +24,7 @@ from typing import Any
 
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, media, segments
-from videotag.claims import PHASE1
+from videotag.claims import LOAD, PHASE1
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
 from videotag.segments import Windows
@@ -218,7 +218,8 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
         return None
     if claims.changed_setting(named, found["made_by"]):
         return None
-    artifacts.drop_part(job.result)
+    header = job.header | {setting: found["made_by"].get(setting) for setting in DEFAULTS}
+    artifacts.drop_part_of(job.result, header, ("source", "language"))
     complete(claim, found, again=False)
     cli.say(f"{job.video.name}: taken over from {job.result}")
     return len(found["segments"])
@@ -372,6 +373,9 @@ def create_record(db: ChromaDBManager, job: Job) -> None:
     """Make the video's record, or bring it up to date with the list and the file."""
     fields = entry_fields(job.video)
     del fields["force_reprocess"]
+    old = db.get_video_status(job.video.name)
+    if LOAD.status(old) == "completed" and old["video_path"] != job.video.path:  # the loaded segments say where it was
+        fields |= {"db_load_status": "pending", "db_load_reason": "video_path changed"}
     db.create_or_update_video_file(
         video_name=job.video.name,
         video_duration=job.media.duration,
@@ -403,7 +407,7 @@ def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: ar
 def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], seen: dict[str, dict[str, Any]]) -> None:
     """Write down which files cannot be used, all at once: a disk that is not there makes thousands of them.
 
-    A record without length and size is made where none is.
+    A record without length and size is made where none is. One whose phase 1 is done stays as it is: so do its results.
     """
     none = {"video_duration": 0.0, "total_segments": 0, "width": 0, "height": 0, "fps": 0.0}
     records = {}
@@ -411,6 +415,8 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
         fields = entry_fields(video)
         del fields["force_reprocess"], fields["config_hash"]
         old = seen.get(name, {})
+        if PHASE1.status(old) == "completed":
+            continue
         attempts = old.get("phase1_attempts", 0) + 1
         known = {} if old else none | fields
         records[name] = {"video_path": video.path} | known | {"phase1_error": fault[:1000], "phase1_attempts": attempts}

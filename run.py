@@ -50,6 +50,7 @@ def main() -> int:
 
 def demo(args: list[str]) -> int:
     install(VENV, "requirements.txt")
+    os.environ.pop("CHROMA_URL", None)  # of the user's own videos, among which the samples have no place
     script("phase1_whisper_frames.py", "--config", "samples/videos_config.json", *DEMO)
     script("phase2_vllm_analysis.py", *DEMO)
     script("load_data_to_chroma.py", *DEMO)
@@ -93,15 +94,22 @@ def install(venv: Path, requirements: str, *options: str) -> None:
     if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
         return
     print(f"installing {requirements} into {venv} (once; some minutes)", flush=True)
-    if not Path(python(venv)).is_file():
+    pip = [python(venv), "-m", "pip"]
+    if not works([*pip, "--version"]):  # not there, or an interruption has left it half made
         try:
             run([sys.executable, "-m", "venv", str(venv)])
         except subprocess.CalledProcessError:
             print("error: Python cannot make environments; on Debian: apt install python3-venv", file=sys.stderr)
             raise
-    pip = [python(venv), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    run([*pip, *options, "-r", requirements])
+    run([*pip, "install", "-qq", "--disable-pip-version-check", *options, "-r", requirements])
     stamp.write_text(wanted.hexdigest())
+
+
+def works(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def python(venv: Path) -> str:

@@ -41,9 +41,13 @@ class FakeEmbedder:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is cached (Whisper's model, the words of a server's segments) stays out of the user's folders."""
+    """What is cached (Whisper's model, the words of a server's segments) stays out of the user's folders.
+
+    So does what is stored out of the database that the environment names.
+    """
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ.pop("CHROMA_URL", None)
 
 
 @pytest.fixture

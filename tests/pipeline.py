@@ -24,6 +24,9 @@ SAMPLE = SAMPLES / "ru_news.mp4"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Started in a shell's background: the scripts that the tests start would inherit the deafness to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # Started by nohup: they would inherit the deafness to a terminal that is closed.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class FakeTranscriber:

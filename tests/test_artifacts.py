@@ -243,6 +243,36 @@ def test_a_part_under_other_settings_is_dropped_with_a_warning(tmp_path, caplog)
     assert reopened(path, {**HEADER, "model": "large-v3"}) == []
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ({**HEADER, "source": 1}, False),
+        ({**HEADER, "source": 1, "model": "large-v3"}, True),
+        ({**HEADER, "source": 2, "model": "large-v3"}, False),
+        ({"stage": "phase1", "model": "large-v3"}, False),
+        (["no header"], False),
+    ],
+)
+def test_beside_a_result_only_a_part_of_other_settings_on_the_same_input_is_kept(tmp_path, caplog, header, kept):
+    path = tmp_path / "a_phase1_data.pkl"
+    Part(artifacts.part_path(path), header).close()
+    artifacts.drop_part_of(path, {**HEADER, "source": 1}, ["source"])
+    assert artifacts.part_path(path).exists() is kept
+    assert ("a_phase1_data.pkl.part: is kept: unfinished work" in caplog.text) is kept
+
+
+def test_beside_a_result_a_part_cut_in_its_header_is_dropped(tmp_path):
+    path = tmp_path / "a_phase1_data.pkl"
+    part = artifacts.part_path(path)
+    Part(part, {**HEADER, "source": 1, "model": "large-v3"}).close()
+    whole = part.read_bytes()
+    for length in range(len(whole)):
+        part.write_bytes(whole[:length])
+        artifacts.drop_part_of(path, {**HEADER, "source": 1}, ["source"])
+        assert not part.exists()
+    artifacts.drop_part_of(path, HEADER, ["stage"])  # there is none
+
+
 def test_a_part_with_code_in_it_runs_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.part"

@@ -253,3 +253,19 @@ def test_the_doctor_says_it_and_repairs(loaded, capsys, monkeypatch):
     assert "deleted 2 segments of videos that are not there" in told
     assert "nothing is missing" in told
     assert loaded.content() == WHOLE
+
+
+def test_an_interrupted_repair_ends_the_doctor(folder_only, capsys, monkeypatch):
+    class Interrupted(FakeEmbedder):
+        def embed_documents(self, texts):
+            raise KeyboardInterrupt
+
+    looked = []
+    monkeypatch.setattr(doctor, "CHECKS", {"database": lambda args: looked.append(args) or []})
+    folder_only.collection(lose)
+    arguments = [*folder_only.place(), "--data-dir", str(folder_only.data), "--repair"]
+    assert doctor.main(arguments, lambda *_: Interrupted()) == 130
+    assert looked == []
+    assert capsys.readouterr().out.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert doctor.main(arguments, folder_only.args.load) == 0
+    assert folder_only.content() == WHOLE

@@ -214,6 +214,40 @@ def test_a_mended_file_is_done(project):
     assert project.record()["width"] == 640
 
 
+def test_a_mistyped_path_of_a_video_that_is_done_leaves_its_record_alone(project):
+    path = project.video()
+    project.config({"name": "news", "path": path, "language": "ru"})
+    project.phase1()
+    done = project.record()
+    project.config({"name": "news", "path": str(project.folder / "nwes.mp4"), "language": "ru"})
+    assert project.phase1() == 1
+    assert "nwes.mp4: No such file" in project.err
+    assert project.record() == done
+    project.config({"name": "news", "path": path, "language": "ru"})
+    assert project.phase1() == 0
+    assert "done before: news" in project.out
+    assert project.record()["video_path"] == path
+
+
+def test_the_segments_of_a_moved_file_are_loaded_with_its_new_path(project):
+    project.one_video()
+    for stage in (project.phase1, project.phase2, project.load):
+        assert stage() == 0
+    moved = str(shutil.copy2(project.folder / "news.mp4", project.folder / "moved.mp4"))
+    project.config({"name": "news", "path": moved, "language": "ru"})
+    loads = list(project.loads)
+    assert project.phase1() == 0
+    assert "news: taken over" in project.out
+    assert project.phase2() == 0
+    assert "done before: news" in project.out
+    assert project.loads == loads
+    assert project.load() == 0
+    assert "news: video_path changed: " in project.out
+    assert {found["video_path"] for found in project.db.search("снег", limit=10)} == {moved}
+    assert project.load() == 0
+    assert "done before: news" in project.out
+
+
 def test_mistakes_in_the_list_touch_nothing(project):
     project.config({"name": "../news", "path": "", "language": "ru"}, {"name": "b"})
     assert project.phase1() == 2
@@ -273,6 +307,42 @@ def test_an_interrupted_ear_goes_on_where_it_was(project, monkeypatch):
         assert project.files() == ["news_phase1_data.pkl"]
 
 
+def test_force_that_was_interrupted_goes_on_without_force(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.phase1()
+    heard = list(project.transcriber.heard)
+    project.transcriber.heard, project.transcriber.break_at = [], 2
+    assert project.phase1("--force") == 130
+    assert project.out.splitlines()[-1] == "interrupted; run the same command again without --force to go on"
+    assert project.phase1() == 0
+    assert project.transcriber.heard == heard  # all of it anew, each stretch once
+    project.transcriber.heard, project.transcriber.break_at = [], 0
+    project.one_video(language="kk")
+    assert project.phase1() == 130
+    assert project.out.splitlines()[-1] == "interrupted; run the same command again to go on"
+
+
+def test_work_under_other_settings_outlives_a_run_that_takes_the_result_over(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.phase1()
+    base, heard = project.result1()["result_id"], list(project.transcriber.heard)
+    both = ["news_phase1_data.pkl", "news_phase1_data.pkl.part"]
+    project.transcriber.heard, project.transcriber.break_at = [], 2
+    assert project.phase1("--whisper-model", "large-v3") == 130
+    assert project.files() == both
+    assert project.phase1() == 0
+    assert "news: taken over" in project.out
+    assert "news_phase1_data.pkl.part: is kept: unfinished work under other settings" in project.err
+    assert (project.result1()["result_id"], project.files()) == (base, both)
+    assert project.transcriber.heard == heard[:2]
+    assert project.phase1("--whisper-model", "large-v3") == 0
+    assert project.transcriber.heard == heard  # each stretch once
+    assert project.result1()["made_by"]["model"] == "large-v3"
+    assert project.files() == ["news_phase1_data.pkl"]
+
+
 def test_interrupted_frames_go_on_where_they_were(project, monkeypatch):
     monkeypatch.setattr(phase1_whisper_frames, "FRAME_BATCH", 4)
     project.one_video()
@@ -312,3 +382,41 @@ def test_the_result_holds_plain_values_only(project):
     # A pickle of anything else, numpy's numbers among them, is refused here.
     data = artifacts.phase1_path(project.data, "news").read_bytes()
     assert artifacts.plain_loads(data)["format"] == 1
+
+
+def test_a_part_left_beside_its_own_result_is_deleted(project, monkeypatch):
+    """Stopped between the result and its `.part`; the run that finds them knows nothing of the settings."""
+    project.one_video()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(artifacts, "drop_part", interrupted)
+        assert project.phase1("--whisper-model", "large-v3", "--segment-seconds", "40") == 130
+    assert project.files() == ["news_phase1_data.pkl", "news_phase1_data.pkl.part"]
+    assert project.phase1() == 0
+    assert (project.files(), project.err) == (["news_phase1_data.pkl"], "")
+
+
+def test_a_part_of_lesser_settings_is_kept_as_well(project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.phase1("--whisper-model", "large-v3")
+    project.transcriber.break_at = len(project.transcriber.heard) + 2
+    assert project.phase1("--whisper-model", "base") == 130
+    assert project.phase1() == 0
+    assert project.result1()["made_by"]["model"] == "large-v3"
+    assert project.files() == ["news_phase1_data.pkl", "news_phase1_data.pkl.part"]
+
+
+def test_a_moved_file_is_remembered_over_an_interruption(project, monkeypatch):
+    project.one_video()
+    assert [stage() for stage in (project.phase1, project.phase2, project.load)] == [0, 0, 0]
+    moved = str(shutil.copy2(project.folder / "news.mp4", project.folder / "moved.mp4"))
+    project.config({"name": "news", "path": moved, "language": "ru"})
+    with monkeypatch.context() as stopped:
+        stopped.setattr(artifacts, "sweep", interrupted)
+        assert project.phase1() == 130
+    assert [project.phase1(), project.load()] == [0, 0]
+    assert {hit["video_path"] for hit in project.db.search("снег")} == {moved}
+
+
+def interrupted(*args):
+    raise KeyboardInterrupt

@@ -1,8 +1,11 @@
 """run.py: its manual, its exit codes, and that a second call installs nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import run
 
@@ -30,6 +33,36 @@ def test_a_second_call_installs_nothing_and_a_changed_list_does(tmp_path, monkey
     (tmp_path / "requirements.txt").write_text("a==2\n")
     run.install(tmp_path / ".venv", "requirements.txt")
     assert calls[-1][:2] == ["-m", "pip"]
+
+
+@pytest.mark.parametrize(
+    ("pip", "commands"),
+    [("exit 1", [["-m", "venv"], ["-m", "pip"]]), ("exit 0", [["-m", "pip"]])],
+)
+def test_an_environment_that_was_half_made_is_made_anew_and_a_whole_one_is_not(tmp_path, monkeypatch, pip, commands):
+    calls = []
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "run", lambda command: calls.append(command[1:3]))
+    python = Path(run.python(tmp_path / ".venv"))
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{pip}\n")
+    python.chmod(0o755)
+    run.install(tmp_path / ".venv", "requirements.txt")
+    assert calls == commands
+
+
+def test_the_demo_leaves_the_users_server_alone(monkeypatch):
+    seen = []
+    monkeypatch.setenv("CHROMA_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(run, "install", lambda *args: None)
+    monkeypatch.setattr(run, "script", lambda name, *args: seen.append((name, os.environ.get("CHROMA_URL"))))
+    assert run.demo([]) == 0
+    assert seen == [
+        ("phase1_whisper_frames.py", None),
+        ("phase2_vllm_analysis.py", None),
+        ("load_data_to_chroma.py", None),
+        *[("test_search.py", None)] * 3,
+    ]
 
 
 def test_a_failed_tool_is_told_with_its_exit_code(monkeypatch, capsys):

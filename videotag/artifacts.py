@@ -15,7 +15,7 @@ import pickletools
 import struct
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,24 @@ def drop_part(result: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be deleted: {error.strerror}; move it away, then run again") from None
+
+
+def drop_part_of(result: Path, header: Mapping[str, Any], made_of: Sequence[str]) -> None:
+    """Delete the `.part` file beside a finished result, unless it holds work on the same under other settings.
+
+    Args:
+        header: the `.part` file's, had it been made as the result was.
+        made_of: the keys of it that say what the work is on.
+
+    Raises:
+        UserError: it cannot be deleted.
+    """
+    path = part_path(result)
+    other = _header(path)
+    if other is None or other == header or any(other.get(key) != header[key] for key in made_of):
+        drop_part(result)
+    else:
+        log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", path)
 
 
 def now() -> str:
@@ -382,6 +400,18 @@ class Part:
             return b""
         self.records = records[1:]
         return data[:end]
+
+
+def _header(path: Path) -> dict[str, Any] | None:
+    """What a `.part` file was made under; None if there is none that is whole."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_RECORD.size)
+            length = _RECORD.unpack(start)[0] if len(start) == _RECORD.size else 0
+            records, _ = _whole_records(start + file.read(min(length, path.stat().st_size)))
+    except OSError:
+        return None
+    return records[0] if records and isinstance(records[0], dict) else None
 
 
 def _packed(record: Any) -> bytes:

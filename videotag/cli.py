@@ -1,6 +1,7 @@
 """What the scripts have in common: options, what they print, progress, exit codes."""
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -30,6 +31,9 @@ _BACKGROUND = "background"
 
 def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> argparse.ArgumentParser:
     """A parser with the common options. `manual` is the script's docstring; `stage` adds what only stages know."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file on Windows has no Kazakh letters
+            stream.reconfigure(errors="backslashreplace")
     made = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
     common = made.add_argument_group("common options")
     if database:
@@ -54,22 +58,27 @@ def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -
     _log_to_stderr(args.debug)
     # These by default end the process in the middle of ChromaDB's index save; SystemExit lets it close.
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _exit_on_signal)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, _exit_on_signal)
+    code = SOME_FAILED
     try:
-        return script(args)
-    except (KeyboardInterrupt, SystemExit) as end:
-        say("interrupted; run the same command again to go on")
-        return int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
-    except UserError as error:
-        for line in str(error).splitlines():
-            complain(line)
-        _trace(args.debug)
-        return USAGE
-    except BrokenPipeError:
+        try:
+            return script(args)
+        except (KeyboardInterrupt, SystemExit) as end:
+            code = int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
+            # --force would start from nothing again; what it has begun is gone on with, and done anew, without it.
+            how = " without --force" if getattr(args, "force", False) else ""
+            say(f"interrupted; run the same command again{how} to go on")
+        except UserError as error:
+            code = USAGE
+            for line in str(error).splitlines():
+                complain(line)
+            _trace(args.debug)
+    except (_ReaderGone, BrokenPipeError):
         # The reader (`| head`) has left: nothing more can be printed, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SOME_FAILED
+    return code
 
 
 def in_background(work: Callable[[], Made]) -> Made:
@@ -107,14 +116,21 @@ def complain(text: str) -> None:
     _write(f"error: {printable(text)}", sys.stderr)
 
 
-def _write(line: str, stream: TextIO) -> None:
-    if "tqdm" in sys.modules:  # a bar may be on the screen: lines go above it
-        from tqdm import tqdm
+class _ReaderGone(BaseException):
+    """Who reads what is printed has left: the run ends, and no video is to blame."""
 
-        tqdm.write(line, file=stream)
-        stream.flush()
-    else:
-        print(line, file=stream, flush=True)
+
+def _write(line: str, stream: TextIO) -> None:
+    try:
+        if "tqdm" in sys.modules:  # a bar may be on the screen: lines go above it
+            from tqdm import tqdm
+
+            tqdm.write(line, file=stream)
+            stream.flush()
+        else:
+            print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        raise _ReaderGone from None
 
 
 def short(error: BaseException) -> str:
