@@ -597,8 +597,10 @@ class ChromaDBManager:
             found = {} if collection is None else stored.read_records(collection, where={"video_name": video_name})
             at = [id_ for id_, (fields, _) in found.items() if fields["start_time"] <= seconds <= fields["end_time"]]
             if not at:
-                place = f"segment at {seconds:g} s" if found else "video of that name in the search collection"
-                raise UserError(f'"{video_name}": there is no {place}: load_data_to_chroma.py loads segments')
+                if not found:
+                    raise UserError(f'"{video_name}": there is no video of that name in the search collection')
+                end = max(fields["end_time"] for fields, _ in found.values())
+                raise UserError(f'"{video_name}": there is no segment at {seconds:g} s: it ends at {end:g} s')
             best = min(at, key=lambda id_: abs(found[id_][0]["start_time"] + found[id_][0]["end_time"] - 2 * seconds))
             start, end = found[best][0]["start_time"], found[best][0]["end_time"]
             same = {id_ for id_, (f, _) in found.items() if f["start_time"] < end and start < f["end_time"]} | {best}
@@ -617,7 +619,8 @@ class ChromaDBManager:
             for page in stored.read_pages(collection, include=["metadatas"]) if collection is not None else ():
                 values = ((metadata or {}).get(field) for metadata in page["metadatas"])
                 counts.update(v for value in values for v in (value if isinstance(value, list) else [value]))
-        counts.pop(None, None)
+        for nothing in (None, ""):
+            counts.pop(nothing, None)
         return dict(counts.most_common())
 
     @contextmanager

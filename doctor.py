@@ -20,7 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from videotag.analyzers import ANALYZERS, EngineOptions, choose_analyzer, load_a
 from videotag.claims import Record
 from videotag.embedders import DEFAULT_EMBEDDER, Embedder, load_embedder
 from videotag.errors import UserError
+from videotag.records import STAGES
 from videotag.transcribers import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, load_transcriber
 
 ROOT = Path(__file__).resolve().parent
@@ -191,10 +192,17 @@ def database(args: argparse.Namespace) -> Iterator[Finding]:
     db = database_of(args)
     with db.session():
         counts = [len(db.video_names({f"{s}_status": "completed"})) for s in ("phase1", "phase2", "db_load")]
-        videos = len(db.list_videos())  # all of each record, so that one that cannot be read shows
+        records = db.list_videos()  # all of each record, so that one that cannot be read shows
     where = args.chroma_url or args.db
     done = f"phase 1 done for {counts[0]}, phase 2 for {counts[1]}, loaded {counts[2]}"
-    yield Finding(True, f"{where}: {videos} videos, {done}")
+    yield Finding(True, f"{where}: {len(records)} videos, {done}")
+    names = [record["video_name"] for record in records]
+    if lost := artifacts.unknown_results(args.data_dir, names):
+        yield Finding(
+            None, f"{args.data_dir} has results of {few(lost)} besides: phase1_whisper_frames.py takes them over"
+        )
+    if failed := [r["video_name"] for r in records if any(r.get(f"{stage}_error") for stage in STAGES)]:
+        yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
 
 
 def stored(args: argparse.Namespace) -> Iterator[Finding]:
@@ -204,8 +212,15 @@ def stored(args: argparse.Namespace) -> Iterator[Finding]:
         found += 1
         way = "doctor.py --repair does it" if difference.remedy != PHASE2 else "then all is well"
         yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy} ({way})")
+    loaded = database_of(args).video_names({"db_load_status": "completed"})
+    gone = [name for name in loaded if not artifacts.phase2_path(args.data_dir, name).exists()]
+    if gone:
+        yield Finding(
+            None, f"loaded, but not in {args.data_dir} any more: {few(gone)}; --force makes their results anew"
+        )
     if not found:
-        yield Finding(True, f"the segments of all loaded videos are as in {args.data_dir}, and found")
+        besides = "other " if gone else ""
+        yield Finding(True, f"the segments of all {besides}loaded videos are as in {args.data_dir}, and found")
 
 
 # --- the database and data/
@@ -243,8 +258,8 @@ def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference |
     return Difference(name, f"segments: {what}", LOAD) if what else None
 
 
-def few(indexes: list[int]) -> str:
-    return ", ".join(map(str, indexes[:5])) + (", ..." if len(indexes) > 5 else "")
+def few(things: Sequence[object]) -> str:
+    return ", ".join(map(str, things[:5])) + (", ..." if len(things) > 5 else "")
 
 
 def repair(args: argparse.Namespace) -> None:

@@ -103,7 +103,8 @@ def fault_of(name: str, files: list[str], data_dir: Path) -> str | None:
         return f"{name}: phase 1 is not finished; run phase1_whisper_frames.py, then this again"
     near = did_you_mean(name, known)
     hint = f"{near} If it is new," if near else ";"
-    return f"{name}: no such video in {data_dir}{hint} run phase1_whisper_frames.py, then this again"
+    again = f"run phase1_whisper_frames.py (with --force --only {name} if it is done before), then this again"
+    return f"{name}: no such video in {data_dir}{hint} {again}"
 
 
 def target(args: argparse.Namespace, name: str, count: int) -> Path:

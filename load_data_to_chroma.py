@@ -49,7 +49,10 @@ def options() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
     embedder = chosen_embedder(args, load)
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url, embedder=embedder, load=load)
-    if args.rebuild and not args.dry_run:
+    if args.rebuild and args.dry_run:
+        by = args.embedder or DEFAULT_EMBEDDER
+        cli.say(f"would make the vectors of {db.count_segments()} segments again, by {by}")
+    elif args.rebuild:
         rebuild(db, embedder or load(DEFAULT_EMBEDDER, None))
     report = cli.Report("load", f"{args.chroma_url or args.db} (search with test_search.py)", args.debug)
     with db.session():

@@ -132,6 +132,8 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
             cli.say(f"{video.name}: would run: {reason}")
             report.skip(video.name, "dry run")
         else:
+            if args.force:  # an engine that cannot be had is told before a record says that finished work is due again
+                engine()
             seen = records.get(video.name, {})
             if fault := one(db, args, video, seen, named, settings, engine, report):
                 faults[video.name] = (video, fault)

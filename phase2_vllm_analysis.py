@@ -131,6 +131,8 @@ class Run:
 
 def analyze(run: Run, due: list[dict[str, Any]]) -> None:
     """Feed the segments of all due videos to the engine in one stream, and keep each result as it comes."""
+    if run.args.force:  # an engine that cannot be had is told before a record says that finished work is due again
+        _ = run.analyzer
     segments = feed(run, due)
     total = sum(record.get("total_segments", 0) for record in due)
     try:

@@ -269,3 +269,21 @@ def test_an_interrupted_repair_ends_the_doctor(folder_only, capsys, monkeypatch)
     assert capsys.readouterr().out.splitlines()[-1] == "interrupted; run the same command again to go on"
     assert doctor.main(arguments, folder_only.args.load) == 0
     assert folder_only.content() == WHOLE
+
+
+def test_what_the_doctor_says_of_lost_results_failed_videos_and_a_lost_database(loaded):
+    def said(check) -> list[str]:
+        return [finding.text for finding in check(loaded.args)]
+
+    assert len(said(doctor.database)) == 1
+    artifacts.phase2_path(loaded.data, "film").unlink()
+    assert said(doctor.stored) == [
+        f"loaded, but not in {loaded.data} any more: film; --force makes their results anew",
+        f"the segments of all other loaded videos are as in {loaded.data}, and found",
+    ]
+    loaded.db.update_video_status("news", phase1_error="no sound")
+    artifacts.phase1_path(loaded.data, "old").write_bytes(b"")
+    assert said(doctor.database)[1:] == [
+        f"{loaded.data} has results of old besides: phase1_whisper_frames.py takes them over",
+        "failed, and tried again by the next run: news",
+    ]

@@ -76,7 +76,8 @@ def test_words_outweigh_what_chance_makes_of_meanings(background):
     assert [hit.id for hit in ranked] == ["b", "a", "c"]  # 3 * 0.5, 1 and -1 deviations
     assert [hit.cosine for hit in ranked] == pytest.approx([0.48, 0.96, 0], abs=1e-6)
     assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) = 3.255 on
-    assert not rank(background, (0, 1.0, 0))[0].close  # 3
+    assert not rank(background, (0, 0.99, 0))[0].close  # 2.97
+    assert rank(background, (0, 1.0, 0))[0].close  # all of the question's words: that answers
     assert rank(background, (0.8, 0, 0))[0].close  # 1 + 2.4
 
 

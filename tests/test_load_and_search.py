@@ -143,3 +143,12 @@ def test_help_needs_no_library():
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "0"
         assert done.stderr == "[]\n"
+
+
+def test_a_lost_database_and_a_rebuild_to_come_are_said(loaded):
+    assert loaded.load("--rebuild", "--dry-run", "--embedder", "e5-small") == 0
+    assert "would make the vectors of 6 segments again, by e5-small" in loaded.out
+    shutil.rmtree(loaded.folder / "chroma_db")
+    for stage in (loaded.load, loaded.phase2):
+        assert stage() == 0
+        assert f"{loaded.data} has results of 2 videos, the database of none: phase 1 takes them over" in loaded.out

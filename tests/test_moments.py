@@ -132,3 +132,18 @@ def test_at_most_so_many_of_one_video():
 
 def test_older_databases_do_not_say_what_is_close():
     assert moments.find(searching([hit("a", 0)], []))[0]["close"] is True
+
+
+@pytest.mark.parametrize(
+    ("within", "start", "end"),
+    [
+        ((None, None), 101.7, 150.0),  # "плотине" at 104.2 s
+        ((103.0, 120.0), 103.0, 120.0),
+        ((105.0, None), 105.0, 150.0),  # "ворота" at 107.5 s
+        ((None, 104.0), 100.0, 104.0),  # both words come later
+    ],
+)
+def test_a_moment_lies_in_what_was_asked_about(within, start, end):
+    given = hit("a", 100, transcript=SPEECH, word_times=TIMES)
+    [moment] = moments.find(lambda limit: [given], "плотина ворота", within=within)
+    assert (moment["start"], moment["end"]) == (start, end)

@@ -6,10 +6,12 @@ import shutil
 
 import pytest
 
+import phase1_whisper_frames
+import phase2_vllm_analysis
 from tests.pipeline import FakeAnalyzer, analysis
 from videotag import artifacts
 from videotag.analyzers import Analysis, EngineOptions, NotedAnalysis, SegmentFailure, choose_analyzer, load_analyzer
-from videotag.errors import EngineError
+from videotag.errors import EngineError, UserError
 
 FIELDS = [
     "description",
@@ -284,3 +286,21 @@ def test_the_other_analyzers_say_what_they_need(seen, monkeypatch):
             load_analyzer(name, "ru", EngineOptions())
     assert seen.phase2("--model", "Qwen/Qwen2.5-VL-3B-Instruct") == 2
     assert "--model: the analyzer local has no model" in seen.err
+
+
+@pytest.mark.parametrize("stage", ["phase1", "phase2"])
+def test_force_with_an_engine_that_cannot_be_had_leaves_finished_work_alone(stage, project):
+    def load(*args):
+        raise UserError("there is no such model")
+
+    project.one_video()
+    named = {"phase1": ["--segment-seconds", "40"], "phase2": ["--output-language", "en"]}
+    assert [project.phase1(*named["phase1"]), project.phase2(*named["phase2"])] == [0, 0]
+    main = {"phase1": phase1_whisper_frames, "phase2": phase2_vllm_analysis}[stage].main
+    config = ["--config", str(project.folder / "videos_config.json")] if stage == "phase1" else []
+    before = project.record()
+    assert project._run(main, [*config, "--force"], load) == 2
+    assert "there is no such model" in project.err
+    assert project.record() == before
+    assert [project.phase1(), project.phase2()] == [0, 0]
+    assert project.record() == before

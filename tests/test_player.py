@@ -190,7 +190,7 @@ def test_frames_are_written_as_they_were_taken(project):
     assert [path.name for path in written][:2] == ["1_00-39.jpg", "2_00-47.jpg"]  # 35 + 50/12 and 35 + 3 * 50/12 s
     assert len(written) == 6 == len(list(folder.iterdir()))
     for wrong, told in (
-        (hit("film", 0), "film_phase1_data.pkl: is not there or is damaged"),
+        (hit("film", 0), "film_phase1_data.pkl: is not there or damaged"),
         (hit("news", 35, start_time=40.0), "was made anew since news was loaded"),
         (hit("news", 350), "was made anew"),
         (hit("../news", 0), "its name"),

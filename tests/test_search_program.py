@@ -524,6 +524,13 @@ def test_the_prompt_ends_when_nobody_reads(monkeypatch, db, tmp_path):
         prompt.do("плотина")
 
 
+def test_a_mistyped_like_leaves_what_was_found(capsys, monkeypatch, db, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    db.search_like = lambda *place, **more: (_ for _ in ()).throw(UserError("there is no such video"))
+    out, err = typed(capsys, monkeypatch, db, "плотина", ":like nope@1", ":save hits.csv")
+    assert err == ["error: there is no such video"] and any(line.startswith("3 moments in") for line in out)
+
+
 def test_help_names_every_command(capsys, monkeypatch, db):
     out = "\n".join(typed(capsys, monkeypatch, db, ":help")[0])
     assert all(command in out for command in commands.COMMANDS)

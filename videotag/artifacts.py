@@ -15,7 +15,7 @@ import pickletools
 import struct
 import uuid
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ def phase2_path(data_dir: Path, video_name: str) -> Path:
 
 def lock_path(data_dir: Path, video_name: str, stage: str) -> Path:
     return data_dir / ".locks" / f"{safe_name(video_name)}.{stage}.lock"
+
+
+def unknown_results(data_dir: Path, known: Collection[str]) -> list[str]:
+    """The videos whose phase 1 is in the folder, and which are not among the known: the database may have been lost."""
+    files = sorted(data_dir.glob(f"*{PHASE1_ENDING}")) if data_dir.is_dir() else []
+    return [name for file in files if (name := file.name.removesuffix(PHASE1_ENDING)) not in known]
 
 
 def safe_name(video_name: str) -> str:

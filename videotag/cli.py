@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
+from videotag import artifacts
 from videotag.claims import Held, NotDue, Record, Stage
 from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean, printable
 
@@ -231,6 +232,8 @@ def due_videos(
         names = records.video_names()
         candidates = records.list_videos({**ready, **unfinished})
         waiting = set(records.video_names({f"{stage.before}_status": ["pending", "processing"]}))
+    if not names and (lost := artifacts.unknown_results(args.data_dir, ())):
+        say(f"{args.data_dir} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
     asked_for = chosen(names, args.only)
     reasons = {}
     due = []

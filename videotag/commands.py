@@ -19,7 +19,7 @@ TOP = 8
 """Values of each field that `:facets` shows."""
 
 HELP = """
-anything else            a question; "exact words" must occur; --video NAME and the other options may follow it
+anything else            a question; "exact words" must occur; --video NAME and the other filters may follow it
 :open 3                  play hit 3 at its second, in mpv, VLC or the system's player
 :frames 3                write its frames as JPEG files to frames/<video>_<mm-ss>/
 :clip 3 [FILE]           cut it out to a file (.mp4, .mkv, .mov)
@@ -70,7 +70,8 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
             return db.search_like(*question.like, limit=limit, **filters)
         return db.search(question.words, limit=limit, **filters)
 
-    return moments.find(search, question.words, limit, per_video)
+    within = (question.filters.start, question.filters.end)
+    return moments.find(search, question.words, limit, per_video, within)
 
 
 def nothing(db: Database, filters: Filters) -> str:
@@ -156,8 +157,8 @@ class Prompt:
         self._show_first(Question("", place, Filters()))
 
     def _show_first(self, question: Question) -> None:
-        self.question, self.hits = question, []
-        self.hits = self._find(question, self.limit)
+        found = self._find(question, self.limit)
+        self.question, self.hits = question, found
         if self.hits:
             cards.show(self.hits, question.words, self.style)
         else:

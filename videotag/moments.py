@@ -23,8 +23,16 @@ GUESSES = 5
 _TOUCH = 1e-3  # s; ends and starts of windows are rounded
 
 
+Range = tuple[float | None, float | None]
+"""Seconds in a video, from and to; None is no bound."""
+
+
 def find(
-    search: Callable[[int], list[Hit]], query: str = "", limit: int | None = 5, per_video: int | None = None
+    search: Callable[[int], list[Hit]],
+    query: str = "",
+    limit: int | None = 5,
+    per_video: int | None = None,
+    within: Range = (None, None),
 ) -> list[Hit]:
     """The best moments; where nothing is close, the best guesses instead.
 
@@ -34,6 +42,7 @@ def find(
         query: the words that a moment starts at.
         limit: at most so many moments; None is all that are close.
         per_video: at most so many of one video.
+        within: what of the videos is asked about; the hits overlap it, the moments lie in it.
 
     Returns:
         Each the best hit's fields and the moment's `start`, `end` (seconds in the video) and `close`.
@@ -42,9 +51,9 @@ def find(
     while True:
         hits = search(asked)
         near = [hit for hit in hits if is_close(hit)]
-        moments = _best(merge(near, query), limit, per_video)
+        moments = _best(merge(near, query, within), limit, per_video)
         if len(hits) < asked or len(near) < len(hits) or (limit and len(moments) == limit):
-            return moments or _best(merge(hits, query), min(limit or GUESSES, GUESSES), per_video)
+            return moments or _best(merge(hits, query, within), min(limit or GUESSES, GUESSES), per_video)
         asked *= 3
 
 
@@ -53,12 +62,13 @@ def is_close(hit: Hit) -> bool:
     return hit.get("close", True)
 
 
-def merge(hits: Iterable[Hit], query: str = "") -> list[Hit]:
+def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) -> list[Hit]:
     """The moments of these hits, in the order of the best hit of each.
 
     Args:
         hits: as `ChromaDBManager.search` gives them, best first.
         query: the words that a moment starts at.
+        within: as of `find`.
     """
     hits = list(hits)
     rank = {id(hit): place for place, hit in enumerate(hits)}
@@ -67,7 +77,7 @@ def merge(hits: Iterable[Hit], query: str = "") -> list[Hit]:
         by_video.setdefault(hit["video_name"], []).append(hit)
     spans = [span for of_video in by_video.values() for span in _spans(of_video)]
     best = {rank[id(span[0])]: span for span in (sorted(s, key=lambda hit: rank[id(hit)]) for s in spans)}
-    return [_moment(best[place], query) for place in sorted(best)]
+    return [_moment(best[place], query, within) for place in sorted(best)]
 
 
 def _spans(hits: list[Hit]) -> list[list[Hit]]:
@@ -84,11 +94,16 @@ def _spans(hits: list[Hit]) -> list[list[Hit]]:
     return spans
 
 
-def _moment(span: list[Hit], query: str) -> Hit:
+def _moment(span: list[Hit], query: str, within: Range) -> Hit:
     """The moment of a span, its best hit first."""
-    best = span[0]
+    best, last = span[0], within[1]
     end = max(hit["end_time"] for hit in span)
-    return {**best, "start": start_of(best, query), "end": end, "close": is_close(best)}
+    return {
+        **best,
+        "start": start_of(best, query, within),
+        "end": end if last is None else min(end, last),
+        "close": is_close(best),
+    }
 
 
 def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[Hit]:
@@ -103,22 +118,26 @@ def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[
     return chosen
 
 
-def start_of(hit: Hit, query: str) -> float:
+def start_of(hit: Hit, query: str, within: Range = (None, None)) -> float:
     """Where to start playing, in seconds: shortly before the first spoken word, or frame with a text, that is meant.
 
-    The segment's start where none is, or where their times are not known.
+    The segment's start where none is, or where their times are not known. Never outside `within`.
     """
-    found = [*_spoken(hit, query), *_written(hit, query)]
-    return max(hit["start_time"], round(hit["start_time"] + min(found) - LEAD, 3)) if found else hit["start_time"]
+    start = hit["start_time"]
+    earliest = start if within[0] is None else max(start, within[0])
+    found = [start + second for second in (*_spoken(hit, query), *_written(hit, query))]
+    meant = [time for time in found if earliest <= time and (within[1] is None or time < within[1])]
+    return max(earliest, round(min(meant) - LEAD, 3)) if meant else earliest
 
 
 def _spoken(hit: Hit, query: str) -> list[float]:
-    """When the first word of the speech begins that the query means, in seconds from the segment's start."""
+    """When the words of the speech begin that the query means, in seconds from the segment's start."""
     times = word_times(hit)
     words = list(re.finditer(r"\S+", hit["transcript"])) if times else []
-    for first, last in matches(hit["transcript"], query) if words else ():
-        return [next(t for t, word in zip(times, words, strict=True) if word.start() < last and first < word.end())]
-    return []
+    return [
+        next(t for t, word in zip(times, words, strict=True) if word.start() < last and first < word.end())
+        for first, last in (matches(hit["transcript"], query) if words else ())
+    ]
 
 
 def _written(hit: Hit, query: str) -> list[float]:

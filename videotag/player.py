@@ -178,7 +178,9 @@ def write_frames(hit: Mapping[str, Any], data_dir: Path, folder: Path) -> list[P
     source = artifacts.phase1_path(data_dir, name)
     result = artifacts.read_phase1(source)
     if result is None:
-        raise UserError(f"{source}: is not there or is damaged; give its folder by --data-dir, or run phase 1 again")
+        raise UserError(
+            f"{source}: is not there or damaged; give its folder by --data-dir, or run phase 1 with --force"
+        )
     segment = next((s for s in result["segments"] if s["segment_index"] == hit["segment_index"]), None)
     if segment is None or abs(segment["start_time"] - hit["start_time"]) > 0.01:
         raise UserError(f"{source}: was made anew since {name} was loaded; run phase 2 and load_data_to_chroma.py")

@@ -26,6 +26,8 @@ COMMON = 0.5
 """So much of the typical questions' mean is taken away."""
 WEIGHT = 3.0
 """Standard deviations that all of the question's words are worth."""
+ALL = 0.999
+"""Of a question's words: what rounding makes of 1."""
 FEWEST, ENOUGH = 20, 200
 """Segments: with fewer, typical ones help to tell what chance makes of a question; more do not raise what is asked of
 a hit."""
@@ -111,15 +113,16 @@ def rank(
 
     ids, vectors = segments.ids, segments.vectors
     evidence = background.deviations(question, vectors) + WEIGHT * shares
-    evidence = np.round(evidence, 4)  # equal vectors are to rank equal, whatever a product's order of adding
+    # What holds every word of the question answers, however unlike it the rest is.
+    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
+    # Equal vectors are to rank equal, whatever a product's order of adding.
+    evidence, close_from = np.round(evidence, 4), np.round(background.close_from, 4)
     among = np.arange(len(ids)) if rows is None else np.asarray(rows, int)
     if len(among) > limit:
         least = np.partition(evidence[among], -limit)[-limit]
         among = among[evidence[among] >= least]
     best = sorted(among.tolist(), key=lambda row: (-evidence[row], ids[row]))[:limit]
-    return [
-        Ranked(ids[row], float(vectors[row] @ question), bool(evidence[row] >= background.close_from)) for row in best
-    ]
+    return [Ranked(ids[row], float(vectors[row] @ question), bool(evidence[row] >= close_from)) for row in best]
 
 
 def _greatest_by_chance(count: int) -> float:
