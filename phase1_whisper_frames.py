@@ -16,6 +16,7 @@ due and nothing else, goes on where it was stopped, and leaves alone what anothe
 import argparse
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -31,12 +32,15 @@ from videotag.segments import Windows
 from videotag.transcribers import (
     DEFAULT_MODEL,
     DEFAULT_TRANSCRIBER,
+    TOO_SMALL,
     TRANSCRIBERS,
     Transcriber,
     Transcription,
     Word,
     load_transcriber,
 )
+
+log = logging.getLogger("videotag")
 
 STRETCH_SECONDS = 300.0
 """Speech is kept after each stretch of about this length: the most that a crash costs."""
@@ -252,6 +256,14 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -
     language = next((record["heard_language"] for record in done if record["heard_language"]), None)
     if job.video.language != "auto":
         language = job.video.language
+    model = job.settings["model"]
+    if job.media.has_audio and model in TOO_SMALL.get(job.video.language, ()):
+        log.warning(
+            '%s: Whisper %s makes nothing of speech in "%s"; better stop, and name --whisper-model turbo or large-v3',
+            job.video.name,
+            model,
+            job.video.language,
+        )
     made_by: dict[str, Any] = {}
     with cli.Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
         for first, audio in media.stretches(job.video.path, start, STRETCH_SECONDS):

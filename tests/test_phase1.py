@@ -177,6 +177,18 @@ def test_a_language_that_is_not_known_is_heard_and_stored(project):
     assert project.result1()["spoken_language"] == "kk"
 
 
+@pytest.mark.parametrize(
+    ("language", "args", "told"),
+    [("kk", [], True), ("kk", ["--whisper-model", "turbo"], False), ("ru", [], False)],
+)
+def test_a_model_too_small_for_the_language_is_told(project, language, args, told):
+    project.one_video(language=language)
+    assert project.phase1(*args) == 0
+    assert ('news: Whisper base makes nothing of speech in "kk"' in project.err) is told
+    assert project.phase1(*args) == 0
+    assert "makes nothing" not in project.err  # nothing is heard
+
+
 def test_the_recognised_language_is_kept_for_the_rest(project, monkeypatch):
     monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 20.0)
     project.one_video(language="auto")
