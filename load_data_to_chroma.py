@@ -58,8 +58,12 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
     with db.session():
         lost = db.count_segments() == 0  # the collection was lost, whatever the records say
         due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, lost), lost)
+    if args.embedder:
+        _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
-        cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")  # refuses another one than before
+        cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")
+    if args.force:
+        claims.mark_forced(db, LOAD, due)
     for record in due:
         one(db, args, record, lost, report)
     if report.done:

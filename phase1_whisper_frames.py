@@ -17,6 +17,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -123,24 +124,26 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
     report = cli.Report("phase 1", str(args.data_dir), args.debug)
     engine = _Once(lambda: _loaded(load, settings, args.device))
     done = set() if named or args.force else done_before(db, videos)
-    changed = [video.name for video in videos if video.name not in done]
-    records = {record["video_name"]: record for record in db.list_videos({"video_name": changed})}
+    changed = {video.name: video for video in videos if video.name not in done}
+    records = {record["video_name"]: record for record in db.list_videos({"video_name": list(changed)})}
+    reasons = {name: why_due(video, records.get(name, {}), named, args.force) for name, video in changed.items()}
+    due = {name: records.get(name, {}) for name, reason in reasons.items() if reason}
+    if not args.dry_run:
+        remember_entries(db, [changed[name] for name in changed.keys() - due.keys()], records)
+        finished = [record for record in due.values() if PHASE1.status(record) == "completed"]
+        if finished and (args.force or named):
+            engine()  # one that cannot be had is told before a record says that finished work is due again
+        if args.force:
+            claims.mark_forced(db, PHASE1, [r for r in finished if os.path.isfile(changed[r["video_name"]].path)])
     faults: dict[str, tuple[Video, str]] = {}
     for video in videos:
-        reason = None
-        if video.name not in done:
-            reason = why_due(video, records.get(video.name, {}), named, args.force)
-        if reason is None:
+        if video.name not in due:
             report.skip(video.name, "done before")
         elif args.dry_run:
-            cli.say(f"{video.name}: would run: {reason}")
+            cli.say(f"{video.name}: would run: {reasons[video.name]}")
             report.skip(video.name, "dry run")
-        else:
-            if args.force:  # an engine that cannot be had is told before a record says that finished work is due again
-                engine()
-            seen = records.get(video.name, {})
-            if fault := one(db, args, video, seen, named, settings, engine, report):
-                faults[video.name] = (video, fault)
+        elif fault := one(db, args, video, due[video.name], named, settings, engine, report):
+            faults[video.name] = (video, fault)
     record_faults(db, faults, records)
     return report.finish()
 
@@ -152,6 +155,19 @@ def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
         with suppress(UserError):  # a file that cannot be seen
             keys.append(state_key(video, artifacts.source_of(video.path)))
     return set(db.video_names({"phase1_status": "completed", "phase1_key": keys}))
+
+
+def remember_entries(db: ChromaDBManager, videos: list[Video], records: dict[str, dict[str, Any]]) -> None:
+    """Write down the entries of finished videos that have changed in nothing that matters: a `force_reprocess` taken
+    back, which counts again when it is set the next time."""
+    changes: dict[str, dict[str, Any]] = {}
+    for video in videos:
+        if records[video.name].get("config_hash") != video.config_hash:
+            with suppress(UserError):  # a file that cannot be seen
+                key = state_key(video, artifacts.source_of(video.path))
+                changes[video.name] = {"video_path": video.path, "config_hash": video.config_hash, "phase1_key": key}
+    if changes:
+        db.create_or_update_video_files(changes)
 
 
 def state_key(video: Video, source: dict[str, Any]) -> str:
@@ -233,6 +249,8 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
 
 def make(job: Job, claim: claims.Claim, engine: "_Once", anew: bool) -> int:
     """Hear and look, write the result, mark it completed; how many segments."""
+    if anew or artifacts.part_header(job.result) not in (None, job.header):
+        engine()  # one that cannot be had is told before unfinished work is dropped
     if anew:
         artifacts.drop_part(job.result)
     part = artifacts.Part(artifacts.part_path(job.result), job.header)
@@ -264,7 +282,7 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -
             model,
             job.video.language,
         )
-    made_by: dict[str, Any] = {}
+    made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
     with cli.Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
         for first, audio in media.stretches(job.video.path, start, STRETCH_SECONDS):
             said = cli.in_background(partial(transcribed, engine, progress, first, audio, language))

@@ -16,6 +16,7 @@ segment is kept as soon as it is analyzed, and a run goes on where the last one 
 import argparse
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -40,6 +41,15 @@ from videotag.errors import EngineError, UserError
 from videotag.segments import word_times
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
+OPTIONS_OF = {
+    "model": ("vllm", "openai"),
+    "base_url": ("openai",),
+    "concurrency": ("openai",),
+    "tensor_parallel_size": ("vllm",),
+    "gpu_memory_utilization": ("vllm",),
+    "max_model_len": ("vllm",),
+}
+"""Which analyzers an option is for."""
 UNREADABLE_SHARE = 0.2
 """A video fails if more of its segments than this could not be analyzed."""
 
@@ -67,8 +77,7 @@ def work(args: argparse.Namespace, load: Callable[..., Analyzer]) -> int:
     named = {"output_language": args.output_language, "model": args.model}
     named["analyzer"] = None if args.analyzer == "auto" else args.analyzer
     named = {setting: value for setting, value in named.items() if value is not None}
-    if args.model and choose_analyzer(args.analyzer)[0] == "local":
-        raise UserError("--model: the analyzer local has no model; name another one with --analyzer")
+    check_options(args)
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     report = cli.Report("phase 2", str(args.data_dir), args.debug)
     due = cli.due_videos(db, PHASE2, args, report, lambda record: why_due(record, named, args.force), bool(named))
@@ -83,6 +92,19 @@ def work(args: argparse.Namespace, load: Callable[..., Analyzer]) -> int:
         report.finish()
         return cli.SOME_FAILED
     return report.finish()
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        UserError: an option is for another analyzer than the one that would run, or that is no language.
+    """
+    for option, engines in OPTIONS_OF.items():
+        if getattr(args, option) is not None and (chosen := choose_analyzer(args.analyzer)[0]) not in engines:
+            remedy = f"the analyzer {chosen} has no use for it; add --analyzer {' or '.join(engines)}"
+            raise UserError(f"--{option.replace('_', '-')}: {remedy}")
+    if args.output_language and not re.fullmatch("[a-z]{2,3}", args.output_language):
+        raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
 
 def why_due(record: claims.Record, named: dict[str, Any], force: bool) -> str | None:
@@ -103,7 +125,7 @@ class Run:
     ) -> None:
         self.db, self.args, self.named, self.report = db, args, named, report
         self.in_hand: dict[str, Work] = {}
-        self.total = 0
+        self.total = 0  # segments that this run has to do, as far as it is known
         self.output_language = args.output_language or DEFAULT_OUTPUT_LANGUAGE
         self._load = load
         self._analyzer: Analyzer | None = None
@@ -131,19 +153,22 @@ class Run:
 
 def analyze(run: Run, due: list[dict[str, Any]]) -> None:
     """Feed the segments of all due videos to the engine in one stream, and keep each result as it comes."""
-    if run.args.force:  # an engine that cannot be had is told before a record says that finished work is due again
-        _ = run.analyzer
+    if any(PHASE2.status(record) == "completed" for record in due):
+        _ = run.analyzer  # one that cannot be had is told before a record says that finished work is due again
+    if run.args.force:
+        claims.mark_forced(run.db, PHASE2, due)
     segments = feed(run, due)
-    total = sum(record.get("total_segments", 0) for record in due)
+    run.total = sum(record.get("total_segments", 0) for record in due)
     try:
         first = next(segments, None)  # everything may have been taken over: then no engine is built
         if first is None:
             return
         # Closed at once when interrupted: an engine then drops what is under way.
         results = run.analyzer.analyze(itertools.chain([first], segments))
-        with cli.Progress("segments", total, "segments") as progress, closing(results):
+        with cli.Progress("segments", run.total, "segments") as progress, closing(results):
             for segment, result in results:
                 keep(run, segment, result)
+                progress.of(run.total)
                 progress.add()
     except BaseException as error:
         # Whatever is in hand is given back with what is finished of it.
@@ -158,6 +183,7 @@ def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
         work = None
         with run.report.outcome_of(record["video_name"]):
             work = begin(run, record)
+        run.total += (len(work.left) if work else 0) - record.get("total_segments", 0)
         if work is not None:
             yield from work.missing()
 
@@ -221,9 +247,9 @@ class Work:
         self.holds: ExitStack | None = None
         self._run, self._claim, self._path, self._phase1 = run, claim, path, phase1
         self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}
-        if run.args.force:
-            artifacts.drop_part(path)
         self._made_by = {**run.analyzer.made_by, "output_language": run.output_language}
+        if run.args.force:  # not before it is sure that the engine can be had
+            artifacts.drop_part(path)
         header = part_header(phase1["result_id"], self._made_by)
         self._part = artifacts.Part(artifacts.part_path(path), header)
         self._analyses = {record["segment_index"]: record["analysis"] for record in self._part.records}

@@ -335,6 +335,37 @@ def test_force_that_was_interrupted_goes_on_without_force(project, monkeypatch):
     assert project.out.splitlines()[-1] == "interrupted; run the same command again to go on"
 
 
+def test_what_heard_is_known_also_if_only_the_end_is_missing(project, monkeypatch):
+    project.one_video()
+    project.phase1()
+    whole = project.result1()["result_id"]
+    shutil.rmtree(project.data)
+    shutil.rmtree(project.folder / "chroma_db")
+    append = artifacts.Part.append
+
+    def killed(self, record):
+        if record["kind"] == "speech" and record["last"]:
+            raise KeyboardInterrupt
+        append(self, record)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(artifacts.Part, "append", killed)
+        assert project.phase1() == 130
+    assert project.phase1() == 0
+    assert project.result1()["result_id"] == whole
+
+
+def test_a_flag_that_was_taken_back_counts_again(project):
+    heard = []
+    for flag in (False, True, True, False, True, True):
+        project.one_video(force_reprocess=flag)
+        os.utime(project.folder / "news.mp4", ns=(1, 1))
+        assert project.phase1() == 0
+        heard.append(len(project.transcriber.heard))
+    assert heard == [1, 2, 2, 2, 3, 3]
+    assert "done before: news" in project.out
+
+
 def test_work_under_other_settings_outlives_a_run_that_takes_the_result_over(project, monkeypatch):
     monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
     project.one_video()

@@ -9,7 +9,7 @@ import pytest
 import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.pipeline import FakeAnalyzer, analysis
-from videotag import artifacts
+from videotag import artifacts, claims, cli
 from videotag.analyzers import Analysis, EngineOptions, NotedAnalysis, SegmentFailure, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 
@@ -284,23 +284,99 @@ def test_the_other_analyzers_say_what_they_need(seen, monkeypatch):
     for name in ("vllm", "openai"):
         with pytest.raises(EngineError, match="pip install"):
             load_analyzer(name, "ru", EngineOptions())
-    assert seen.phase2("--model", "Qwen/Qwen2.5-VL-3B-Instruct") == 2
-    assert "--model: the analyzer local has no model" in seen.err
 
 
+@pytest.mark.parametrize(
+    ("args", "fault"),
+    [
+        (["--model", "Qwen/Qwen2.5-VL-3B-Instruct"], "--model: the analyzer local has no use for it; add --analyzer v"),
+        (["--base-url", "http://127.0.0.1:9/v1"], "--base-url: the analyzer local has no use for it; add --analyzer o"),
+        (["--analyzer", "openai", "--max-model-len", "9"], "--max-model-len: the analyzer openai has no use for it"),
+        (["--analyzer", "vllm", "--concurrency", "9"], "--concurrency: the analyzer vllm has no use for it"),
+        (["--output-language", "russian"], "--output-language russian: is no language code"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(seen, args, fault):
+    assert seen.phase2(*args) == 2
+    assert fault in seen.err
+    assert seen.loads == []
+
+
+ANOTHER = {"phase1": ["--whisper-model", "larg-v3"], "phase2": ["--analyzer", "vllm", "--model", "Qwen2.5-VL-8B"]}
+
+
+@pytest.mark.parametrize("forced", [True, False])
 @pytest.mark.parametrize("stage", ["phase1", "phase2"])
-def test_force_with_an_engine_that_cannot_be_had_leaves_finished_work_alone(stage, project):
-    def load(*args):
-        raise UserError("there is no such model")
-
+def test_an_engine_that_cannot_be_had_leaves_finished_work_alone(stage, forced, project):
     project.one_video()
     named = {"phase1": ["--segment-seconds", "40"], "phase2": ["--output-language", "en"]}
     assert [project.phase1(*named["phase1"]), project.phase2(*named["phase2"])] == [0, 0]
-    main = {"phase1": phase1_whisper_frames, "phase2": phase2_vllm_analysis}[stage].main
-    config = ["--config", str(project.folder / "videos_config.json")] if stage == "phase1" else []
     before = project.record()
-    assert project._run(main, [*config, "--force"], load) == 2
+    assert without_an_engine(project, stage, ["--force"] if forced else ANOTHER[stage]) == 2
     assert "there is no such model" in project.err
     assert project.record() == before
     assert [project.phase1(), project.phase2()] == [0, 0]
     assert project.record() == before
+
+
+@pytest.mark.parametrize("forced", [True, False])
+@pytest.mark.parametrize("stage", ["phase1", "phase2"])
+def test_an_engine_that_cannot_be_had_leaves_unfinished_work_alone(stage, forced, project, monkeypatch):
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.transcriber.break_at = 2 if stage == "phase1" else None
+    project.analyzer.results = {("news", 2): KeyboardInterrupt()}
+    assert project.phase1() == (130 if stage == "phase1" else 0)
+    assert stage == "phase1" or project.phase2() == 130
+    (part,) = project.data.glob("*.part")
+    kept = part.read_bytes()
+    assert without_an_engine(project, stage, ["--force"] if forced else ANOTHER[stage]) == 2
+    assert "there is no such model" in project.err
+    assert part.read_bytes() == kept
+
+
+def without_an_engine(project, stage, args):
+    def load(*args):
+        raise UserError("there is no such model")
+
+    main = {"phase1": phase1_whisper_frames, "phase2": phase2_vllm_analysis}[stage].main
+    config = ["--config", str(project.folder / "videos_config.json")] if stage == "phase1" else []
+    return project._run(main, [*config, *args], load)
+
+
+@pytest.mark.parametrize("stage", ["phase1", "phase2", "load"])
+def test_force_over_several_videos_that_was_stopped_goes_on_without_force(stage, project, monkeypatch):
+    """Also with those that it had not begun; what it had done is not done again."""
+    path = project.video()
+    project.config(*({"name": name, "path": path, "language": "ru"} for name in "abc"))
+    stages = {"phase1": project.phase1, "phase2": project.phase2, "load": project.load}
+    assert [run() for run in stages.values()] == [0, 0, 0]
+    done: list[str] = []
+
+    def stop_at_the_second(name):
+        done.append(name)
+        if len(done) == 2:
+            raise KeyboardInterrupt
+
+    begin = claims.Claim.__init__
+    monkeypatch.setattr(
+        claims.Claim, "__init__", lambda self, *args: (begin(self, *args), stop_at_the_second(self.video_name))[0]
+    )
+    assert stages[stage]("--force") == 130
+    assert "again without --force to go on" in project.out
+    assert stages[stage]() == 0
+    assert done == ["a", "b", "b", "c"]
+    assert "2 done, 1 skipped (done before: a)" in project.out
+    assert stages[stage]() == 0
+    assert "3 skipped (done before: a, b, c)" in project.out
+
+
+def test_what_is_done_already_is_not_counted_as_to_be_done(seen, monkeypatch):
+    totals = []
+    monkeypatch.setattr(cli.Progress, "of", lambda self, total: totals.append(total))
+    seen.analyzer.results = {("news", 2): KeyboardInterrupt()}
+    assert seen.phase2() == 130
+    seen.analyzer.results.clear()
+    totals.clear()
+    assert seen.phase2() == 0
+    assert totals == [4] * 4  # news has 1 of its 3 left, radio 3

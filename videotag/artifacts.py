@@ -97,12 +97,25 @@ def drop_part_of(result: Path, header: Mapping[str, Any], made_of: Sequence[str]
     Raises:
         UserError: it cannot be deleted.
     """
-    path = part_path(result)
-    other = _header(path)
+    other = part_header(result)
     if other is None or other == header or any(other.get(key) != header[key] for key in made_of):
         drop_part(result)
     else:
-        log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", path)
+        kept = part_path(result)
+        log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", kept)
+
+
+def part_header(result: Path) -> dict[str, Any] | None:
+    """What the `.part` file beside a result was made under; None if there is none that is whole."""
+    path = part_path(result)
+    try:
+        with path.open("rb") as file:
+            start = file.read(_RECORD.size)
+            length = _RECORD.unpack(start)[0] if len(start) == _RECORD.size else 0
+            records, _ = _whole_records(start + file.read(min(length, path.stat().st_size)))
+    except OSError:
+        return None
+    return records[0] if records and isinstance(records[0], dict) else None
 
 
 def now() -> str:
@@ -406,18 +419,6 @@ class Part:
             return b""
         self.records = records[1:]
         return data[:end]
-
-
-def _header(path: Path) -> dict[str, Any] | None:
-    """What a `.part` file was made under; None if there is none that is whole."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(_RECORD.size)
-            length = _RECORD.unpack(start)[0] if len(start) == _RECORD.size else 0
-            records, _ = _whole_records(start + file.read(min(length, path.stat().st_size)))
-    except OSError:
-        return None
-    return records[0] if records and isinstance(records[0], dict) else None
 
 
 def _packed(record: Any) -> bytes:

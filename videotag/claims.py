@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ class Records(Protocol):
     chroma_url: str | None  # with a server a session does not keep other processes out
 
     def session(self) -> AbstractContextManager[Any]: ...
+    def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+    def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None: ...
     def get_video_status(self, video_name: str) -> dict[str, Any]: ...
     def update_video_status(self, video_name: str, **status_fields: Any) -> None: ...
 
@@ -136,6 +138,25 @@ def done_since(stage: Stage, seen: Record, record: Record) -> bool:
     """Whether a worker has finished the stage since the record was `seen`: not even --force means to do it twice."""
     end = f"{stage.prefix}_end_time"
     return stage.status(record) == "completed" and record.get(end) != seen.get(end)
+
+
+def mark_forced(records: Records, stage: Stage, due: Iterable[Record]) -> None:
+    """Write into the records of finished work that --force wants it again.
+
+    However the run ends then, by kill -9 too, the next one without --force does the rest of it and nothing else.
+
+    Args:
+        due: the records as they were when the run began.
+    """
+    again = {f"{stage.prefix}_status": "pending", f"{stage.prefix}_reason": FORCED[0]}
+    names = [record["video_name"] for record in due if stage.status(record) == "completed"]
+    if not names:
+        return
+    with records.session():
+        finished = records.list_videos({"video_name": names, f"{stage.prefix}_status": "completed"})
+        records.create_or_update_video_files(
+            {record["video_name"]: {"video_path": record["video_path"], **again} for record in finished}
+        )
 
 
 def _unfinished(stage: Stage, record: Record) -> str:

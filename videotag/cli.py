@@ -264,6 +264,12 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = tqdm(total=round(total, 1), initial=round(done, 1), desc=self._what, unit=unit, leave=False)
 
+    def of(self, total: float) -> None:
+        """Say that there is more or less to do than it seemed."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = round(total, 1)
+
     def to(self, done: float) -> None:
         """Say that so much of the total is done."""
         if self._over:  # told by a thread that was left behind
