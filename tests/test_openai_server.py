@@ -204,6 +204,33 @@ def test_the_strictest_form_of_answers_that_is_there(serve, jpeg, refused, form,
     assert [len(asked.pictures) for asked in server.probes][-1] == 1  # whether it sees, asked last
 
 
+def test_a_model_that_thinks_is_asked_in_its_own_way(serve):
+    """As OpenAI's newer models refuse: the one parameter first, then the other."""
+
+    def particular(asked: Asked) -> Answer:
+        if "max_tokens" in asked.body:
+            text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
+            return refusal(400, text)
+        if "temperature" in asked.body:
+            return refusal(400, "Unsupported value: 'temperature' does not support 0.1 with this model.")
+        return good()
+
+    server, other = serve(particular), serve()
+    server.probe = particular
+    analyzer = engine(server, other, concurrency=1)
+    assert results(analyzer, segments(4)) == [analysis(SEEN)] * 4
+    assert {asked.form for asked in server.asked} == {"json_schema"}
+    assert {asked.body["max_completion_tokens"] for asked in server.asked} == {2048 + 4096}  # it thinks, then answers
+    assert {(asked.body["max_tokens"], asked.body["temperature"]) for asked in other.asked} == {(2048, 0.1)}
+    assert analyzer.made_by["temperature"] is None
+
+
+def test_a_day_of_failures_is_no_overflow():
+    server = Server("http://127.0.0.1:1", 8)
+    for _ in range(2000):
+        assert server.did_badly(time.monotonic(), Failure("no"), QUICK)
+
+
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_model_that_cannot_see(serve, status):
     server = serve()
@@ -501,6 +528,8 @@ def test_an_answer_that_does_not_end(serve, fault):
     [
         (refusal(400, "The prompt is too long"), "the server refuses it: 400, The prompt is too long"),
         (refusal(413, "too large"), "the server refuses it: 413, too large"),
+        (refusal(429, "Request too large for x"), "the server refuses it: 429, Request too large for x"),
+        (refusal(429, "not now"), "no answer to it, though the server works: busy: 429, not now"),
         (refusal(500, "bad image"), "no answer to it, though the server works: 500, bad image"),
     ],
 )

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.pipeline import analysis
-from videotag.analyzers import NotedAnalysis, Segment, SegmentFailure
+from videotag.analyzers import Analysis, Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SHORTER
-from videotag.analyzers.vllm_engine import dtype
+from videotag.analyzers.vllm_engine import VllmAnalyzer, dtype
 from videotag.analyzers.vllm_stream import AHEAD, Answer, Stream
 from videotag.errors import EngineError
 
@@ -34,6 +34,7 @@ class FakeEngine:
     bad_frames: set[int] = field(default_factory=set)
     too_long: set[int] = field(default_factory=set)
     steps: list[BaseException | None] = field(default_factory=list)  # what the next steps raise
+    at_once: int = 4
     fits: int = 1000  # requests at once that the memory is enough for
     running: dict[str, tuple[Segment, str]] = field(default_factory=dict)
     asked: list[tuple[int, str]] = field(default_factory=list)
@@ -193,3 +194,15 @@ def test_a_fault_of_the_source_and_an_interruption_come_through():
 )
 def test_what_is_computed_in(bfloat16, quantized, expected):
     assert dtype(bfloat16, quantized) == expected
+
+
+def test_frames_are_counted_as_they_were_shown():
+    """Of 32 frames every second one is shown: the 16th of these is the 32nd, at 49.22 s."""
+    frames = tuple(Frame((n + 0.5) * 50 / 32, b"") for n in range(32))
+    answer = analysis("Титры в конце, белые буквы.", on_screen_text=["КОНЕЦ"]).model_dump() | {"screen_frames": [16]}
+    engine = FakeEngine(answers={0: [(json.dumps(answer, ensure_ascii=False), False)]})
+    analyzer = VllmAnalyzer.__new__(VllmAnalyzer)  # without a model
+    analyzer._engine = engine  # pyright: ignore[reportAttributeAccessIssue]
+    ((_, found),) = analyzer.analyze([Segment("news", "news.mp4", 0, 0.0, 50.0, frames, "", "ru", "ru")])
+    assert isinstance(found, Analysis)
+    assert found.screen_times == "492"

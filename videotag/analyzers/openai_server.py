@@ -30,7 +30,6 @@ log = logging.getLogger("videotag")
 CONCURRENCY = 8
 LEAD = 2
 """Segments that are prepared beyond those under way, so that no server waits for pictures."""
-TEMPERATURE = 0.1
 STOP_SECONDS = 1.5
 
 Answered = tuple[Segment, "Future[Result]"]
@@ -61,7 +60,7 @@ class OpenAIServerAnalyzer:
             "model": self._model,
             "prompt_version": PROMPT_VERSION,
             "output_language": output_language,
-            "temperature": TEMPERATURE,
+            "temperature": self._servers[0].temperature,
             "frame_pixels": FRAME_PIXELS,
         }
 
@@ -135,8 +134,8 @@ class OpenAIServerAnalyzer:
         most: int = MAX_TOKENS,
     ) -> tuple[str, bool]:
         """The text of an answer, and whether it was cut off at its limit."""
-        body = {"model": self._model, "messages": messages, "max_tokens": most, "temperature": TEMPERATURE}
-        return chat.reply(await server.ask(http, seconds, "chat/completions", {**body, **chat.FORMS[server.form]}))
+        body = {"model": self._model, "messages": messages, **server.limits(most), **chat.FORMS[server.form]}
+        return chat.reply(await server.ask(http, seconds, "chat/completions", body))
 
     # --- before the first segment: who answers, and how
 
@@ -189,10 +188,13 @@ class OpenAIServerAnalyzer:
     async def _find_form(self, http: httpx2.AsyncClient, server: Server) -> None:
         fault: Exception | None = None
         for server.form in chat.FORMS:
-            try:
-                return await self._try(http, server, [])
-            except Refused as refused:
-                fault = refused
+            heeded = True
+            while heeded:
+                try:
+                    return await self._try(http, server, [])
+                except Refused as refused:
+                    fault = refused
+                    heeded = server.heed(str(refused))
         raise EngineError(f"{server.name} refuses the simplest question to {self._model}: {fault}")
 
     async def _look(self, http: httpx2.AsyncClient, server: Server) -> None:

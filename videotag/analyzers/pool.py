@@ -53,6 +53,10 @@ class Pool:
                 log.info("%s: %s", server.name, failure)
                 if server.did_badly(began, failure, self._patience) and server.trouble >= self._patience.trouble:
                     await self._check(server, failure)
+                    if server in self._servers:
+                        # Else a question that is always too much for a server that works would be asked for ever.
+                        blame += 1
+                        log.warning("%s: %s; it is asked again", server.name, failure)
                 if blame >= self._patience.trouble and server in self._servers:
                     raise
             finally:

@@ -21,6 +21,11 @@ SHORTEST_KEY = 8
 """Characters; a shorter key is a stand-in ("x", "none") and no secret."""
 GROW_AFTER = 16
 """Good answers in a row after which a server that was too busy gets one more question at once."""
+MOST_DOUBLED = 30
+"""Times that a pause is doubled at most: after a day of failures the number would be too large for a float."""
+TEMPERATURE = 0.1
+THINKING = 4096
+"""Tokens beside the answer's own for a model that counts what it thinks: it may think for so long, or say nothing."""
 BUSY = (408, 409, 425, 429, 503)
 WRONG_KEY = (401, 402, 403)
 
@@ -86,7 +91,9 @@ class Server:
     """
 
     def __init__(self, url: str, most: int, key: str = "") -> None:
-        self.form = "text"  # of its answers; found out by asking
+        self.form = "text"  # of its answers; this and the next two are found out by asking
+        self.thinks = False  # counts what it thinks as part of its answer
+        self.temperature: float | None = TEMPERATURE  # None: it has one of its own
         self.asked = self.in_flight = 0
         self.limit = self._most = most
         self.trouble, self.paused_until = 0.0, 0.0
@@ -120,7 +127,7 @@ class Server:
         """Note a failure; False if it came together with others that are noted already."""
         if began < self._news:
             return False
-        pause = min(patience.longest_pause, patience.first_pause * 2.0**self._failed_in_a_row)
+        pause = min(patience.longest_pause, patience.first_pause * 2.0 ** min(self._failed_in_a_row, MOST_DOUBLED))
         pause = max(pause * random.uniform(0.5, 1), min(failure.wait, patience.longest_pause))
         self._failed_in_a_row += 1
         self._good_in_a_row = 0
@@ -130,6 +137,28 @@ class Server:
         self._news = time.monotonic()
         self.paused_until = self._news + pause
         return True
+
+    def heed(self, refusal: str) -> bool:
+        """Ask differently from now on, if a refusal says how; whether it does.
+
+        OpenAI's models that think want another name for the limit, and take no temperature but their own.
+        """
+        if "max_completion_tokens" in refusal and not self.thinks:
+            self.thinks = True
+        elif "'temperature'" in refusal and self.temperature is not None:
+            self.temperature = None
+        else:
+            return False
+        return True
+
+    def limits(self, most: int) -> dict[str, Any]:
+        """The part of a question that says how to answer it.
+
+        Args:
+            most: tokens of the answer.
+        """
+        limit = {"max_completion_tokens": most + THINKING} if self.thinks else {"max_tokens": most}
+        return limit if self.temperature is None else {**limit, "temperature": self.temperature}
 
     async def ask(self, http: httpx2.AsyncClient, seconds: float, path: str, body: Any = None) -> dict[str, Any]:
         """Ask once. `body` None is a GET.
@@ -181,6 +210,8 @@ class Server:
         if status < 400:
             there = self._clean(headers.get("location", "nowhere"))[:200]
             raise EngineError(f"{self.name}/{path}: redirected ({status}) to {there}; give --base-url the last address")
+        if status == 429 and "too large" in message.lower():  # it is not the time, it is the question
+            raise Refused(said)
         if status in BUSY:
             wait = _seconds(headers.get("retry-after"))
             raise Failure(f"busy: {said}", status, weight=0.3, blame=0, busy=True, wait=wait)

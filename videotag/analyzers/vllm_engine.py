@@ -64,7 +64,9 @@ class VllmAnalyzer:
             return
         if self._engine is None:
             self._engine = self._load()
-        yield from Stream(self._engine, self._engine.at_once).run(itertools.chain([first], source))
+        # Thinned here, so that an answer's numbers of frames are taken for those that were shown.
+        shown = map(thinned, itertools.chain([first], source))
+        yield from Stream(self._engine, self._engine.at_once).run(shown)
 
     def _load(self) -> "VllmEngine":
         try:
@@ -97,7 +99,6 @@ class VllmEngine:
 
     def prepare(self, segment: Segment, more: str) -> Any:
         """Decode, resize, fill in the template, cut into patches: everything that needs no GPU."""
-        segment = thinned(segment)
         prompt: dict[str, Any] = {"prompt": self._model.question(segment, more)}
         if segment.frames:
             prompt["multi_modal_data"] = pictures(self._model, segment)
