@@ -47,7 +47,15 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from videotag import mending, stored
-from videotag.embedders import DEFAULT_EMBEDDER, Embedder, Progress, checked_vectors, embed, load_embedder
+from videotag.embedders import (
+    DEFAULT_EMBEDDER,
+    Embedder,
+    Progress,
+    checked_vectors,
+    clean_text,
+    embed,
+    load_embedder,
+)
 from videotag.errors import UserError
 from videotag.records import (
     SEGMENT_FILTERS,
@@ -594,7 +602,8 @@ class ChromaDBManager:
         """
         where = segment_where(filters, without, added, time)
         with self._looking() as collection:
-            found = {} if collection is None else stored.read_records(collection, where={"video_name": video_name})
+            wanted = {"video_name": clean_text(video_name)}
+            found = {} if collection is None else stored.read_records(collection, where=wanted)
             at = [id_ for id_, (fields, _) in found.items() if fields["start_time"] <= seconds <= fields["end_time"]]
             if not at:
                 if not found:
@@ -762,7 +771,7 @@ class ChromaDBManager:
             if stamp and stamp != stored.stamp_for(self._given):
                 raise UserError(
                     f"{VIDEO_SEGMENTS} was made with {stored.title(stamp)}, not with {stored.title_of(self._given)}: "
-                    f"choose the former, or {way_out}"
+                    f"choose the former, or {way_out} {stored.options_for(stored.stamp_for(self._given))}"
                 )
             return self._given
         if self._loaded is None or (stamp and stamp != stored.stamp_for(self._loaded)):
@@ -777,7 +786,7 @@ class ChromaDBManager:
         if stored.stamp_for(embedder) != stamp:
             raise UserError(
                 f"{VIDEO_SEGMENTS} was made with {stored.title(stamp)}, which is now {stored.title_of(embedder)}: "
-                "run: python load_data_to_chroma.py --rebuild"
+                f"run: python load_data_to_chroma.py --rebuild {stored.options_for(stamp)}"
             )
         return embedder
 

@@ -168,10 +168,29 @@ def test_a_phrase_of_words_that_say_nothing_is_found_in_the_speech_itself(db):
     assert ids(db.search('"be to or"')) == []
 
 
+def test_a_phrase_of_numbers_is_found_in_the_speech_itself_and_is_close(db):
+    """Words of which the index keeps the number, and those that it takes for an article ("first")."""
+    spoken = ("үш жүз адам", "it was the first time", "бірінші қар", "富士山は日本で一番高い山です")
+    segments = [
+        segment(i, f"фон {i}", dialogue_translation="другое", transcript=text, language="xx")
+        for i, text in enumerate(spoken)
+    ]
+    filler = [segment(i, f"слово{i} ряд{i % 7}") for i in range(4, 60)]
+    db.add_segments("n", [*segments, *filler, segment(60, "он был первый")])
+    for query, right in {
+        '"жүз"': 0, '"үш жүз"': 0, '"first"': 1, '"бірінші"': 2, '"富士山"': 3, '"日本"': 3, '"первый"': 60
+    }.items():  # fmt: skip
+        hits = db.search(query)
+        assert (ids(hits), [hit["close"] for hit in hits]) == ([f"news_seg_{right}"], [True]), query
+        assert db.search(query, by="vectors")[0]["score"] == hits[0]["score"]
+
+
 def test_too_long_a_phrase_is_no_fault_of_the_database(db):
     db.add_segments("n", [segment(0, "вода " * 400)])
     with pytest.raises(UserError, match="what is in quotes has more than 100 words"):
         db.search(f'"{"вода " * 101}"')
+    with pytest.raises(UserError, match="what is in quotes has more than 100 words"):
+        db.search(f'"{"вода-" * 250}"')
     assert ids(db.search(f'"{"вода " * 100}"')) == ["news_seg_0"]
 
 

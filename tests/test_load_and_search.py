@@ -114,7 +114,7 @@ def test_another_embedder_is_refused_and_rebuild_is_the_way(loaded, capsys):
     assert loaded.load("--embedder", "sentence-transformers") == 2
     assert "words" in loaded.err
     assert "other" in loaded.err
-    assert "--rebuild" in loaded.err
+    assert f"--rebuild --embedder {other.name} --embedding-model other" in loaded.err
     assert loaded.record()["db_load_status"] == "pending"
     assert loaded.load("--rebuild", "--embedder", "sentence-transformers") == 0
     assert loaded.db.stamp()["model"] == "other"
@@ -122,6 +122,13 @@ def test_another_embedder_is_refused_and_rebuild_is_the_way(loaded, capsys):
     assert found(loaded, capsys, "лес", "--limit", "1") == [("film", 70.0)]
     with pytest.raises(Exception, match="--rebuild"):
         ChromaDBManager(loaded.folder / "chroma_db", embedder=first).search("лес")
+
+
+def test_another_embedder_is_refused_also_where_nothing_is_due(loaded):
+    loaded.embedder = FakeEmbedder(model="other")
+    assert loaded.load("--embedder", "sentence-transformers") == 2
+    assert "was made with" in loaded.err
+    assert loaded.load() == 0
 
 
 def test_a_dry_run_loads_nothing(loaded):

@@ -57,6 +57,13 @@ def test_a_moment_starts_shortly_before_the_first_matching_word(query, changes, 
     assert (moment["start_time"], moment["end"]) == (100.0, 150.0)
 
 
+@pytest.mark.parametrize("query", ["600 000", "600000", "600 тысяч", "600\u00a0000 жителей"])
+def test_a_number_with_a_space_in_it_is_one(query):
+    changes: dict[str, Any] = {"transcript": "Здесь уже больше 600 000 человек", "word_times": "0 50 100 300 310 400"}
+    [moment] = moments.merge([hit("a", 100, **changes)], query)
+    assert moment["start"] == 127.5
+
+
 def test_words_with_signs_around_them_keep_their_times():
     speech = "— Да , «плотину» : открыли"  # six words by whitespace
     [moment] = moments.merge([hit("a", 0, transcript=speech, word_times="10 20 30 90 95 99")], "плотина")

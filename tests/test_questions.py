@@ -73,6 +73,9 @@ def test_filters_as_typed(text, arguments):
         ("added=2026-01-01", "write added>=2026-01-01"),
         ("added>=yesterday", "yesterday: is no date; write 2026-01-31"),
         ("added>=2026-13-01", "is no date"),
+        ("added>=0001-01-01", "is no date"),  # it has no number of seconds since 1970 everywhere
+        ("added>=0001-01-01T00:00+05:00", "is no date"),
+        (f"time={'9' * 400}-", "is no time"),  # no float is so large
         ("time=1:00", "write time=1:00-5:00"),
         ("time=-", "write time=1:00-5:00"),
         ("time=5:00-1:00", "from 5:00 to 1:00: the end has to come after the start"),

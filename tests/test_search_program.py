@@ -171,11 +171,16 @@ def test_nothing_close(capsys):
 
 
 def test_nothing_at_all(capsys, db):
-    assert ask(capsys, FakeDatabase(), "снег")[:2] == (0, f"{commands.NOTHING}\n")
+    nothing = "nothing found: no segment is loaded (load_data_to_chroma.py loads them)\n"
+    assert ask(capsys, FakeDatabase(), "снег")[:2] == (0, nothing)
+    assert ask(capsys, FakeDatabase(), '"снег"')[1] == "nothing found: no segment holds the words in quotes\n"
+    out = ask(capsys, FakeDatabase(), 'лес "снег"', "--from", "1:00")[1]
+    assert out == "nothing found: no segment that passes the filters holds the words in quotes\n"
     assert ask(capsys, FakeDatabase(), "снег", "--json")[:2] == (0, "[]\n")
     out = ask(capsys, db, "снег", "--video", "newz")[1]
     assert out == "nothing found: no video newz; did you mean news?\n"
-    assert ask(capsys, db, "снег", "--video", "news", "--not-video", "news")[1] == f"{commands.NOTHING}\n"
+    out = ask(capsys, db, "снег", "--video", "news", "--not-video", "news")[1]
+    assert out.startswith("nothing found: no segment that passes the filters is loaded")
 
 
 @pytest.mark.parametrize(
@@ -709,5 +714,5 @@ def test_a_real_database(stored, capsys):
 def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys, fake_embedder):
     options = ["--db", str(tmp_path / "chroma_db")]
     assert search_program.main(["снег", *options], lambda *args: fake_embedder) == 0
-    assert capsys.readouterr().out == f"{commands.NOTHING}\n"
+    assert capsys.readouterr().out.startswith("nothing found: no segment is loaded")
     assert not (tmp_path / "chroma_db").exists()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from videotag.errors import UserError
-from videotag.forms import document_words, exact_pattern, matches, query_words, quoted
+from videotag.forms import document_words, every_word, exact_pattern, is_all_quoted, matches, query_words, quoted
 from videotag.numerals import NUMERALS, joined
 from videotag.segment_index import SegmentIndex
 
@@ -79,6 +79,8 @@ def test_a_form_finds_another_form(index, document, query):
         ("nine million tonnes", "9000000"),
         ("the 93rd minute", "93"),
         ("15 000 тенге", "15000"),
+        ("школа №5", "5"),
+        ("ол он бес жаста, қала", "15"),
         ("600 тысяч машин", "600000"),
     ],
 )
@@ -105,12 +107,17 @@ def test_numbers_in_digits_stay_apart():
 
 
 def test_the_russian_pronoun_is_not_the_kazakh_ten():
-    assert "10" not in document_words("Он сказал правду")
+    for text in ("Он сказал правду", "Тоқаев сказал, что он приехал", "о чём он говорит в Қарағанды"):
+        assert "10" not in document_words(text)
+        assert ("10",) not in query_words(text)
 
 
 def test_double_quotes_mean_exact_words_and_titles_do_not():
     assert quoted('речь "о воде" и “Каспий” из фильма «Абай»') == ["о воде", "Каспий"]
     assert quoted('одна " кавычка') == quoted('пусто "..."') == []
+    assert is_all_quoted('"о воде", “Каспий”')
+    assert not is_all_quoted('речь "о воде"')
+    assert not is_all_quoted('"..."')
 
 
 @pytest.mark.parametrize(
@@ -122,10 +129,19 @@ def test_double_quotes_mean_exact_words_and_titles_do_not():
         ("Қазақстан", "в ҚАЗАҚСТАН, да", True),
         ("12.05", "дата 12-05", True),
         ("a.c", "abc", False),
+        ("富士山", "ここから富士山が見える", True),  # no edges of words there
+        ("富士 山", "ここから富士山が見える", False),
+        ("กรุงเทพ", "ไปกรุงเทพมหานคร", True),
     ],
 )
 def test_an_exact_pattern(phrase, document, occurs):
     assert bool(re.search(exact_pattern(phrase), document)) is occurs
+
+
+def test_words_of_numbers_are_stored_too_for_exact_phrases():
+    for text in ("бірінші қар, үш жүз адам", "the first forty", "первый из сорока", "он екі"):
+        stored = set(document_words(text))
+        assert all(stored & set(forms) for forms in every_word(text)), text
 
 
 def test_asking_words_are_not_looked_for():

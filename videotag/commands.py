@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from videotag import cards, cli, moments, player, questions
 from videotag.cards import Style
 from videotag.errors import UserError, did_you_mean
+from videotag.forms import quoted
 from videotag.moments import Hit
 from videotag.questions import FIELDS, Filters
 
-NOTHING = "nothing found: no segment is loaded that fits (load_data_to_chroma.py loads them)"
 TOP = 8
 """Values of each field that `:facets` shows."""
 
@@ -74,14 +74,17 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     return moments.find(search, question.words, limit, per_video, within)
 
 
-def nothing(db: Database, filters: Filters) -> str:
-    """Why nothing was found: a value that does not occur, as far as it can be told."""
+def nothing(db: Database, words: str, filters: Filters) -> str:
+    """Why nothing was found, as far as it can be told: a value that does not occur, or words in quotes."""
     for name, values in filters.wanted.items():
         known = [str(value) for value in db.facets(FIELDS[name])]
         for value in values:
             if known and value not in known:
                 return f"nothing found: no {name} {value}{did_you_mean(value, known)}"
-    return NOTHING
+    fitting = "no segment that passes the filters" if filters != Filters() else "no segment"
+    if quoted(words):
+        return f"nothing found: {fitting} holds the words in quotes"
+    return f"nothing found: {fitting} is loaded (load_data_to_chroma.py loads them)"
 
 
 @dataclass
@@ -162,7 +165,7 @@ class Prompt:
         if self.hits:
             cards.show(self.hits, question.words, self.style)
         else:
-            cli.say(nothing(self.db, self.filters.and_(question.filters)))
+            cli.say(nothing(self.db, question.words, self.filters.and_(question.filters)))
 
     def _find(self, question: Question, limit: int) -> list[Hit]:
         both = replace(question, filters=self.filters.and_(question.filters))
@@ -239,7 +242,7 @@ class Prompt:
 
     def _hit(self, text: str) -> Hit:
         self._answered()
-        if not text.isdecimal() or not 1 <= int(text) <= len(self.hits):
+        if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= len(self.hits):
             raise UserError(f"{text or 'which one'}: give the number of a hit, 1 to {len(self.hits)}")
         return self.hits[int(text) - 1]
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 from videotag.numerals import NUMERALS, joined
 from videotag.stop_words import STOP_WORDS
+from videotag.subtitles import UNSPACED
 
 LONGEST_WORD = 60  # characters; what is longer is no word
 MAX_QUERY_WORDS = 64
@@ -24,6 +26,9 @@ CACHE = 100_000  # words whose forms are kept, about 20 MB
 
 _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+_WORD_OR_THOUSANDS = re.compile(r"\d+(?:[ \u00a0\u202f]\d{3}(?!\d))+|[^\W_]+")
+_QUOTED = re.compile('["“”„]([^"“”„]+)["“”„]')
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _PART = re.compile(r"[^.!?…\n]+")
 _CYRILLIC = re.compile("[а-яәғқңөұүһі]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
@@ -70,39 +75,69 @@ _NO_KAZAKH_NUMERALS = frozenset(
 )
 
 
+_AS_WRITTEN = "x0"
+"""Before a word that only an exact phrase asks for."""
+_ALSO_RUSSIAN = frozenset(["он", "бес"])
+"""Kazakh ten and five; in Russian he, and a demon."""
+_RUSSIAN = STOP_WORDS["ru"] - STOP_WORDS["kk"] - NUMERALS["kk"].keys()
+"""Words that tell a Russian sentence with a Kazakh name in it from a Kazakh one."""
+
+
 # === Text to words ===
 
 
 def document_words(text: str) -> list[str]:
-    """The words of a text under which it is found, in the text's order; one may stand under two."""
+    """The words of a text under which it is found; one may stand under two.
+
+    What became a number, or is left out as an article, stands there as it is written as well, for exact phrases.
+    """
     words: list[str] = []
     for part in _parts(text):
         kazakh = _is_kazakh(part)
-        for word in _with_numbers(part, kazakh):
+        numbers = _with_numbers(part, kazakh)
+        for word in numbers:
             words += _stored(word, kazakh)
+        words += [_AS_WRITTEN + word.lower() for word in Counter(part) - Counter(numbers)]
     return words
 
 
-def query_words(text: str, every: bool = False) -> list[tuple[str, ...]]:
-    """What is looked for: for each word that says something, or for every one, the forms that may be stored of it."""
-    wanted: dict[tuple[str, ...], None] = {}
-    for part in _parts(text):
-        for word in _with_numbers(part, _is_kazakh(part)):
-            lower = word.lower()
-            if every or not _is_stop(lower):
-                wanted[_asked(lower)] = None
-    return list(wanted)[:MAX_QUERY_WORDS]
+def query_words(text: str) -> list[tuple[str, ...]]:
+    """What is looked for: for each word that says something the forms that may be stored of it."""
+    words = (word.lower() for part in _parts(text) for word in _with_numbers(part, _is_kazakh(part)))
+    return list(dict.fromkeys(_asked(word) for word in words if not _is_stop(word)))[:MAX_QUERY_WORDS]
+
+
+def every_word(text: str) -> list[tuple[str, ...]]:
+    """The same for every word as it stands: those that say nothing, and numbers in words."""
+    words = dict.fromkeys(word.lower() for part in _parts(text) for word in part)
+    return [(_AS_WRITTEN + word, *_asked(word)) for word in words][:MAX_QUERY_WORDS]
 
 
 def quoted(query: str) -> list[str]:
     """What stands in double quotes and therefore has to occur; «» are left to titles."""
-    return [phrase for phrase in re.findall(r'["“”„]([^"“”„]+)["“”„]', query) if _WORD.search(phrase)]
+    return [phrase for phrase in _QUOTED.findall(query) if _WORD.search(phrase)]
+
+
+def is_all_quoted(query: str) -> bool:
+    """Whether nothing is asked for but what has to occur."""
+    return bool(quoted(query)) and not _WORD.search(_QUOTED.sub(" ", query))
+
+
+def count_words(phrase: str) -> int:
+    return len(_WORD.findall(phrase))
+
+
+def has_no_spaces(phrase: str) -> bool:
+    """Whether it is, or holds, writing without spaces (Chinese, Thai), of which no single words are stored."""
+    return bool(_UNSPACED.search(phrase))
 
 
 def exact_pattern(phrase: str) -> str:
     """A regular expression for these very words in this order; case, ё or е, and what is between them do not count."""
     words = [re.sub("[её]", "[её]", word.lower()) for word in _WORD.findall(unicodedata.normalize("NFC", phrase))]
-    return r"(?i)\b" + r"[\W_]+".join(words) + r"\b"
+    # In writing without spaces there is no edge of a word.
+    first, last = ("" if has_no_spaces(letter) else r"\b" for letter in (words[0][0], words[-1][-1]))
+    return "(?i)" + first + r"[\W_]+".join(words) + last
 
 
 def matches(text: str, query: str) -> list[tuple[int, int]]:
@@ -115,8 +150,8 @@ def matches(text: str, query: str) -> list[tuple[int, int]]:
     phrases = [match.span() for phrase in quoted(query) for match in re.finditer(exact_pattern(phrase), text)]
     spans: list[tuple[int, int]] = []
     for part in _PART.finditer(text) if wanted or phrases else ():
-        found = [word.span() for word in _WORD.finditer(text, *part.span())]
-        words = [_plain(text[first:last]) for first, last in found]
+        found = [word.span() for word in _WORD_OR_THOUSANDS.finditer(text, *part.span())]
+        words = [_plain(_THOUSANDS.sub("", text[first:last])) for first, last in found]
         kazakh = _is_kazakh(words)
         meant = (number for number in _numbers(words, kazakh) if str(number[2]) in wanted)
         numbers = {place for first, end, _ in meant for place in range(first, end)}
@@ -124,7 +159,7 @@ def matches(text: str, query: str) -> list[tuple[int, int]]:
             (first, last)
             for place, (first, last) in enumerate(found)
             if place in numbers
-            or any(begin <= first < end for begin, end in phrases)
+            or any(begin < last and first < end for begin, end in phrases)
             or not wanted.isdisjoint(_stored(words[place], kazakh))
         ]
     return spans
@@ -136,7 +171,7 @@ def _parts(text: str) -> Iterator[list[str]]:
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("ё", "е").replace("Ё", "Е")
+    return unicodedata.normalize("NFKC", text.replace("№", " ")).replace("ё", "е").replace("Ё", "Е")  # not "No5"
 
 
 def _is_kazakh(words: Sequence[str]) -> bool:
@@ -161,7 +196,9 @@ def _wanted(query: str) -> frozenset[str]:
 
 def _numbers(words: Sequence[str], kazakh: bool) -> Iterable[tuple[int, int, int]]:
     """(first, behind the last, value) of the words that together are a number: "двести пятьдесят два"."""
-    values = [_value(word.lower(), kazakh) for word in words]
+    lower = [word.lower() for word in words]
+    russian = kazakh and not _RUSSIAN.isdisjoint(lower)  # "что он говорит в Қарағанды"
+    values = [_value(word, kazakh and not (russian and word in _ALSO_RUSSIAN)) for word in lower]
     return joined(values, [word[0].isdigit() for word in words]) if any(v is not None for v in values) else ()
 
 

@@ -8,6 +8,7 @@ news@12:30                                   a place
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -220,7 +221,7 @@ def seconds(text: str) -> float:
         hours, minutes = int(clock[1] or 0), int(clock[2])
         if not clock[1] or minutes < 60:
             return hours * 3600 + minutes * 60 + float(clock[3])
-    elif _SECONDS.fullmatch(text):
+    elif _SECONDS.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     raise UserError(f"{text or 'the time'}: is no time; write 12:30, 1:02:30 or seconds")
 
@@ -265,9 +266,10 @@ def _bound(text: str) -> float:
 def _date(text: str) -> str:
     try:
         date = datetime.fromisoformat(text)
-    except ValueError:
+        local = date.astimezone().replace(tzinfo=None) if date.tzinfo else date  # as the database writes them
+        local.timestamp()  # the first and the last year have days that have none
+    except (ValueError, OverflowError, OSError):
         raise argparse.ArgumentTypeError(f"{text}: is no date; write 2026-01-31") from None
-    local = date.astimezone().replace(tzinfo=None) if date.tzinfo else date  # as the database writes them
     return local.isoformat(timespec="seconds").removesuffix("T00:00:00")
 
 

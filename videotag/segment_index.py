@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from videotag.errors import UserError
-from videotag.forms import document_words, query_words
+from videotag.forms import document_words, every_word, query_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 Entry = tuple[str, str, "np.ndarray"]
 """A segment: its id, the text whose words are found, its vector (float32 [dimension] of length 1)."""
 
-FORM = 1  # of the file and of the words in it; a change makes the index anew
+FORM = 2  # of the file and of the words in it; a change makes the index anew
 NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 
 _SCHEMA = f"""
@@ -168,11 +168,11 @@ class SegmentIndex:
 
         Args:
             query: free text; nothing in it is an operator.
-            every: count the words that say nothing, too.
+            every: every word as it stands, those that say nothing and numbers in words too.
         """
         import numpy as np
 
-        wanted = query_words(query, every)
+        wanted = every_word(query) if every else query_words(query)
         nothing = np.zeros(len(segments.ids))
         return self._read(lambda db: _shares(db, wanted, segments), nothing) if wanted else nothing
 

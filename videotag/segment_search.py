@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videotag import ranking, stored
 from videotag.errors import UserError
-from videotag.forms import exact_pattern, quoted
+from videotag.forms import count_words, exact_pattern, has_no_spaces, is_all_quoted, quoted
 from videotag.records import BOOKKEEPING, SEGMENT_FIELDS, ordered, segment_words
 from videotag.segment_index import Entry, SegmentIndex, Segments
 
@@ -78,6 +78,8 @@ class SegmentSearch:
         background = self._measured(segments, typical)
         shares = self.index.shares("" if by == "vectors" else query, segments)
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
+        if rows is not None and by != "vectors" and is_all_quoted(query):
+            shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
         if by == "words":
             rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
         return _hits(collection, ranking.rank(segments, rows, shares, vector, background, limit))
@@ -125,18 +127,18 @@ class SegmentSearch:
             return None
         asked = (state, where, phrases)
         if state is None or self._allowed[0] != asked:
-            if sum(len(phrase.split()) for phrase in phrases) > LONGEST:
+            if sum(map(count_words, phrases)) > LONGEST:
                 raise UserError(f"what is in quotes has more than {LONGEST} words: leave some out")
             patterns = [exact_pattern(phrase) for phrase in phrases]
             self._allowed = asked, _passing(collection, where, patterns, self._spoken(phrases, segments))
         return self._allowed[1]
 
     def _spoken(self, phrases: list[str], segments: Segments) -> list[str]:
-        """The ids with most of the phrases' words, SPOKEN at most."""
+        """The ids with most of the phrases' words, SPOKEN at most; of writing without spaces any may hold them."""
         import numpy as np
 
-        shares = self.index.shares(" ".join(phrases), segments, every=True)
-        return [segments.ids[row] for row in np.argsort(-shares, kind="stable")[:SPOKEN] if shares[row]]
+        shares, any_ = self.index.shares(" ".join(phrases), segments, every=True), any(map(has_no_spaces, phrases))
+        return [segments.ids[row] for row in np.argsort(-shares, kind="stable")[:SPOKEN] if any_ or shares[row]]
 
     def _measured(self, segments: Segments, typical: Typical | None) -> ranking.Background:
         known = self._background

@@ -6,6 +6,7 @@ Nothing here opens a database; `ChromaDBManager` hands over collections of its o
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -235,6 +236,11 @@ def stamp_of(collection: Any) -> dict[str, Any]:
     metadata = collection.metadata or {}
     stamp = {key: metadata.get(key) for key in ("embedder", "model", "dimension")}
     return {} if None in stamp.values() else stamp
+
+
+def options_for(stamp: Mapping[str, Any]) -> str:
+    """The options of load_data_to_chroma.py that name that embedder."""
+    return f"--embedder {stamp['embedder']} --embedding-model {shlex.quote(stamp['model'])}"
 
 
 def title_of(embedder: Embedder) -> str:
