@@ -516,6 +516,8 @@ class ChromaDBManager:
     @contextmanager
     def _changing(self, collection: Any) -> Iterator[int]:
         """Records are changed inside; who searches notices. Gives the generation to write as run_id."""
+        if self._server:  # its folder may have been put back to an older state: our index must not take that for newer
+            self._follow()
         yield stored.raise_generation(collection)
         if self._server:  # who searched meanwhile has not seen all of it
             stored.raise_generation(collection)
@@ -1082,9 +1084,16 @@ def _connect(host: str, port: int, secure: bool) -> Any:
         return chromadb.HttpClient(host, port, ssl=secure, headers=headers, settings=settings)
     except Exception as error:
         url = f"{'https' if secure else 'http'}://{host}:{port}"
-        if any(code in str(error) for code in ("401", "403", "Unauthorized", "Forbidden")):
+        if any(code in text for text in _said(error) for code in ("401", "403", "Unauthorized", "Forbidden")):
             raise UserError(f"the ChromaDB server at {url} wants a token: set CHROMA_TOKEN to the right one") from error
         raise _unreachable(url) from error
+
+
+def _said(error: BaseException | None) -> Iterator[str]:
+    """What an error says, and those that it came from: of an answer without a text ChromaDB's own says nothing."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__ or error.__context__
 
 
 def _unreachable(url: str) -> UserError:

@@ -47,14 +47,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is stored of a video and should not be so, or the reverse. `remedy`: LOAD, PHASE2 or DELETE."""
+    """What is stored of a video and should not be so, or the reverse. `remedy`: LOAD, DELETE, PHASE2 or ANEW."""
 
     video_name: str
     what: str
     remedy: str
 
 
-LOAD, PHASE2, DELETE = "load it again", "run phase2_vllm_analysis.py, then load_data_to_chroma.py", "delete them"
+LOAD, DELETE = "load it again", "delete them"
+PHASE2 = "run phase2_vllm_analysis.py, then load_data_to_chroma.py"
+ANEW = "run doctor.py --repair, then the three scripts as they ask for each other"
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
@@ -71,14 +73,11 @@ def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_emb
 
 
 def work(args: argparse.Namespace) -> int:
-    if args.repair:
-        repair(args)
-    return examine(args)
+    return examine(args, repair(args) if args.repair else cli.OK)
 
 
-def examine(args: argparse.Namespace) -> int:
-    """Print every finding; 1 if something needed is missing."""
-    bad = 0
+def examine(args: argparse.Namespace, bad: int) -> int:
+    """Print every finding; 1 if something needed is missing. `bad`: what is known to be before."""
     for title, check in CHECKS.items():
         for finding in _findings(check, args):
             mark = {True: "ok ", False: "BAD", None: "no "}[finding.good]
@@ -158,8 +157,17 @@ def analysis(args: argparse.Namespace) -> Iterator[Finding]:
         there = importlib.util.find_spec("vllm") is not None
         yield Finding(there, f"vllm ({why})" if there else "vLLM is missing: pip install -r requirements-gpu.txt")
         return
-    engine = load_analyzer(name, "ru", EngineOptions(model=args.model, base_url=args.base_url))
-    yield Finding(True, engine.description or f"{name} ({why})")
+    for url in args.base_url.split(",") if args.base_url else [None]:
+        yield answering(name, why, EngineOptions(model=args.model, base_url=url))
+
+
+def answering(name: str, why: str, options: EngineOptions) -> Finding:
+    """Whether the analyzer can be built; of a server that is to say that it answers and sees pictures."""
+    try:
+        engine = load_analyzer(name, "ru", options)
+    except UserError as error:
+        return Finding(False, cli.short(error))
+    return Finding(True, f"{engine.description}; sees pictures" if engine.description else f"{name} ({why})")
 
 
 def model_folder(folder: Path) -> Finding:
@@ -199,7 +207,8 @@ def database(args: argparse.Namespace) -> Iterator[Finding]:
     names = [record["video_name"] for record in records]
     if lost := artifacts.unknown_results(args.data_dir, names):
         yield Finding(
-            None, f"{args.data_dir} has results of {few(lost)} besides: phase1_whisper_frames.py takes them over"
+            None,
+            f"{args.data_dir} has results of {few(lost)} besides: phase 1 takes over those in the list of videos",
         )
     if failed := [r["video_name"] for r in records if any(r.get(f"{stage}_error") for stage in STAGES)]:
         yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
@@ -210,8 +219,8 @@ def stored(args: argparse.Namespace) -> Iterator[Finding]:
     found = 0
     for difference in differences(database_of(args), args.data_dir):
         found += 1
-        way = "doctor.py --repair does it" if difference.remedy != PHASE2 else "then all is well"
-        yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy} ({way})")
+        way = " (doctor.py --repair does it)" if difference.remedy in (LOAD, DELETE) else ""
+        yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy}{way}")
     loaded = database_of(args).video_names({"db_load_status": "completed"})
     gone = [name for name in loaded if not artifacts.phase2_path(args.data_dir, name).exists()]
     if gone:
@@ -251,19 +260,24 @@ def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference |
     result = artifacts.read_phase2(path)
     if result is None or result["result_id"] != record.get("db_load_input"):
         loaded, there = record.get("db_segments_loaded", 0), db.count_segments(name)
-        what = f"{there} of {loaded} segments are stored, and {path} is not what was loaded"
-        return None if there == loaded else Difference(name, what, PHASE2)
+        if there != loaded:
+            what = f"{there} of {loaded} segments are stored, and {path} is not what was loaded"
+            return Difference(name, what, ANEW)
+        if path.exists() and record.get("phase2_result") == record.get("db_load_input"):
+            return Difference(name, f"{path} is damaged, or of another time than the database", ANEW)
+        return None
     faults = db.check_segments(name, record["video_path"], result["segments"])
     what = ", ".join(f"{len(indexes)} {fault} ({few(indexes)})" for fault, indexes in faults.items())
-    return Difference(name, f"segments: {what}", LOAD) if what else None
+    remedy = LOAD if record.get("phase2_status") == "completed" else PHASE2
+    return Difference(name, f"segments: {what}", remedy) if what else None
 
 
 def few(things: Sequence[object]) -> str:
     return ", ".join(map(str, things[:5])) + (", ..." if len(things) > 5 else "")
 
 
-def repair(args: argparse.Namespace) -> None:
-    """Mend the database; what is left the checks that follow tell.
+def repair(args: argparse.Namespace) -> int:
+    """Mend the database; what is left the checks that follow tell. 1 if something could not be loaded again.
 
     Raises:
         UserError: it was damaged beyond mending.
@@ -274,14 +288,15 @@ def repair(args: argparse.Namespace) -> None:
     if deleted := db.delete_unknown_segments():
         cli.say(f"deleted {deleted} segments of videos that are not there")
     # Where the result is gone, the load says so and makes phase 2 due.
-    names = {difference.video_name for difference in found if difference.remedy != DELETE}
+    names = {difference.video_name for difference in found if difference.remedy in (LOAD, ANEW)}
     # A repair that was interrupted has left some to be loaded.
     names |= set(db.video_names({"phase2_status": "completed", "db_load_status": ["pending", "processing"]}))
     if again := [f"--only={name}" for name in sorted(names)]:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
         load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
-        load_data_to_chroma.work(load, args.load)
+        return load_data_to_chroma.work(load, args.load)
+    return cli.OK
 
 
 CHECKS: dict[str, Callable[[argparse.Namespace], Iterator[Finding]]] = {

@@ -23,6 +23,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def work(args: argparse.Namespace) -> int:
             text = exported(args, name)
             if args.output:
                 path = target(args, name, len(names))
-                write(path, text)
+                write(path, text, args.format)
                 report.done.append(name)
                 cli.say(f"{name}: {path}")
         if text is not None and not args.output:
@@ -103,8 +104,13 @@ def fault_of(name: str, files: list[str], data_dir: Path) -> str | None:
         return f"{name}: phase 1 is not finished; run phase1_whisper_frames.py, then this again"
     near = did_you_mean(name, known)
     hint = f"{near} If it is new," if near else ";"
-    again = f"run phase1_whisper_frames.py (with --force --only {name} if it is done before), then this again"
+    again = f"run phase1_whisper_frames.py {anew(name)}, then this again"
     return f"{name}: no such video in {data_dir}{hint} {again}"
+
+
+def anew(name: str) -> str:
+    """To a script that may take a video for done: what was lost in data/ since."""
+    return f"(with --force --only {shlex.quote(name)} if it is done before)"
 
 
 def target(args: argparse.Namespace, name: str, count: int) -> Path:
@@ -113,16 +119,31 @@ def target(args: argparse.Namespace, name: str, count: int) -> Path:
     return Path(args.output, f"{name}.{args.format}") if folder else Path(args.output)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+def write(path: Path, text: str, format_: str) -> None:
+    """Write a file whole or not at all, in place of an earlier export alone.
 
     Raises:
-        UserError: it cannot be written, or is a device.
+        UserError: it cannot be written, is a device, or is another kind of file.
     """
     path = path.resolve()  # a link stays one
     if path.exists() and not path.is_file():
         raise UserError(f"{path}: is not a file; name one, or leave --output out to print")
+    if path.exists() and not is_export(path, format_):
+        raise UserError(f"{path}: exists and is no export of this format; name another file, or delete it first")
     artifacts.write_whole(path, text.encode())
+
+
+def is_export(path: Path, format_: str) -> bool:
+    """Whether a file may be one that was exported in the format before."""
+    if path.suffix.lower() != f".{format_}":
+        return False
+    if format_ != "json":
+        return True
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "video_name" in found
 
 
 # --- what is exported
@@ -155,9 +176,9 @@ def exported(args: argparse.Namespace, name: str) -> str:
     path = artifacts.phase1_path(args.data_dir, name)
     phase1 = artifacts.read_phase1(path)
     if phase1 is None:
-        raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py, then this again")
+        raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py {anew(name)}, then this again")
     if not any(segment["words"] for segment in phase1["segments"]):
-        log.warning("%s: there is no speech in it", name)
+        log.warning("%s: no speech was recognized in it", name)
     if args.format in FROM_SEGMENTS:
         return FROM_SEGMENTS[args.format](Source(name, phase1, read_phase2(args, name, phase1, needed=False)))
     if args.language != TRANSLATION:
@@ -178,7 +199,7 @@ def read_phase2(args: argparse.Namespace, name: str, phase1: dict[str, Any], nee
     if found is not None:
         fault = None if found["input"] == phase1["result_id"] else "was made of an older phase 1"
     if fault and needed:
-        raise UserError(f"{path}: {fault}; run phase2_vllm_analysis.py, then this again")
+        raise UserError(f"{path}: {fault}; run phase2_vllm_analysis.py {anew(name)}, then this again")
     if fault:
         log.warning("%s: %s; the speech alone is exported", path, fault)
     return None if fault else found

@@ -57,13 +57,17 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
     report = cli.Report("load", f"{args.chroma_url or args.db} (search with test_search.py)", args.debug)
     with db.session():
         lost = db.count_segments() == 0  # the collection was lost, whatever the records say
+        if lost and not args.dry_run:
+            mark_lost(db)
+            lost = False  # the records say so now
         due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, lost), lost)
     if args.embedder:
         _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
         cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")
     if args.force:
-        claims.mark_forced(db, LOAD, due)
+        claims.mark_forced(db, LOAD, due, {})
+        args.marked = True
     for record in due:
         one(db, args, record, lost, report)
     if report.done:
@@ -83,6 +87,12 @@ def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
     with cli.Progress("rebuild", db.count_segments(), "segments") as progress:
         count = db.rebuild_segments(embedder, progress=lambda done, total: progress.to(done))
     cli.say(f"rebuilt {count} segments with {embedder.name}, model {embedder.model}")
+
+
+def mark_lost(db: ChromaDBManager) -> None:
+    """Make all loads due again of which nothing is stored, those too that this run does not come to."""
+    records = db.list_videos({"db_load_status": "completed"})
+    claims.mark_due(db, LOAD, [record for record in records if record.get("db_segments_loaded")], NO_SEGMENTS)
 
 
 def why_due(record: claims.Record, force: bool, lost: bool) -> str | None:
@@ -108,12 +118,15 @@ def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Clai
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
     path = artifacts.phase2_path(args.data_dir, claim.video_name)
     result = claim.result_before(path, artifacts.read_phase2(path), "phase2_vllm_analysis.py")
+    embedder = db.embedder
     segments = result["segments"]
     with cli.Progress(claim.video_name, len(segments), "segments") as progress:
         vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
     with db.session():
-        claim.check()
-        count = db.add_segments(claim.record["video_path"], segments, video_name=claim.video_name, embeddings=vectors)
+        record = claim.check()
+        if db.embedder is not embedder:
+            raise UserError("the collection was rebuilt with another embedder meanwhile; run again")
+        count = db.add_segments(record["video_path"], segments, video_name=claim.video_name, embeddings=vectors)
         claim.complete(
             count,
             db_load_input=result["result_id"],

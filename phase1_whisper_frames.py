@@ -134,7 +134,9 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
         if finished and (args.force or named):
             engine()  # one that cannot be had is told before a record says that finished work is due again
         if args.force:
-            claims.mark_forced(db, PHASE1, [r for r in finished if os.path.isfile(changed[r["video_name"]].path)])
+            there = [record for record in finished if os.path.isfile(changed[record["video_name"]].path)]
+            claims.mark_forced(db, PHASE1, there, named)
+            args.marked = True
     faults: dict[str, tuple[Video, str]] = {}
     for video in videos:
         if video.name not in due:
@@ -220,6 +222,7 @@ def one(
             lambda record: why_due(video, record, named, args.force),
             seen,
             lambda: create_record(db, job),
+            named,
         ) as claim:
             cli.say(f"{video.name}: {claim.reason}")
             artifacts.sweep(job.result)

@@ -156,7 +156,8 @@ def analyze(run: Run, due: list[dict[str, Any]]) -> None:
     if any(PHASE2.status(record) == "completed" for record in due):
         _ = run.analyzer  # one that cannot be had is told before a record says that finished work is due again
     if run.args.force:
-        claims.mark_forced(run.db, PHASE2, due)
+        claims.mark_forced(run.db, PHASE2, due, run.named)
+        run.args.marked = True
     segments = feed(run, due)
     run.total = sum(record.get("total_segments", 0) for record in due)
     try:
@@ -201,6 +202,7 @@ def begin(run: Run, record: dict[str, Any]) -> "Work | None":
                 name,
                 lambda now: why_due(now, run.named, run.args.force),
                 record,
+                named=run.named,
             )
         )
         cli.say(f"{name}: {claim.reason}")

@@ -50,7 +50,6 @@ def main() -> int:
 
 def demo(args: list[str]) -> int:
     install(VENV, "requirements.txt")
-    os.environ.pop("CHROMA_URL", None)  # of the user's own videos, among which the samples have no place
     script("phase1_whisper_frames.py", "--config", "samples/videos_config.json", *DEMO)
     script("phase2_vllm_analysis.py", *DEMO)
     script("load_data_to_chroma.py", *DEMO)

@@ -61,7 +61,7 @@ def work(args: argparse.Namespace, db: commands.Database) -> int:
     elif found:
         cards.show(found, question.words, cards.Style())
     else:
-        cli.say(commands.nothing(db, question.words, filters))
+        cli.say(commands.nothing(db, question, filters))
     return cli.OK
 
 

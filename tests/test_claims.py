@@ -16,6 +16,8 @@ from videotag.errors import ClaimLost, EngineError, UserError
 
 BASE = {"transcriber": "faster-whisper", "model": "base"}
 DONE1 = {"phase1_status": "completed", "phase1_result": "r1"}
+FORCED = {**DONE1, "phase1_status": "pending", "phase1_reason": "--force"}
+OTHERS = "asked for by --force with other settings"
 DONE2 = {**DONE1, "phase2_status": "completed", "phase2_input": "r1", "phase2_result": "r2"}
 
 
@@ -38,6 +40,10 @@ DONE2 = {**DONE1, "phase2_status": "completed", "phase2_input": "r1", "phase2_re
         (PHASE1, DONE1, {"model": "base"}, False, None),
         (PHASE1, DONE1, {"model": "large-v3"}, False, "model changed from base to large-v3"),
         (PHASE1, DONE1, {}, True, "--force"),
+        (PHASE1, FORCED, {}, False, "--force"),
+        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {"model": "turbo", "x": 1}, False, "--force"),
+        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {}, False, OTHERS),
+        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {"model": "base"}, False, OTHERS),
         # phase 2
         (PHASE2, {"phase1_status": "pending"}, {}, False, None),
         (PHASE2, {"phase1_status": "processing"}, {}, True, None),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from videotag import cli
+
 ROOT = Path(__file__).parent.parent
 
 HUNG_UP = """
@@ -110,3 +112,21 @@ sys.exit(cli.run(work, cli.parser("").parse_args([])))
 def test_the_exit_code_is_true_also_when_nobody_reads(raised, code):
     done = python("-c", GONE.format(raised=raised))
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize(
+    ("args", "environment", "db", "url"),
+    [
+        ([], None, "chroma_db", None),
+        ([], "http://a:1", "chroma_db", "http://a:1"),
+        ([], "", "chroma_db", None),
+        (["--db", "copy"], "http://a:1", "copy", None),  # what is named counts more than what is left standing
+        (["--chroma-url", "http://b:2"], "http://a:1", "chroma_db", "http://b:2"),
+    ],
+)
+def test_where_the_database_is(monkeypatch, args, environment, db, url):
+    if environment is not None:
+        monkeypatch.setenv("CHROMA_URL", environment)
+    seen = []
+    assert cli.run(lambda args: seen.append((args.db, args.chroma_url)) or 0, cli.parser("").parse_args(args)) == 0
+    assert seen == [(db, url)]

@@ -66,8 +66,8 @@ class Loaded:
     def differences(self) -> list[str]:
         return [f"{d.video_name}: {d.what}; {d.remedy}" for d in doctor.differences(self.db, self.data)]
 
-    def repair(self) -> None:
-        doctor.repair(self.args)
+    def repair(self) -> int:
+        return doctor.repair(self.args)
 
 
 @pytest.fixture
@@ -158,14 +158,38 @@ def test_a_result_that_is_gone(loaded, capsys):
     loaded.collection(lambda collection: collection.delete(ids=["film_seg_2"]))
     [told] = loaded.differences()
     assert told.startswith("film: 2 of 3 segments are stored")
-    assert "run phase2_vllm_analysis.py" in told
-    loaded.repair()
+    assert "run doctor.py --repair" in told
+    assert loaded.repair() == 1
     assert (
         "film_phase2_vllm_analysis.json: is missing or damaged; run phase2_vllm_analysis.py" in capsys.readouterr().err
     )
     record = loaded.db.get_video_status("film")
     assert (record["phase2_status"], record["db_load_status"]) == ("pending", "pending")
     assert loaded.db.get_video_status("news")["db_load_status"] == "completed"
+
+
+def test_a_result_of_another_time_than_the_database(loaded, capsys):
+    """An older copy of one of the two was put back: the numbers agree, the texts do not."""
+    path = artifacts.phase2_path(loaded.data, "film")
+    result = artifacts.read_phase2(path)
+    assert result is not None
+    older = {key: value for key, value in result.items() if key not in ("format", "result_id")}
+    older["segments"][0]["description"] = "раньше"
+    artifacts.draft_phase2(path, older).publish()
+    [told] = loaded.differences()
+    assert told.startswith(f"film: {path} is damaged, or of another time than the database; run doctor.py --repair")
+    assert loaded.repair() == 1
+    assert "is not what the database speaks of; run phase2_vllm_analysis.py" in capsys.readouterr().err
+    assert loaded.db.get_video_status("film")["phase2_status"] == "pending"
+    assert loaded.content() == WHOLE  # search goes on with what it has
+
+
+def test_where_phase_2_is_not_done_the_load_cannot_repair(loaded):
+    loaded.collection(lambda collection: collection.delete(ids=["film_seg_2"]))
+    loaded.db.update_video_status("film", phase2_status="pending")
+    [told] = loaded.differences()
+    assert told == "film: segments: 1 missing (2); run phase2_vllm_analysis.py, then load_data_to_chroma.py"
+    assert loaded.repair() == 0
 
 
 def test_what_is_not_loaded_yet_is_no_damage(loaded):
@@ -284,6 +308,6 @@ def test_what_the_doctor_says_of_lost_results_failed_videos_and_a_lost_database(
     loaded.db.update_video_status("news", phase1_error="no sound")
     artifacts.phase1_path(loaded.data, "old").write_bytes(b"")
     assert said(doctor.database)[1:] == [
-        f"{loaded.data} has results of old besides: phase1_whisper_frames.py takes them over",
+        f"{loaded.data} has results of old besides: phase 1 takes over those in the list of videos",
         "failed, and tried again by the next run: news",
     ]

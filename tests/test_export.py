@@ -416,7 +416,7 @@ def test_a_video_from_the_file_to_subtitles(project, run):
     for form, text in {"srt": "", "vtt": "WEBVTT\n", "txt": ""}.items():
         for language in ("original", "translation"):
             ended = run("mute", "--format", form, "--language", language, data=project.data)
-            assert ended == (0, text, "WARNING: mute: there is no speech in it\n")
+            assert ended == (0, text, "WARNING: mute: no speech was recognized in it\n")
 
 
 def test_text_and_times_in_paragraphs(run):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import load_data_to_chroma
 import test_search as search_program
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
@@ -159,3 +160,51 @@ def test_a_lost_database_and_a_rebuild_to_come_are_said(loaded):
     for stage in (loaded.load, loaded.phase2):
         assert stage() == 0
         assert f"{loaded.data} has results of 2 videos, the database of none: phase 1 takes them over" in loaded.out
+
+
+def test_a_lost_collection_is_loaded_in_parts_too(loaded, monkeypatch):
+    with loaded.db.session():
+        loaded.db._open().delete_collection("video_segments")
+    assert loaded.load("--only", "news") == 0
+    assert "news: its segments are not in the database" in loaded.out
+    assert loaded.load() == 0
+    assert "film: its segments are not in the database" in loaded.out
+    assert loaded.db.count_segments() == 6
+
+
+class Meanwhile(FakeEmbedder):
+    """Something happens while it embeds, once."""
+
+    def __init__(self, happens):
+        super().__init__()
+        self._happens = happens
+
+    def embed_documents(self, texts):
+        happens, self._happens = self._happens, lambda: None
+        happens()
+        return super().embed_documents(texts)
+
+
+def test_a_rebuild_during_a_load_is_noticed(loaded):
+    """Of the same dimension: ChromaDB would take the old embedder's vectors."""
+    other = FakeEmbedder(model="other")
+    loaded.phase2("--force", "--only", "news")
+    folder = loaded.folder / "chroma_db"
+    loaded.embedder = Meanwhile(lambda: ChromaDBManager(folder, embedder=other).rebuild_segments(other))
+    embedders = [loaded.embedder, other]
+    main = [load_data_to_chroma.main, []]
+    assert loaded._run(*main, lambda name, model: embedders[model == "other"]) == 1
+    assert "rebuilt with another embedder meanwhile; run again" in loaded.err
+    assert loaded._run(*main, lambda name, model: embedders[model == "other"]) == 0
+    db = ChromaDBManager(folder, embedder=other)
+    with db.session():
+        found = db._find("video_segments").get(include=["documents", "embeddings"])
+    assert len(found["ids"]) == 6
+    assert found["embeddings"] == pytest.approx(other.embed_documents(found["documents"]), abs=1e-5)
+
+
+def test_a_path_that_changes_during_a_load_is_the_one_that_is_stored(loaded):
+    loaded.phase2("--force", "--only", "news")
+    loaded.embedder = Meanwhile(lambda: loaded.db.update_video_status("news", video_path="moved.mp4"))
+    assert loaded.load() == 0
+    assert {hit["video_path"] for hit in loaded.db.search("лес", 9, video_name="news")} == {"moved.mp4"}

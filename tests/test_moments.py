@@ -57,6 +57,27 @@ def test_a_moment_starts_shortly_before_the_first_matching_word(query, changes, 
     assert (moment["start_time"], moment["end"]) == (100.0, 150.0)
 
 
+@pytest.mark.parametrize(
+    ("first", "start"),
+    [
+        ("плотина", 90.5),  # at 93 s, and at 100 and 101 s again: one mention
+        ("снегопад", 97.5),
+    ],
+)
+def test_a_moment_may_begin_in_the_window_before(first, start):
+    """Of 65-115 s and 100-150 s the later one is better, and begins in the middle of what is meant."""
+    before = hit("a", 65, transcript=f"{first} открыта на плотине", word_times="280 300 340 350")
+    best = hit("a", 100, 0.95, transcript="плотине вода", word_times="0 10")
+    [moment] = moments.merge([best, before], "плотина")
+    assert (moment["start_time"], moment["start"], moment["end"]) == (100.0, start, 150.0)
+
+
+def test_a_mention_long_before_is_another_one():
+    before = hit("a", 65, transcript="плотина", word_times="100")  # at 75 s
+    best = hit("a", 100, 0.95, transcript="плотине вода", word_times="10 20")  # at 101 s
+    assert moments.merge([best, before], "плотина")[0]["start"] == 100.0
+
+
 @pytest.mark.parametrize("query", ["600 000", "600000", "600 тысяч", "600\u00a0000 жителей"])
 def test_a_number_with_a_space_in_it_is_one(query):
     changes: dict[str, Any] = {"transcript": "Здесь уже больше 600 000 человек", "word_times": "0 50 100 300 310 400"}

@@ -1,5 +1,6 @@
 """Phase 2 with a scripted eye: what it writes, when it runs, and how it goes on."""
 
+import itertools
 import json
 import os
 import shutil
@@ -380,3 +381,84 @@ def test_what_is_done_already_is_not_counted_as_to_be_done(seen, monkeypatch):
     totals.clear()
     assert seen.phase2() == 0
     assert totals == [4] * 4  # news has 1 of its 3 left, radio 3
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock that is a second later each time it is looked at."""
+    seconds = itertools.count()
+    monkeypatch.setattr(claims, "now", lambda: f"2026-01-01T00:{next(seconds) // 60:02d}:{next(seconds) % 60:02d}")
+
+
+def test_what_another_forced_while_the_engine_was_built_is_not_done_again(seen, ticking):
+    assert seen.phase2() == 0
+    seen.analyzer.seen.clear()
+
+    def load(*args):
+        assert seen.phase2("--force") == 0  # from its start to its end
+        return FakeAnalyzer()
+
+    assert seen._run(phase2_vllm_analysis.main, ["--force"], load) == 0
+    assert "0 done, 2 skipped (done by another process: news, radio)" in seen.out
+    assert len(seen.analyzer.seen) == 6
+
+
+def test_a_run_with_other_settings_leaves_what_force_has_not_begun(seen, ticking):
+    assert seen.phase2("--output-language", "kk") == 0
+    before = seen.result2("radio")["result_id"]
+    seen.analyzer.results = {("news", 1): KeyboardInterrupt()}
+    assert seen.phase2("--force", "--output-language", "kk") == 130
+    seen.analyzer.results.clear()
+    seen.analyzer.seen.clear()
+    assert seen.phase2() == 0
+    assert "radio: taken over" in seen.out
+    assert (seen.result2("radio")["result_id"], seen.analyzer.seen) == (before, [])
+    assert {seen.record(name)["output_language"] for name in ("news", "radio")} == {"kk"}
+
+
+def test_what_a_plain_run_has_taken_over_meanwhile_is_still_forced(seen, ticking):
+    assert seen.phase2("--output-language", "kk") == 0
+    seen.analyzer.seen.clear()
+    analyze = seen.analyzer.analyze
+
+    def beside(segments):
+        for number, found in enumerate(analyze(segments)):
+            if number == 0:
+                assert seen.phase2() == 0
+                assert "radio: taken over" in seen.out
+            yield found
+
+    seen.analyzer.analyze = beside
+    assert seen.phase2("--force", "--output-language", "kk") == 0
+    assert [segment.video_name for segment in seen.analyzer.seen] == ["news"] * 3 + ["radio"] * 3
+
+
+def test_a_stop_before_anything_was_forced_says_so(seen):
+    assert seen.phase2() == 0
+
+    def load(*args):
+        raise KeyboardInterrupt  # while it is fetched
+
+    assert seen._run(phase2_vllm_analysis.main, ["--force"], load) == 130
+    assert seen.out.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert seen.phase2() == 0
+    assert "2 skipped (done before: news, radio)" in seen.out
+
+
+def test_phase_1_that_is_forced_meanwhile_is_told(seen, monkeypatch):
+    analyze = seen.analyzer.analyze
+
+    def beside(segments):
+        for number, found in enumerate(analyze(segments)):
+            if number == 0:
+                seen.db.update_video_status("radio", phase1_status="pending", phase1_reason="--force")
+            yield found
+
+    monkeypatch.setattr(phase2_vllm_analysis, "feed", in_turn(phase2_vllm_analysis.feed))
+    seen.analyzer.analyze = beside
+    assert seen.phase2() == 0
+    assert "1 skipped (phase1 is not completed any more: radio)" in seen.out
+
+
+def in_turn(feed):
+    return lambda run, due: itertools.chain.from_iterable(feed(run, [record]) for record in due)

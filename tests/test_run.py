@@ -1,6 +1,5 @@
 """run.py: its manual, its exit codes, and that a second call installs nothing."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,18 +50,13 @@ def test_an_environment_that_was_half_made_is_made_anew_and_a_whole_one_is_not(t
     assert calls == commands
 
 
-def test_the_demo_leaves_the_users_server_alone(monkeypatch):
+def test_the_demo_leaves_the_users_database_alone(monkeypatch):
     seen = []
-    monkeypatch.setenv("CHROMA_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(run, "install", lambda *args: None)
-    monkeypatch.setattr(run, "script", lambda name, *args: seen.append((name, os.environ.get("CHROMA_URL"))))
+    monkeypatch.setattr(run, "script", lambda name, *args: seen.append((name, args[args.index("--db") + 1])))
     assert run.demo([]) == 0
-    assert seen == [
-        ("phase1_whisper_frames.py", None),
-        ("phase2_vllm_analysis.py", None),
-        ("load_data_to_chroma.py", None),
-        *[("test_search.py", None)] * 3,
-    ]
+    scripts = ["phase1_whisper_frames.py", "phase2_vllm_analysis.py", "load_data_to_chroma.py", *["test_search.py"] * 3]
+    assert seen == [(script, "demo/chroma_db") for script in scripts]
 
 
 def test_a_failed_tool_is_told_with_its_exit_code(monkeypatch, capsys):

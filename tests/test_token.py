@@ -17,7 +17,9 @@ class Proxy(BaseHTTPRequestHandler):
     def forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("Authorization") != "Bearer right":
-            self.send_error(401)
+            self.send_response(401)  # as Caddy: without a text
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         behind = http.client.HTTPConnection("127.0.0.1", self.port)
         behind.request(self.command, self.path, body, {"Content-Type": "application/json"})

@@ -138,6 +138,11 @@ def test_an_exact_pattern(phrase, document, occurs):
     assert bool(re.search(exact_pattern(phrase), document)) is occurs
 
 
+def test_a_word_that_says_nothing_is_no_other_word():
+    assert matches("Алматы қаласы: бүгін күн ашық", "бұғы") == []
+    assert matches("Өңірдегі қорықтың бұғысы", "бұғы") == [(18, 24)]
+
+
 def test_words_of_numbers_are_stored_too_for_exact_phrases():
     for text in ("бірінші қар, үш жүз адам", "the first forty", "первый из сорока", "он екі"):
         stored = set(document_words(text))

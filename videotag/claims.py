@@ -5,6 +5,7 @@ the process goes, however it goes. The record in the database says the same to w
 locks cannot be tested, by a heartbeat.
 """
 
+import json
 import logging
 import os
 import socket
@@ -87,7 +88,7 @@ def due(stage: Stage, record: Record, named: Mapping[str, Any], made_by: Mapping
     if force:
         return FORCED[0]
     if stage.status(record) != "completed":
-        return _unfinished(stage, record)
+        return _unfinished(stage, record, named)
     if stage.before and record.get(f"{stage.prefix}_input") != record.get(f"{stage.before}_result"):
         return f"{stage.before} has another result"
     return changed_setting(named, made_by)
@@ -140,27 +141,44 @@ def done_since(stage: Stage, seen: Record, record: Record) -> bool:
     return stage.status(record) == "completed" and record.get(end) != seen.get(end)
 
 
-def mark_forced(records: Records, stage: Stage, due: Iterable[Record]) -> None:
+def mark_forced(records: Records, stage: Stage, due: Iterable[Record], named: Mapping[str, Any]) -> None:
     """Write into the records of finished work that --force wants it again.
 
-    However the run ends then, by kill -9 too, the next one without --force does the rest of it and nothing else.
+    However the run ends then, by kill -9 too, the next one with these settings and without --force does the rest of it
+    and nothing else. One with other settings leaves what was not begun as it was.
 
     Args:
-        due: the records as they were when the run began.
+        due: the records as they were when the run began; what another worker has finished since is not marked.
+        named: the settings that the user named.
     """
-    again = {f"{stage.prefix}_status": "pending", f"{stage.prefix}_reason": FORCED[0]}
-    names = [record["video_name"] for record in due if stage.status(record) == "completed"]
-    if not names:
+    seen = {record["video_name"]: record for record in due if stage.status(record) == "completed"}
+    if not seen:
         return
     with records.session():
-        finished = records.list_videos({"video_name": names, f"{stage.prefix}_status": "completed"})
-        records.create_or_update_video_files(
-            {record["video_name"]: {"video_path": record["video_path"], **again} for record in finished}
-        )
+        done = records.list_videos({"video_name": list(seen), f"{stage.prefix}_status": "completed"})
+        finished = [record for record in done if not done_since(stage, seen[record["video_name"]], record)]
+        mark_due(records, stage, finished, FORCED[0], wanted=_json(named))
 
 
-def _unfinished(stage: Stage, record: Record) -> str:
+def mark_due(
+    records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
+) -> None:
+    """Make finished work due again, for all these records at once."""
+    again = {"status": "pending", "reason": reason, "wanted": wanted}
+    fields = {f"{stage.prefix}_{field}": value for field, value in again.items()}
+    if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:
+        records.create_or_update_video_files(changes)
+
+
+def _json(named: Mapping[str, Any]) -> str | None:
+    return json.dumps(dict(named), sort_keys=True) if named else None
+
+
+def _unfinished(stage: Stage, record: Record, named: Mapping[str, Any]) -> str:
     reason = record.get(f"{stage.prefix}_reason") or "new"
+    wanted = json.loads(record.get(f"{stage.prefix}_wanted", "{}"))
+    if reason == FORCED[0] and not wanted.items() <= named.items():
+        return "asked for by --force with other settings"  # not `FORCED`: what there is may be taken over
     if stage.status(record) == "processing":
         return reason if reason in FORCED else "interrupted before"
     if attempts := record.get(f"{stage.prefix}_attempts"):
@@ -202,7 +220,7 @@ class Held(Exception):
 
 
 class NotDue(Exception):
-    """Another worker has finished the video in the meantime."""
+    """There is nothing to do any more; the text says why."""
 
 
 class Claim:
@@ -286,6 +304,9 @@ class Claim:
             record, before = self.check(), self.stage.before
             if draft:
                 self._publish(draft)
+            result, end = self._key("result"), self._key("end_time")
+            if draft is None and result in fields and fields[result] == self.record.get(result):
+                fields.setdefault(end, self.record.get(end))  # taken over: the work was done when it was
             # The stage before may have been done again in the meantime.
             stale = before is not None and record.get(f"{before}_result") != fields.get(self._key("input"))
             self._close(
@@ -294,6 +315,7 @@ class Claim:
                     self.stage.counter: segments,
                     self._key("error"): None,
                     self._key("attempts"): None,
+                    self._key("wanted"): None,
                     self._key("reason"): f"{before} has another result" if stale else None,
                 },
                 **fields,
@@ -372,6 +394,7 @@ def claim(
     why: Callable[[Record], str | None],
     seen: Record | None = None,
     create: Callable[[], None] | None = None,
+    named: Mapping[str, Any] | None = None,
 ) -> Iterator[Claim]:
     """Take a stage of a video for this process while the block runs.
 
@@ -380,6 +403,7 @@ def claim(
         why: the reason for which the stage is due, by the record as it is now.
         seen: the record as it was when it was decided what to do: what was finished since is not done again.
         create: makes the record where there is none, or brings it up to date.
+        named: the settings that the user named, to be remembered with --force.
 
     Raises:
         Held: somebody else works on it.
@@ -397,7 +421,7 @@ def claim(
         remedy = "make room, mend the folder's rights, or delete it"
         raise UserError(f"{path}: cannot be locked: {error.strerror}; {remedy}") from None
     try:
-        with _written(records, stage, video_name, why, seen, create) as held:
+        with _written(records, stage, video_name, why, seen, create, named or {}) as held:
             yield held
     finally:
         lock.release()
@@ -410,6 +434,7 @@ def _written(
     why: Callable[[Record], str | None],
     seen: Record | None,
     create: Callable[[], None] | None,
+    named: Mapping[str, Any],
 ) -> Claim:
     """Write the claim into the record, if nobody else has."""
     host = socket.gethostname()
@@ -420,10 +445,12 @@ def _written(
             raise Held(by)
         reason = why(record)
         if reason is None or (seen is not None and done_since(stage, seen, record)):
-            raise NotDue
+            gone = stage.before and record.get(f"{stage.before}_status") != "completed"
+            raise NotDue(f"{stage.before} is not completed any more" if gone else "done by another process")
         if create:
             create()
         mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
+        mine["wanted"] = _json(named) if reason == FORCED[0] else None
         records.update_video_status(video_name, **{f"{stage.prefix}_{field}": value for field, value in mine.items()})
         claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
     if records.chroma_url:

@@ -23,6 +23,7 @@ from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean, pri
 log = logging.getLogger("videotag")
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DATABASE = "chroma_db"
 PLAIN_SECONDS = 10.0
 """How often progress is printed where there is no terminal."""
 
@@ -38,12 +39,11 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
     made = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
     common = made.add_argument_group("common options")
     if database:
-        common.add_argument("--db", default="chroma_db", metavar="FOLDER", help="the database's folder (chroma_db)")
+        common.add_argument("--db", metavar="FOLDER", help=f"the database's folder ({DATABASE})")
         common.add_argument(
             "--chroma-url",
-            default=os.environ.get("CHROMA_URL") or None,
             metavar="URL",
-            help="a ChromaDB server instead, such as http://127.0.0.1:8000; the environment's CHROMA_URL too",
+            help="a ChromaDB server instead, such as http://127.0.0.1:8000 (CHROMA_URL, unless --db is named)",
         )
     if stage:
         common.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="for results (data)")
@@ -57,6 +57,9 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
 def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a script's work and turn how it ends into an exit code: 0, 1, 2, 130, or 128 and the signal that ended it."""
     _log_to_stderr(args.debug)
+    if "db" in args:
+        args.chroma_url = args.chroma_url or (None if args.db else os.environ.get("CHROMA_URL")) or None
+        args.db = args.db or DATABASE
     # These by default end the process in the middle of ChromaDB's index save; SystemExit lets it close.
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -68,8 +71,8 @@ def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -
             return script(args)
         except (KeyboardInterrupt, SystemExit) as end:
             code = int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
-            # --force would start from nothing again; what it has begun is gone on with, and done anew, without it.
-            how = " without --force" if getattr(args, "force", False) else ""
+            # --force would start from nothing again; what it has marked is done without it.
+            how = " without --force" if getattr(args, "marked", False) else ""
             say(f"interrupted; run the same command again{how} to go on")
         except UserError as error:
             code = USAGE
@@ -171,8 +174,8 @@ class Report:
             yield
         except Held as held:
             self.skip(name, f"held by {held}")
-        except NotDue:
-            self.skip(name, "done by another process")
+        except NotDue as why:
+            self.skip(name, str(why))
         except ClaimLost as lost:
             self.skip(name, str(lost))
         except EngineError:

@@ -19,18 +19,20 @@ TOP = 8
 """Values of each field that `:facets` shows."""
 
 HELP = """
-anything else            a question; "exact words" must occur; --video NAME and the other filters may follow it
-:open 3                  play hit 3 at its second, in mpv, VLC or the system's player
-:frames 3                write its frames as JPEG files to frames/<video>_<mm-ss>/
-:clip 3 [FILE]           cut it out to a file (.mp4, .mkv, .mov)
-:like 3, :like news@12:30    moments like that one
-:more                    the next ones
+anything else          a question; "exact words" must occur, and
+                       --video NAME and the other filters may follow
+:open 3                play hit 3 at its second: mpv, VLC, or another
+:frames 3              write its segment's frames to frames/
+:clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
+:like 3                moments like that one; also :like news@12:30
+:more                  the next ones
 :filter video=news not language=kk added>=2026-01-01 time=1:00-5:00
-                         set filters: video, language, content_type, mood, confidence, keyword, added, time
-:filter, :filter off     show them, take them off
-:facets [FIELD]          which values there are, and how often
-:save FILE               the hits shown so far: .json, .csv or .md
-:help, :quit             Ctrl-C clears the line, Ctrl-D ends
+                       set filters: video, language, content_type, mood,
+                       confidence, keyword, added, time
+:filter, :filter off   show them, take them off
+:facets [FIELD]        which values there are, and how often
+:save FILE             the hits shown so far: .json, .csv or .md
+:help, :quit           Ctrl-C clears the line, Ctrl-D ends
 """.strip()
 
 
@@ -74,15 +76,21 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     return moments.find(search, question.words, limit, per_video, within)
 
 
-def nothing(db: Database, words: str, filters: Filters) -> str:
-    """Why nothing was found, as far as it can be told: a value that does not occur, or words in quotes."""
+def nothing(db: Database, question: Question, filters: Filters) -> str:
+    """Why nothing was found, as far as it can be told: a value that does not occur, or words in quotes.
+
+    Args:
+        filters: those of the question, and those that hold for every one.
+    """
     for name, values in filters.wanted.items():
         known = [str(value) for value in db.facets(FIELDS[name])]
         for value in values:
             if known and value not in known:
                 return f"nothing found: no {name} {value}{did_you_mean(value, known)}"
-    fitting = "no segment that passes the filters" if filters != Filters() else "no segment"
-    if quoted(words):
+    fitting = "no other segment" if question.like else "no segment"
+    if filters != Filters():
+        fitting += " that passes the filters"
+    if quoted(question.words):
         return f"nothing found: {fitting} holds the words in quotes"
     return f"nothing found: {fitting} is loaded (load_data_to_chroma.py loads them)"
 
@@ -165,7 +173,7 @@ class Prompt:
         if self.hits:
             cards.show(self.hits, question.words, self.style)
         else:
-            cli.say(nothing(self.db, question.words, self.filters.and_(question.filters)))
+            cli.say(nothing(self.db, question, self.filters.and_(question.filters)))
 
     def _find(self, question: Question, limit: int) -> list[Hit]:
         both = replace(question, filters=self.filters.and_(question.filters))

@@ -17,6 +17,8 @@ Hit = dict[str, Any]
 
 LEAD = 2.5
 """Seconds before the first matching word or text at which a moment starts: who jumps there sees it coming."""
+TOGETHER = 10.0
+"""Seconds between two matching words or texts of neighbouring windows that are one mention."""
 GUESSES = 5
 """At most so many are shown where nothing is close."""
 
@@ -100,10 +102,15 @@ def _moment(span: list[Hit], query: str, within: Range) -> Hit:
     end = max(hit["end_time"] for hit in span)
     return {
         **best,
-        "start": start_of(best, query, within),
+        "start": start_of(best, query, within, [hit for hit in span[1:] if _reaches_into(hit, best)]),
         "end": end if last is None else min(end, last),
         "close": is_close(best),
     }
+
+
+def _reaches_into(hit: Hit, best: Hit) -> bool:
+    """Whether the hit begins before the best one and overlaps it."""
+    return hit["start_time"] < best["start_time"] < hit["end_time"]
 
 
 def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[Hit]:
@@ -118,16 +125,33 @@ def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[
     return chosen
 
 
-def start_of(hit: Hit, query: str, within: Range = (None, None)) -> float:
+def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterable[Hit] = ()) -> float:
     """Where to start playing, in seconds: shortly before the first spoken word, or frame with a text, that is meant.
 
     The segment's start where none is, or where their times are not known. Never outside `within`.
+
+    Args:
+        before: hits that reach into this one from before it, in which what is meant may begin.
     """
-    start = hit["start_time"]
-    earliest = start if within[0] is None else max(start, within[0])
-    found = [start + second for second in (*_spoken(hit, query), *_written(hit, query))]
-    meant = [time for time in found if earliest <= time and (within[1] is None or time < within[1])]
-    return max(earliest, round(min(meant) - LEAD, 3)) if meant else earliest
+    earliest, meant = _earliest(hit, within), _meant(hit, query, within)
+    if not meant:
+        return earliest
+    first = meant[0]
+    others = [(time, _earliest(other, within)) for other in before for time in _meant(other, query, within)]
+    for time, begin in sorted(others, reverse=True):
+        if first - TOGETHER <= time <= first:
+            first, earliest = time, min(earliest, begin)
+    return max(earliest, round(first - LEAD, 3))
+
+
+def _earliest(hit: Hit, within: Range) -> float:
+    return hit["start_time"] if within[0] is None else max(hit["start_time"], within[0])
+
+
+def _meant(hit: Hit, query: str, within: Range) -> list[float]:
+    """When, in the video, the words and texts are heard and seen that the query means, in order."""
+    found = (hit["start_time"] + second for second in (*_spoken(hit, query), *_written(hit, query)))
+    return sorted(t for t in found if _earliest(hit, within) <= t and (within[1] is None or t < within[1]))
 
 
 def _spoken(hit: Hit, query: str) -> list[float]:

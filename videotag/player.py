@@ -108,6 +108,8 @@ def clip(
     if target.suffix.lower() not in CLIP_KINDS:
         raise UserError(f"{target}: choose a name that ends in {', '.join(CLIP_KINDS)}")
     refuse_existing(target)
+    if not target.parent.is_dir():
+        raise UserError(f"{target}: there is no folder {target.parent}; make it, or choose another name")
     whole = ffmpeg.input(str(video), ss=f"{start:.3f}", t=f"{end - start:.3f}", protocol_whitelist="file")
     unfinished = target.with_name(f".{uuid.uuid4().hex[:8]}{target.suffix}")
     cut = ffmpeg.output(
@@ -183,7 +185,10 @@ def write_frames(hit: Mapping[str, Any], data_dir: Path, folder: Path) -> list[P
         )
     segment = next((s for s in result["segments"] if s["segment_index"] == hit["segment_index"]), None)
     if segment is None or abs(segment["start_time"] - hit["start_time"]) > 0.01:
-        raise UserError(f"{source}: was made anew since {name} was loaded; run phase 2 and load_data_to_chroma.py")
+        raise UserError(
+            f"{source}: is not what {name} was loaded from; run phase 2 and load_data_to_chroma.py, and if they have "
+            "nothing to do, doctor.py"
+        )
     frames = [result["frames"][number] for number in segment["frames"]]
     if not frames:
         raise UserError(f"{name}: has no pictures there")

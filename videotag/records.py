@@ -30,6 +30,7 @@ _STAGE_FIELDS: dict[str, type] = {
     "result": str,
     "input": str,
     "reason": str,
+    "wanted": str,
 }
 VIDEO_FIELDS: dict[str, type] = {
     "video_path": str,

@@ -223,7 +223,8 @@ def _check_language(language: str | None, known: Iterable[str]) -> None:
 
 def _model_fault(model: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"Whisper model {model}: cannot be loaded ({reason}); give a known name, or a folder that holds the model"
+    remedy = "check the name and the network, or give a folder that holds the model"
+    return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 
 
 def _ctranslate2_device(device: str) -> tuple[str, str]:
