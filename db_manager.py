@@ -57,6 +57,7 @@ from videotag.embedders import (
     load_embedder,
 )
 from videotag.errors import UserError
+from videotag.ranking import FEWEST
 from videotag.records import (
     SEGMENT_FILTERS,
     VIDEO_FILTERS,
@@ -603,6 +604,8 @@ class ChromaDBManager:
             UserError: there is no such segment.
         """
         where = segment_where(filters, without, added, time)
+        few = 0 < self.count_segments() < FEWEST
+        known = typical(self.embedder) if few else None
         with self._looking() as collection:
             wanted = {"video_name": clean_text(video_name)}
             found = {} if collection is None else stored.read_records(collection, where=wanted)
@@ -616,7 +619,7 @@ class ChromaDBManager:
             start, end = found[best][0]["start_time"], found[best][0]["end_time"]
             same = {id_ for id_, (f, _) in found.items() if f["start_time"] < end and start < f["end_time"]} | {best}
             vector = stored.read_vectors(collection, [best])[best]
-            hits = self._segments.find(collection, "", vector, None, limit + len(same), where, "vectors")
+            hits = self._segments.find(collection, "", vector, known, limit + len(same), where, "vectors", alike=True)
         return [hit for hit in hits if hit["id"] not in same][:limit]
 
     def facets(self, field: str) -> dict[Any, int]:

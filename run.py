@@ -25,7 +25,7 @@ VENV, ENGINE_VENV = ROOT / ".venv", ROOT / ".venv-engine"
 DEMO = ["--data-dir", "demo/data", "--db", "demo/chroma_db"]
 QUERIES = [
     "плотина сбрасывает воду, потоп на реке",
-    "забили гол, болельщики ликуют",
+    "футбольный матч, мяч в воротах",
     "eruption, villagers evacuate from molten rock",
 ]
 

@@ -7,6 +7,7 @@ closing) and in the locks of its claims, heartbeats included, over its whole tim
 seconds. To reach: under 2 %. The second is a whole session around `update_video_status`; to reach: under 0.1 s.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -73,6 +74,7 @@ class Stopwatch:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     share_of_phase1()
     status_update(10_000)
     return 0

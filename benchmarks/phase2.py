@@ -28,7 +28,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import cv2
 import numpy as np
-from vllm import LLM  # pyright: ignore[reportMissingImports]
+
+try:
+    from vllm import LLM  # pyright: ignore[reportMissingImports]
+except ModuleNotFoundError:
+    raise SystemExit(f"{__doc__}\nvLLM is not installed here: python3 run.py test-engine does that") from None
 from vllm.sampling_params import StructuredOutputsParams  # pyright: ignore[reportMissingImports]
 
 from tests_engine import tiny_qwen_vl

@@ -9,6 +9,7 @@ collection the 200 nearest, of `ChromaDBManager.search` the nearest alone. Print
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -80,6 +81,7 @@ def id_of(number: int) -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(f"| of {COUNT} segments say the same | others | not among ChromaDB's {NEAREST} nearest | not found here |")
     print("|---|---|---|---|", flush=True)
     for share in SHARES:

@@ -51,6 +51,8 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
         ({"videos": [entry(path=" ")]}, "video 1 (news): path: is empty"),
         ({"videos": [entry(path="a\0b")]}, "video 1 (news): path: holds a NUL"),
         ({"videos": [entry(language="русский")]}, 'language: "русский" is not a language code'),
+        ({"videos": [entry(language="kz")]}, 'language: "kz" is none that Whisper knows; write "kk"'),
+        ({"videos": [entry(language="QQ")]}, 'language: "QQ" is none that Whisper knows; leave it to "auto"'),
         (json.dumps({"videos": [entry(path="\udcff.mp4")]}), "video 1 (news): path: holds half a character"),
         (json.dumps({"videos": [entry(description="\ud83d")]}), "video 1 (news): description: holds half a character"),
         ('{"videos": [], "videos": []}', '"videos" is given twice in one place; take one out'),

@@ -285,6 +285,13 @@ def test_filters_are_joined():
     }
 
 
+def test_like_is_honest_in_a_small_archive(db):
+    for video, text in {"a": "снег зима", "b": "снег зима", "c": "вулкан лава"}.items():
+        db.add_segments("n", [segment(0, text, video)])
+    hits = {hit["id"]: hit["close"] for hit in db.search_like("a", 10.0)}
+    assert hits == {"b_seg_0": True, "c_seg_0": False}
+
+
 def test_like(db):
     db.add_segments("a", [segment(i, text, "a") for i, text in enumerate(["вода", "вода река", "снег", "лес"])])
     db.add_segments("b", [segment(0, "вода", "b"), segment(1, "лыжи", "b")])

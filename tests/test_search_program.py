@@ -164,7 +164,10 @@ def test_nothing_close(capsys):
     code, out, _ = ask(capsys, db, "динозавр")
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "nothing close")
-    assert lines[1].startswith("── best guesses: ──")
+    assert lines[1].startswith("(analyzed without a vision model")  # by `local`, as these are
+    assert lines[2].startswith("── best guesses: ──")
+    by_a_model = FakeDatabase(hit("a", 0, 0.5, close=False, confidence="низкая", mood_atmosphere="спокойное"))
+    assert ask(capsys, by_a_model, "динозавр")[1].splitlines()[1].startswith("── best guesses: ──")
     assert [line for line in lines if "догадка" in line] == [f"   догадка {n}" for n in range(5)]
     assert [moment["close"] for moment in json.loads(ask(capsys, db, "динозавр", "--all", "--json")[1])] == [False] * 5
     assert len(found(capsys, FakeDatabase(*db.hits, hit("b", 0, close=True)), "x")) == 1

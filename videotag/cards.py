@@ -100,10 +100,17 @@ def show(moments: Sequence[Hit], query: str, style: Style, first: int = 1) -> No
     width = max(30, min(WIDTH, shutil.get_terminal_size().columns))
     if moments and not moments[0]["close"]:
         _print("nothing close")
+        if all(map(_unseen, moments)):
+            _print("(analyzed without a vision model: what is only seen is not found; see the README)")
         _print(style.dim("── best guesses: ".ljust(width, "─")))
     for number, moment in enumerate(moments, start=first):
         for line in card(number, moment, query, style, width):
             _print(line)
+
+
+def _unseen(moment: Hit) -> bool:
+    """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
+    return moment.get("confidence") == "низкая" and not moment.get("mood_atmosphere")
 
 
 def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:

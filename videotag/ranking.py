@@ -52,26 +52,25 @@ class Ranked:
 class Background:
     """What an archive's segments have in common, and how far from a question they lie by chance."""
 
-    def __init__(self, sample: np.ndarray, typical: Typical | None) -> None:
+    def __init__(self, sample: np.ndarray, typical: Typical | None, alike: bool = False) -> None:
         """Measure it.
 
         Args:
             sample: float32 [n, dimension], unit vectors of segments that stand for all.
-            typical: by the same embedder. None: the question is itself a segment, and of few all are close.
+            typical: by the same embedder. None: not known, and of few segments all are close.
+            alike: the question is itself a segment.
         """
         import numpy as np
 
         few = len(sample) < FEWEST
         unknown = few and typical is None
-        questions = segments = sample
-        if typical is not None:
-            questions = typical.questions
-            segments = np.vstack([sample, typical.segments]) if few else sample
+        segments = np.vstack([sample, typical.segments]) if few and typical is not None else sample
+        questions = segments if alike or typical is None else typical.questions
         self._segment = np.zeros(sample.shape[1:], np.float32) if unknown else segments.mean(axis=0)
         self._question = COMMON * questions.mean(axis=0)
         by_chance = _unit(questions - self._question) @ _unit(segments - self._segment).T
         if questions is segments:
-            by_chance = by_chance[~np.eye(len(sample), dtype=bool)]  # nothing is near to itself by chance
+            by_chance = by_chance[~np.eye(len(segments), dtype=bool)]  # nothing is near to itself by chance
         spread = float(by_chance.std()) if by_chance.size else 0.0
         self._spread = spread if spread > NOTHING else 1.0
         self.close_from = -math.inf if unknown else _greatest_by_chance(len(sample))

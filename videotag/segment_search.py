@@ -49,7 +49,7 @@ class SegmentSearch:
         self.index = index
         self._now = now
         self._segments: tuple[stored.State | None, Segments] | None = None
-        self._background: tuple[Segments, Any, ranking.Background] | None = None  # of which segments, typical
+        self._background: tuple[Segments, Any, bool, ranking.Background] | None = None  # and what it was measured by
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
     def find(
@@ -61,13 +61,15 @@ class SegmentSearch:
         limit: int,
         where: dict[str, Any] | None,
         by: By,
+        alike: bool = False,
     ) -> list[dict[str, Any]]:
         """The hits as `ChromaDBManager.search` gives them.
 
         Args:
             vector: float32 [dimension], the query's.
-            typical: by the same embedder; None if the query is itself a segment.
+            typical: by the same embedder; may be None if `alike`, of `ranking.FEWEST` segments and more.
             where: ChromaDB's filter.
+            alike: the query is itself a segment.
         """
         import numpy as np
 
@@ -75,7 +77,7 @@ class SegmentSearch:
         if not segments.ids:
             return []
         allowed = self._let_through(state, segments, collection, where, query)
-        background = self._measured(segments, typical)
+        background = self._measured(segments, typical, alike)
         shares = self.index.shares("" if by == "vectors" else query, segments)
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
         if rows is not None and by != "vectors" and is_all_quoted(query):
@@ -140,13 +142,13 @@ class SegmentSearch:
         shares, any_ = self.index.shares(" ".join(phrases), segments, every=True), any(map(has_no_spaces, phrases))
         return [segments.ids[row] for row in np.argsort(-shares, kind="stable")[:SPOKEN] if any_ or shares[row]]
 
-    def _measured(self, segments: Segments, typical: Typical | None) -> ranking.Background:
+    def _measured(self, segments: Segments, typical: Typical | None, alike: bool) -> ranking.Background:
         known = self._background
-        if known is None or known[0] is not segments or known[1] is not typical:
+        if known is None or known[0] is not segments or known[1] is not typical or known[2] is not alike:
             some = [segments.rows[id_] for id_ in sample(segments.ids, ranking.SAMPLE)]
-            known = segments, typical, ranking.Background(segments.vectors[some], typical)
+            known = segments, typical, alike, ranking.Background(segments.vectors[some], typical, alike)
             self._background = known
-        return known[2]
+        return known[3]
 
     def follow(self, collection: Any) -> stored.State | None:
         """Bring the index to the collection's state, and give that; None if its other clients were quicker."""
