@@ -26,6 +26,7 @@ other reuses a client, as long as nobody has written.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import hashlib
@@ -604,8 +605,11 @@ class ChromaDBManager:
             UserError: there is no such segment.
         """
         where = segment_where(filters, without, added, time)
-        few = 0 < self.count_segments() < FEWEST
-        known = typical(self.embedder) if few else None
+        with self._looking() as collection:
+            few = collection is not None and 0 < collection.count() < FEWEST
+        known = None
+        with contextlib.suppress(UserError):  # without an embedder all of few are close
+            known = typical(self.embedder) if few else None
         with self._looking() as collection:
             wanted = {"video_name": clean_text(video_name)}
             found = {} if collection is None else stored.read_records(collection, where=wanted)
@@ -1087,15 +1091,15 @@ def _connect(host: str, port: int, secure: bool) -> Any:
         return chromadb.HttpClient(host, port, ssl=secure, headers=headers, settings=settings)
     except Exception as error:
         url = f"{'https' if secure else 'http'}://{host}:{port}"
-        if any(code in text for text in _said(error) for code in ("401", "403", "Unauthorized", "Forbidden")):
+        if not {401, 403}.isdisjoint(_statuses(error)):
             raise UserError(f"the ChromaDB server at {url} wants a token: set CHROMA_TOKEN to the right one") from error
         raise _unreachable(url) from error
 
 
-def _said(error: BaseException | None) -> Iterator[str]:
-    """What an error says, and those that it came from: of an answer without a text ChromaDB's own says nothing."""
+def _statuses(error: BaseException | None) -> Iterator[int | None]:
+    """The HTTP status of the answer that an error came from, somewhere along the chain: ChromaDB's own does not say."""
     while error is not None:
-        yield str(error)
+        yield getattr(getattr(error, "response", None), "status_code", None)
         error = error.__cause__ or error.__context__
 
 

@@ -73,11 +73,13 @@ def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_emb
 
 
 def work(args: argparse.Namespace) -> int:
-    return examine(args, repair(args) if args.repair else cli.OK)
+    code = repair(args) if args.repair else cli.OK
+    return examine(args) or code
 
 
-def examine(args: argparse.Namespace, bad: int) -> int:
-    """Print every finding; 1 if something needed is missing. `bad`: what is known to be before."""
+def examine(args: argparse.Namespace) -> int:
+    """Print every finding; 1 if something needed is missing."""
+    bad = 0
     for title, check in CHECKS.items():
         for finding in _findings(check, args):
             mark = {True: "ok ", False: "BAD", None: "no "}[finding.good]

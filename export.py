@@ -120,30 +120,28 @@ def target(args: argparse.Namespace, name: str, count: int) -> Path:
 
 
 def write(path: Path, text: str, format_: str) -> None:
-    """Write a file whole or not at all, in place of an earlier export alone.
+    """Write a file whole or not at all; never over a file of another kind.
 
     Raises:
-        UserError: it cannot be written, is a device, or is another kind of file.
+        UserError: it cannot be written, is a device, its name ends otherwise, or it is a JSON file of something else.
     """
     path = path.resolve()  # a link stays one
     if path.exists() and not path.is_file():
         raise UserError(f"{path}: is not a file; name one, or leave --output out to print")
-    if path.exists() and not is_export(path, format_):
-        raise UserError(f"{path}: exists and is no export of this format; name another file, or delete it first")
+    if path.suffix.lower() != f".{format_}":
+        raise UserError(f"{path}: choose a name that ends in .{format_}")
+    if format_ == "json" and path.exists() and not is_export(path):
+        raise UserError(f"{path}: exists and is no export; name another file, or delete it first")
     artifacts.write_whole(path, text.encode())
 
 
-def is_export(path: Path, format_: str) -> bool:
-    """Whether a file may be one that was exported in the format before."""
-    if path.suffix.lower() != f".{format_}":
-        return False
-    if format_ != "json":
-        return True
+def is_export(path: Path) -> bool:
+    """Whether a JSON file is an earlier export, and not the list of videos or a result of phase 2."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and "video_name" in found
+    return isinstance(found, dict) and "video_name" in found and "result_id" not in found
 
 
 # --- what is exported

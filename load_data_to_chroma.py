@@ -61,7 +61,7 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
             mark_lost(db)
             lost = False  # the records say so now
         due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, lost), lost)
-    if args.embedder:
+    if args.embedder and not args.rebuild:
         _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
         cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")

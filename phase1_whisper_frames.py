@@ -17,7 +17,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -130,12 +129,12 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
     due = {name: records.get(name, {}) for name, reason in reasons.items() if reason}
     if not args.dry_run:
         remember_entries(db, [changed[name] for name in changed.keys() - due.keys()], records)
-        finished = [record for record in due.values() if PHASE1.status(record) == "completed"]
-        if finished and (args.force or named):
+        asked = due if args.force or named else {}
+        finished = [r for name, r in asked.items() if PHASE1.status(r) == "completed" and usable(changed[name].path)]
+        if finished:
             engine()  # one that cannot be had is told before a record says that finished work is due again
         if args.force:
-            there = [record for record in finished if os.path.isfile(changed[record["video_name"]].path)]
-            claims.mark_forced(db, PHASE1, there, named)
+            claims.mark_forced(db, PHASE1, finished, named)
             args.marked = True
     faults: dict[str, tuple[Video, str]] = {}
     for video in videos:
@@ -157,6 +156,14 @@ def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
         with suppress(UserError):  # a file that cannot be seen
             keys.append(state_key(video, artifacts.source_of(video.path)))
     return set(db.video_names({"phase1_status": "completed", "phase1_key": keys}))
+
+
+def usable(path: str) -> bool:
+    """Whether there is a file that can be done again: of one that is gone, what is done stays done."""
+    try:
+        return bool(media.probe(path))
+    except UserError:
+        return False
 
 
 def remember_entries(db: ChromaDBManager, videos: list[Video], records: dict[str, dict[str, Any]]) -> None:

@@ -103,7 +103,7 @@ def check_options(args: argparse.Namespace) -> None:
         if getattr(args, option) is not None and (chosen := choose_analyzer(args.analyzer)[0]) not in engines:
             remedy = f"the analyzer {chosen} has no use for it; add --analyzer {' or '.join(engines)}"
             raise UserError(f"--{option.replace('_', '-')}: {remedy}")
-    if args.output_language and not re.fullmatch("[a-z]{2,3}", args.output_language):
+    if args.output_language and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", args.output_language):
         raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
 

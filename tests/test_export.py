@@ -508,6 +508,21 @@ def test_files(tmp_path, run):
     assert files == {"news.srt": whole, "real.srt": whole, "link.srt": whole}
 
 
+def test_nothing_of_another_kind_is_written_over(data, tmp_path, run):
+    result = data / "news_phase2_vllm_analysis.json"
+    mine = {"film.mp4": "a film", "list.json": '{"videos": []}', result: '{"video_name": "news", "result_id": "1"}'}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    for name, format_ in (("film.mp4", "srt"), ("list.json", "json"), (result, "json"), ("new", "txt")):
+        code, _, err = run("news", "--format", format_, "--output", str(tmp_path / name))
+        assert code == 1
+        assert "choose a name that ends in" in err or "exists and is no export" in err
+    assert {name: (tmp_path / name).read_text() for name in mine} == mine
+    result.unlink()
+    for _ in range(2):
+        assert run("news", "--format", "json", "--output", str(tmp_path / "out.json"))[0] == 0
+
+
 def test_one_that_fails_leaves_the_others_alone(data, tmp_path, run):
     artifacts.phase1_path(data, "torn").write_bytes(b"\x80")
     code, printed, err = run("torn", "news", "news", "--format", "txt", "--output", str(tmp_path / "out"))

@@ -154,7 +154,9 @@ def test_help_needs_no_library():
 
 
 def test_a_lost_database_and_a_rebuild_to_come_are_said(loaded):
+    loaded.embedder, mine = FakeEmbedder(model="other"), loaded.embedder
     assert loaded.load("--rebuild", "--dry-run", "--embedder", "e5-small") == 0
+    loaded.embedder = mine
     assert "would make the vectors of 6 segments again, by e5-small" in loaded.out
     shutil.rmtree(loaded.folder / "chroma_db")
     for stage in (loaded.load, loaded.phase2):

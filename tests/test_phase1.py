@@ -153,6 +153,16 @@ def test_force_does_it_again_and_what_follows_is_due(project):
     assert project.record()["phase2_reason"] == "phase 1 was done again"
 
 
+def test_force_leaves_alone_what_cannot_be_done_again(project):
+    project.one_video()
+    project.phase1()
+    before, loads = project.record(), list(project.loads)
+    (project.folder / "news.mp4").write_bytes(b"no video any more")
+    assert project.phase1("--force", "--whisper-model", "turbo") == 1
+    assert "cannot be read as video or sound" in project.err
+    assert (project.record(), project.loads) == (before, loads)
+
+
 def test_no_sound_and_no_pictures(project):
     project.config(
         {"name": "silent", "path": project.video("silent.mp4", "v"), "language": "ru"},

@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from concurrent import futures
+from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session, get_app_session
@@ -160,13 +161,14 @@ def test_quotes_are_passed_on(capsys, db):
 
 
 def test_nothing_close(capsys):
-    db = FakeDatabase(*(hit("a", 100 * n, 0.5, close=False, description=f"догадка {n}") for n in range(7)))
+    local: dict[str, Any] = {"confidence": "низкая", "content_type": "другое"}
+    db = FakeDatabase(*(hit("a", 100 * n, 0.5, close=False, description=f"догадка {n}", **local) for n in range(7)))
     code, out, _ = ask(capsys, db, "динозавр")
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "nothing close")
     assert lines[1].startswith("(analyzed without a vision model")  # by `local`, as these are
     assert lines[2].startswith("── best guesses: ──")
-    by_a_model = FakeDatabase(hit("a", 0, 0.5, close=False, confidence="низкая", mood_atmosphere="спокойное"))
+    by_a_model = FakeDatabase(hit("a", 0, 0.5, close=False, **local | {"content_type": "новости"}))
     assert ask(capsys, by_a_model, "динозавр")[1].splitlines()[1].startswith("── best guesses: ──")
     assert [line for line in lines if "догадка" in line] == [f"   догадка {n}" for n in range(5)]
     assert [moment["close"] for moment in json.loads(ask(capsys, db, "динозавр", "--all", "--json")[1])] == [False] * 5
@@ -176,9 +178,12 @@ def test_nothing_close(capsys):
 def test_nothing_at_all(capsys, db):
     nothing = "nothing found: no segment is loaded (load_data_to_chroma.py loads them)\n"
     assert ask(capsys, FakeDatabase(), "снег")[:2] == (0, nothing)
-    assert ask(capsys, FakeDatabase(), '"снег"')[1] == "nothing found: no segment holds the words in quotes\n"
-    out = ask(capsys, FakeDatabase(), 'лес "снег"', "--from", "1:00")[1]
-    assert out == "nothing found: no segment that passes the filters holds the words in quotes\n"
+    assert ask(capsys, FakeDatabase(), '"снег"')[1] == nothing
+    question = commands.Question('лес "снег"', None, questions.Filters())
+    told = commands.nothing(db, question, questions.Filters())
+    assert told == "nothing found: no segment holds the words in quotes"
+    told = commands.nothing(db, question, questions.Filters(start=60.0))
+    assert told == "nothing found: no segment that passes the filters holds the words in quotes"
     assert ask(capsys, FakeDatabase(), "снег", "--json")[:2] == (0, "[]\n")
     out = ask(capsys, db, "снег", "--video", "newz")[1]
     assert out == "nothing found: no video newz; did you mean news?\n"

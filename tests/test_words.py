@@ -141,6 +141,7 @@ def test_an_exact_pattern(phrase, document, occurs):
 def test_a_word_that_says_nothing_is_no_other_word():
     assert matches("Алматы қаласы: бүгін күн ашық", "бұғы") == []
     assert matches("Өңірдегі қорықтың бұғысы", "бұғы") == [(18, 24)]
+    assert matches("Бүгін ана мерекесі өтті", "аналар") == [(6, 9)]  # "ана" is that (there), and mother
 
 
 def test_words_of_numbers_are_stored_too_for_exact_phrases():

@@ -110,7 +110,8 @@ def show(moments: Sequence[Hit], query: str, style: Style, first: int = 1) -> No
 
 def _unseen(moment: Hit) -> bool:
     """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
-    return moment.get("confidence") == "низкая" and not moment.get("mood_atmosphere")
+    unknown = moment.get("content_type") == "другое" and not moment.get("mood_atmosphere")
+    return unknown and moment.get("confidence") == "низкая"
 
 
 def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:

@@ -87,12 +87,14 @@ def nothing(db: Database, question: Question, filters: Filters) -> str:
         for value in values:
             if known and value not in known:
                 return f"nothing found: no {name} {value}{did_you_mean(value, known)}"
+    if not question.like and not db.search("?", limit=1):
+        return "nothing found: no segment is loaded (load_data_to_chroma.py loads them)"
     fitting = "no other segment" if question.like else "no segment"
     if filters != Filters():
         fitting += " that passes the filters"
     if quoted(question.words):
         return f"nothing found: {fitting} holds the words in quotes"
-    return f"nothing found: {fitting} is loaded (load_data_to_chroma.py loads them)"
+    return f"nothing found: {fitting} is loaded"
 
 
 @dataclass

@@ -25,9 +25,9 @@ _LANGUAGES = frozenset(_WHISPERS.split())
 """Those that Whisper knows. Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
 _MISTAKEN = {
     "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
-    "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da",
+    "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da", "jv": "jw", "nb": "no",
 }  # fmt: skip
-"""Codes of countries and of ISO 639-2, and the languages that are meant."""
+"""Codes of countries, of ISO 639-2 and newer ones than Whisper's, and what is meant."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 _FIELDS = {"name": str, "path": str, "language": str, "description": str, "force_reprocess": bool}
 _REQUIRED = ("name", "path", "language")

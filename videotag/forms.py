@@ -221,8 +221,8 @@ def _stored(word: str, kazakh: bool) -> tuple[str, ...]:
     lower = word.lower()
     if not _CYRILLIC.search(lower):
         return (_latin(lower),)
-    if kazakh and lower in STOP_WORDS["kk"]:  # nobody asks for it; cut, "бүгін" (today) would be "бұғы" (a deer)
-        return (_AS_WRITTEN + lower,)
+    if kazakh and lower in STOP_WORDS["kk"]:  # uncut: "бүгін" (today) would be "бұғы" (a deer)
+        return (_folded(lower), _AS_WRITTEN + lower)
     if kazakh:
         return (*{_kazakh_cuts(lower)[-1], _lemma(lower)[0]},)
     lemma, known, _ = _lemma(lower)

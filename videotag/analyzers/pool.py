@@ -49,16 +49,17 @@ class Pool:
             except EngineError as error:
                 self._leave_out(server, str(error), error)
             except Failure as failure:
+                checked = False
                 blame += failure.blame
                 log.info("%s: %s", server.name, failure)
                 if server.did_badly(began, failure, self._patience) and server.trouble >= self._patience.trouble:
                     await self._check(server, failure)
-                    if server in self._servers:
-                        # Else a question that is always too much for a server that works would be asked for ever.
-                        blame += 1
-                        log.warning("%s: %s; it is asked again", server.name, failure)
+                    checked = server in self._servers
+                    blame += checked  # else a question that is always too much for it would be asked for ever
                 if blame >= self._patience.trouble and server in self._servers:
                     raise
+                if checked:
+                    log.warning("%s: %s; it is asked again", server.name, failure)
             finally:
                 server.in_flight -= 1
                 self._changed.set()

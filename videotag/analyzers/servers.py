@@ -210,7 +210,7 @@ class Server:
         if status < 400:
             there = self._clean(headers.get("location", "nowhere"))[:200]
             raise EngineError(f"{self.name}/{path}: redirected ({status}) to {there}; give --base-url the last address")
-        if status == 429 and "too large" in message.lower():  # it is not the time, it is the question
+        if status == 429 and "request too large" in message.lower():  # it is not the time, it is the question
             raise Refused(said)
         if status in BUSY:
             wait = _seconds(headers.get("retry-after"))
