@@ -56,6 +56,15 @@ DEFAULTS = {
 }
 
 
+OPTIONS = {
+    "transcriber": "--transcriber",
+    "model": "--whisper-model",
+    "segment_seconds": "--segment-seconds",
+    "overlap_seconds": "--overlap-seconds",
+    "frames_per_segment": "--frames-per-segment",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """One video to be done: its entry, what the file is, its state, the windows, and the settings asked for."""
@@ -235,6 +244,8 @@ def one(
             artifacts.sweep(job.result)
             count = take_over(job, claim, named)
             if count is None:
+                if not args.force:
+                    artifacts.refuse_to_drop(job.result, job.header, ("source", "language"), OPTIONS, named)
                 count = make(job, claim, engine, args.force)
         report.done.append(video.name)
         cli.say(f"{video.name}: {count} segments in {job.result}")

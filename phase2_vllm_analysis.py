@@ -50,6 +50,7 @@ OPTIONS_OF = {
     "max_model_len": ("vllm",),
 }
 """Which analyzers an option is for."""
+OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
 UNREADABLE_SHARE = 0.2
 """A video fails if more of its segments than this could not be analyzed."""
 
@@ -250,9 +251,11 @@ class Work:
         self._run, self._claim, self._path, self._phase1 = run, claim, path, phase1
         self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}
         self._made_by = {**run.analyzer.made_by, "output_language": run.output_language}
+        header = part_header(phase1["result_id"], self._made_by)
         if run.args.force:  # not before it is sure that the engine can be had
             artifacts.drop_part(path)
-        header = part_header(phase1["result_id"], self._made_by)
+        else:
+            artifacts.refuse_to_drop(path, header, ("input",), OPTIONS, run.named)
         self._part = artifacts.Part(artifacts.part_path(path), header)
         self._analyses = {record["segment_index"]: record["analysis"] for record in self._part.records}
         self._notes = {record["segment_index"]: record["note"] for record in self._part.records if record["note"]}

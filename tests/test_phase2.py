@@ -462,3 +462,38 @@ def test_phase_1_that_is_forced_meanwhile_is_told(seen, monkeypatch):
 
 def in_turn(feed):
     return lambda run, due: itertools.chain.from_iterable(feed(run, [record]) for record in due)
+
+
+@pytest.mark.parametrize(
+    ("stage", "begun", "other", "told"),
+    [
+        ("phase1", ["--whisper-model", "turbo"], ["--whisper-model", "base"], "with --whisper-model turbo; name that"),
+        ("phase2", ["--analyzer", "vllm"], ["--analyzer", "local"], "with --analyzer vllm; name that"),
+        ("phase2", ["--output-language", "kk"], ["--output-language", "ru"], "with --output-language kk; name that"),
+    ],
+)
+def test_a_run_that_forgets_an_option_does_not_begin_anew(stage, begun, other, told, project, monkeypatch):
+    """Hours of a better model would go; a run that names the other setting means it."""
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    if stage == "phase2":
+        assert project.phase1() == 0
+    run = {"phase1": project.phase1, "phase2": project.phase2}[stage]
+    project.transcriber.break_at, project.analyzer.results = 2, {("news", 2): KeyboardInterrupt()}
+    assert run(*begun) == 130
+    project.analyzer.results.clear()
+    (part,) = project.data.glob("*.part")
+    kept = part.read_bytes()
+    assert run() == 1
+    assert told in project.err and f"{' '.join(other)} to begin anew" in project.err
+    assert part.read_bytes() == kept
+    project.transcriber.heard.clear()
+    project.analyzer.seen.clear()
+    assert run(*begun) == 0
+    assert len(project.analyzer.seen) == (1 if stage == "phase2" else 0)
+    project.transcriber.break_at, project.analyzer.results = 2, {("news", 2): KeyboardInterrupt()}
+    project.transcriber.heard.clear()
+    assert run("--force", *begun) == 130
+    project.analyzer.results.clear()
+    assert run(*other) == 0
+    assert "holds work under other settings" in project.err

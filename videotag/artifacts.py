@@ -105,6 +105,34 @@ def drop_part_of(result: Path, header: Mapping[str, Any], made_of: Sequence[str]
         log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", kept)
 
 
+def refuse_to_drop(
+    result: Path,
+    header: Mapping[str, Any],
+    made_of: Sequence[str],
+    options: Mapping[str, str],
+    named: Collection[str],
+) -> None:
+    """Keep the unfinished work beside a result from a run that has merely left out what it was begun with.
+
+    Args:
+        header: what the run would make.
+        made_of: the keys of it that say what the work is on; unfinished work on something else is of no use.
+        options: the settings that make another result, and the options that name them, the weightiest first.
+        named: the settings that the user named: then it is meant.
+
+    Raises:
+        UserError: it was begun with another setting, which nobody has named otherwise.
+    """
+    other = part_header(result)
+    if other is None or any(other.get(key) != header[key] for key in made_of):
+        return
+    changed = next((setting for setting in options if other.get(setting) != header.get(setting)), None)
+    if changed and changed not in named:
+        option, begun, mine = options[changed], other.get(changed), header.get(changed)
+        remedy = f"name that to go on with it, or {option} {mine} to begin anew"
+        raise UserError(f"{part_path(result)}: is unfinished work with {option} {begun}; {remedy}")
+
+
 def part_header(result: Path) -> dict[str, Any] | None:
     """What the `.part` file beside a result was made under; None if there is none that is whole."""
     path = part_path(result)
