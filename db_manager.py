@@ -26,7 +26,6 @@ other reuses a client, as long as nobody has written.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import hashlib
@@ -39,7 +38,7 @@ import threading
 import time as clock
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -608,7 +607,7 @@ class ChromaDBManager:
         with self._looking() as collection:
             few = collection is not None and 0 < collection.count() < FEWEST
         known = None
-        with contextlib.suppress(UserError):  # without an embedder all of few are close
+        with suppress(UserError):  # without an embedder all of few are close
             known = typical(self.embedder) if few else None
         with self._looking() as collection:
             wanted = {"video_name": clean_text(video_name)}

@@ -159,7 +159,8 @@ def analysis(args: argparse.Namespace) -> Iterator[Finding]:
         there = importlib.util.find_spec("vllm") is not None
         yield Finding(there, f"vllm ({why})" if there else "vLLM is missing: pip install -r requirements-gpu.txt")
         return
-    for url in args.base_url.split(",") if args.base_url else [None]:
+    urls = [url for url in (args.base_url or "").split(",") if url.strip()]
+    for url in urls or [args.base_url]:
         yield answering(name, why, EngineOptions(model=args.model, base_url=url))
 
 

@@ -69,7 +69,7 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         claims.mark_forced(db, LOAD, due, {})
         args.marked = True
     for record in due:
-        one(db, args, record, lost, report)
+        one(db, args, record, report)
     if report.done:
         typical(db.embedder)  # so that the first question need not wait for it
     return report.finish()
@@ -91,24 +91,26 @@ def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
 
 def mark_lost(db: ChromaDBManager) -> None:
     """Make all loads due again of which nothing is stored, those too that this run does not come to."""
-    records = db.list_videos({"db_load_status": "completed"})
-    claims.mark_due(db, LOAD, [record for record in records if record.get("db_segments_loaded")], NO_SEGMENTS)
+    claims.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), NO_SEGMENTS)
 
 
-def why_due(record: claims.Record, force: bool, lost: bool) -> str | None:
+def has_segments(record: claims.Record) -> bool:
+    """Whether segments of it are stored, by the record's word."""
+    return LOAD.status(record) == "completed" and bool(record.get("db_segments_loaded"))
+
+
+def why_due(record: claims.Record, force: bool, lost: bool = False) -> str | None:
     """Why a video is to be loaded, or None. `lost`: no segment of any video is in the database."""
-    if lost and LOAD.status(record) == "completed" and record.get("db_segments_loaded"):
+    if lost and has_segments(record):
         return NO_SEGMENTS
     return claims.due(LOAD, record, {}, {}, force)
 
 
-def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, lost: bool, report: cli.Report) -> None:
+def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, report: cli.Report) -> None:
     """Load one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
     name = seen["video_name"]
     with report.outcome_of(name):
-        with claims.claim(
-            db, args.data_dir, LOAD, name, lambda record: why_due(record, args.force, lost), seen
-        ) as claim:
+        with claims.claim(db, args.data_dir, LOAD, name, lambda record: why_due(record, args.force), seen) as claim:
             count = load_video(db, args, claim)
         report.done.append(name)
         cli.say(f"{name}: {claim.reason}: {count} segments")

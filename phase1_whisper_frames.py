@@ -295,14 +295,7 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -
     language = next((record["heard_language"] for record in done if record["heard_language"]), None)
     if job.video.language != "auto":
         language = job.video.language
-    model = job.settings["model"]
-    if job.media.has_audio and model in TOO_SMALL.get(job.video.language, ()):
-        log.warning(
-            '%s: Whisper %s makes nothing of speech in "%s"; better stop, and name --whisper-model turbo or large-v3',
-            job.video.name,
-            model,
-            job.video.language,
-        )
+    warn_of_too_small_a_model(job)
     made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
     with cli.Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
         for first, audio in media.stretches(job.video.path, start, STRETCH_SECONDS):
@@ -316,6 +309,13 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -
     # A video without sound was heard by nobody, yet its result says what would have.
     part.append(speech_record(None, start, start, made_by or job.settings))
     return made_by or job.settings
+
+
+def warn_of_too_small_a_model(job: Job) -> None:
+    model, language = job.settings["model"], job.video.language
+    if job.media.has_audio and model in TOO_SMALL.get(language, ()):
+        remedy = "better stop, and name --whisper-model turbo or large-v3"
+        log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', job.video.name, model, language, remedy)
 
 
 def transcribed(

@@ -163,7 +163,7 @@ def mark_forced(records: Records, stage: Stage, due: Iterable[Record], named: Ma
 def mark_due(
     records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
 ) -> None:
-    """Make finished work due again, for all these records at once."""
+    """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
     again = {"status": "pending", "reason": reason, "wanted": wanted}
     fields = {f"{stage.prefix}_{field}": value for field, value in again.items()}
     if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:

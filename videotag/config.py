@@ -21,8 +21,8 @@ af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl
 ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so
 sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
 """
-_LANGUAGES = frozenset(_WHISPERS.split())
-"""Those that Whisper knows. Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
+_LANGUAGES = frozenset(["auto", *_WHISPERS.split()])
+"""Those that Whisper knows, and to leave it to Whisper. Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
 _MISTAKEN = {
     "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
     "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da", "jv": "jw", "nb": "no",
@@ -136,7 +136,7 @@ def _value_mistakes(entry: dict[str, Any]) -> Iterator[str]:
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
     if isinstance(language, str) and not re.fullmatch(r"auto|[a-z]{2,3}", language.lower()):
         yield f'language: "{printable(language)[:20]}" is not a language code such as "kk", "ru", "en", or "auto"'
-    elif isinstance(language, str) and language.lower() not in _LANGUAGES | {"auto"}:
+    elif isinstance(language, str) and language.lower() not in _LANGUAGES:
         meant = _MISTAKEN.get(language.lower())
         remedy = f'write "{meant}"' if meant else 'leave it to "auto"'
         yield f'language: "{language}" is none that Whisper knows; {remedy}'

@@ -18,7 +18,7 @@ from typing import Any
 
 from videotag.numerals import NUMERALS, joined
 from videotag.stop_words import STOP_WORDS
-from videotag.subtitles import UNSPACED
+from videotag.subtitles import UNSPACED_LETTER
 
 LONGEST_WORD = 60  # characters; what is longer is no word
 MAX_QUERY_WORDS = 64
@@ -28,7 +28,6 @@ _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 _WORD_OR_THOUSANDS = re.compile(r"\d+(?:[ \u00a0\u202f]\d{3}(?!\d))+|[^\W_]+")
 _QUOTED = re.compile('["“”„]([^"“”„]+)["“”„]')
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 _PART = re.compile(r"[^.!?…\n]+")
 _CYRILLIC = re.compile("[а-яәғқңөұүһі]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
@@ -129,7 +128,7 @@ def count_words(phrase: str) -> int:
 
 def has_no_spaces(phrase: str) -> bool:
     """Whether it is, or holds, writing without spaces (Chinese, Thai), of which no single words are stored."""
-    return bool(_UNSPACED.search(phrase))
+    return bool(UNSPACED_LETTER.search(phrase))
 
 
 def exact_pattern(phrase: str) -> str:

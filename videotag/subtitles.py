@@ -27,15 +27,15 @@ PARAGRAPH_CHARACTERS = 500
 # What a cue costs; the cheapest row of cues is taken. A cue too short to be read is worse than any break.
 _A_CUE, _AFTER_CLAUSE, _INSIDE_CLAUSE, _AFTER_SHORT_WORD, _SENTENCE_END_INSIDE, _TOO_SHORT = 3, 4, 10, 5, 12, 20
 
-UNSPACED = (
+_UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u3007\u3021-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003fffd"
 )
 """Thai, Lao, Burmese, Khmer, Chinese, Japanese: no spaces between words, so a line may break between any two."""
 _OPENING = "(\\[{“‘«「『（《〈【"
-_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
+UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 _OPENS = re.compile(f"[{_OPENING}]")
-_PIECE = re.compile(rf"\s*(?:[{UNSPACED}][^\s\w{_OPENING}]*|[^\s{UNSPACED}]+)")
+_PIECE = re.compile(rf"\s*(?:[{_UNSPACED}][^\s\w{_OPENING}]*|[^\s{_UNSPACED}]+)")
 _SENTENCE_END = re.compile(r"(?:[!?…。！？।۔։]|(?<!^\w)\.)[\"'»”’)\]」』）]*$")  # "г." and "А." end none
 _CLAUSE_END = re.compile(r"[.,;:—–،、，；：-][\"'»”’)\]」』）]*$")
 _JOINERS = "\u200c\u200d"
@@ -110,7 +110,7 @@ def translation(segments: Sequence[Mapping[str, Any]], texts: Mapping[int, str])
     for number, segment in enumerate(segments):
         until = segments[number + 1]["start_time"] if number + 1 < len(segments) else math.inf
         text = texts[segment["segment_index"]]
-        laid = _laid_over(text if _UNSPACED_LETTER.match(text) else f" {text}", segment["words"])
+        laid = _laid_over(text if UNSPACED_LETTER.match(text) else f" {text}", segment["words"])
         words += [word for word in laid if (word.start + word.end) / 2 < until]
     return words
 
@@ -200,7 +200,7 @@ def _may_break(before: str, after: str) -> bool:
     """Whether a line may end between two words that no space parts: "по" and "-русски" no, two Chinese ones yes."""
     if _OPENS.match(before[-1]) or not after[0].isalnum():
         return False
-    return bool(_UNSPACED_LETTER.match(before[-1]) or _UNSPACED_LETTER.match(after[0]))
+    return bool(UNSPACED_LETTER.match(before[-1]) or UNSPACED_LETTER.match(after[0]))
 
 
 def _cut(token: _Token) -> Iterator[_Token]:
