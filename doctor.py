@@ -27,12 +27,15 @@ from pathlib import Path
 import load_data_to_chroma
 from db_manager import ChromaDBManager
 from videotag import artifacts, cli
-from videotag.analyzers import ANALYZERS, EngineOptions, choose_analyzer, load_analyzer
+from videotag.analyzers.contract import EngineOptions
+from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.claims import Record
-from videotag.embedders import DEFAULT_EMBEDDER, Embedder, load_embedder
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.records import STAGES
-from videotag.transcribers import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, load_transcriber
+from videotag.fields import STAGES
+from videotag.speech.engines import load_transcriber
+from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
 
 ROOT = Path(__file__).resolve().parent
 
@@ -144,7 +147,7 @@ def speech(args: argparse.Namespace) -> Iterator[Finding]:
 
 
 def screen_text(args: argparse.Namespace) -> Iterator[Finding]:
-    from videotag.analyzers.screen_text import installed_languages
+    from videotag.analyzers.local.screen_text import installed_languages
 
     languages = installed_languages()
     remedy = "tesseract with rus, kaz and eng: the analyzer local reads no text on the screen without it"

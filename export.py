@@ -30,12 +30,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videotag import artifacts, cli, subtitles
+from videotag import artifacts, cli
 from videotag.artifacts import PHASE1_ENDING
 from videotag.errors import UserError, did_you_mean
-from videotag.markdown import escaped
-from videotag.records import ANALYSIS_FIELDS
-from videotag.subtitles import Word, clean
+from videotag.fields import ANALYSIS_FIELDS
+from videotag.speech import subtitles
+from videotag.speech.subtitles import Word
+from videotag.text import clean, escaped
+from videotag.times import clock
 
 log = logging.getLogger("videotag")
 
@@ -230,13 +232,13 @@ def as_vtt(words: list[Word]) -> str:
 
 
 def as_text(words: list[Word]) -> str:
-    return "\n".join(f"[{cli.clock(start)}] {text}\n" for start, text in subtitles.paragraphs(words))
+    return "\n".join(f"[{clock(start)}] {text}\n" for start, text in subtitles.paragraphs(words))
 
 
 def as_markdown(source: Source) -> str:
     """Each segment with what is known of it. Texts of overlapping segments stand in both, as they are stored."""
     analyses = source.analyses
-    facts = [source.phase1["spoken_language"], cli.clock(source.phase1["video_duration"]), source.phase1["video_path"]]
+    facts = [source.phase1["spoken_language"], clock(source.phase1["video_duration"]), source.phase1["video_path"]]
     blocks = [f"# {escaped(source.name)}", ", ".join(escaped(fact) for fact in facts if fact)]
     for segment in source.segments:
         blocks += markdown_blocks(segment, analyses.get(segment["segment_index"], {}))
@@ -250,7 +252,7 @@ def markdown_blocks(segment: dict[str, Any], analysis: dict[str, Any]) -> list[s
         "On the screen": " / ".join(analysis.get("on_screen_text", [])),
         "Keywords": ", ".join(analysis.get("keywords", [])),
     }
-    blocks = [f"## {cli.clock(segment['start_time'])}-{cli.clock(segment['end_time'])}"]
+    blocks = [f"## {clock(segment['start_time'])}-{clock(segment['end_time'])}"]
     blocks += [escaped(analysis["description"])] if analysis else []
     return blocks + [f"**{title}:** {escaped(text)}" for title, text in parts.items() if text.strip()]
 

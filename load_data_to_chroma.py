@@ -19,9 +19,11 @@ from collections.abc import Callable
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli
 from videotag.claims import LOAD
-from videotag.embedders import DEFAULT_EMBEDDER, EMBEDDERS, Embedder, load_embedder
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.embedders.engines import EMBEDDERS, load_embedder
 from videotag.errors import UserError
-from videotag.typical import typical
+from videotag.progress import Progress
+from videotag.search.typical import typical
 
 NO_SEGMENTS = "its segments are not in the database"
 
@@ -84,7 +86,7 @@ def chosen_embedder(args: argparse.Namespace, load: Callable[..., Embedder]) -> 
 
 def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
     count = 0
-    with cli.Progress("rebuild", db.count_segments(), "segments") as progress:
+    with Progress("rebuild", db.count_segments(), "segments") as progress:
         count = db.rebuild_segments(embedder, progress=lambda done, total: progress.to(done))
     cli.say(f"rebuilt {count} segments with {embedder.name}, model {embedder.model}")
 
@@ -110,7 +112,8 @@ def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, repo
     """Load one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
     name = seen["video_name"]
     with report.outcome_of(name):
-        with claims.claim(db, args.data_dir, LOAD, name, lambda record: why_due(record, args.force), seen) as claim:
+        intent = claims.Intent(lambda record: why_due(record, args.force), seen)
+        with claims.claim(db, args.data_dir, LOAD, name, intent) as claim:
             count = load_video(db, args, claim)
         report.done.append(name)
         cli.say(f"{name}: {claim.reason}: {count} segments")
@@ -122,7 +125,7 @@ def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Clai
     result = claim.result_before(path, artifacts.read_phase2(path), "phase2_vllm_analysis.py")
     embedder = db.embedder
     segments = result["segments"]
-    with cli.Progress(claim.video_name, len(segments), "segments") as progress:
+    with Progress(claim.video_name, len(segments), "segments") as progress:
         vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
     with db.session():
         record = claim.check()

@@ -17,34 +17,32 @@ import argparse
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, media, segments
+from videotag import artifacts, claims, cli, segments
 from videotag.claims import LOAD, PHASE1
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
+from videotag.media import pictures, probe, sound
+from videotag.progress import Progress
 from videotag.segments import Windows
-from videotag.transcribers import (
-    DEFAULT_MODEL,
-    DEFAULT_TRANSCRIBER,
-    TOO_SMALL,
-    TRANSCRIBERS,
-    Transcriber,
-    Transcription,
-    Word,
-    load_transcriber,
-)
+from videotag.speech.engines import TRANSCRIBERS, load_transcriber
+from videotag.speech.whisper import TOO_SMALL
+from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word
+from videotag.times import now
 
 log = logging.getLogger("videotag")
 
 STRETCH_SECONDS = 300.0
 """Speech is kept after each stretch of about this length: the most that a crash costs."""
 FRAME_BATCH = 48
+
+Engine = Callable[[], Transcriber]  # gives the engine, built at the first call
 
 DEFAULTS = {
     "transcriber": DEFAULT_TRANSCRIBER,
@@ -54,8 +52,6 @@ DEFAULTS = {
     "overlap_seconds": segments.OVERLAP_SECONDS,
     "frames_per_segment": segments.FRAMES_PER_SEGMENT,
 }
-
-
 OPTIONS = {
     "transcriber": "--transcriber",
     "model": "--whisper-model",
@@ -70,7 +66,7 @@ class Job:
     """One video to be done: its entry, what the file is, its state, the windows, and the settings asked for."""
 
     video: Video
-    media: media.Media
+    media: probe.Media
     source: dict[str, Any]
     settings: dict[str, Any]
     result: Path
@@ -93,6 +89,18 @@ class Job:
             "language": self.video.language,
             **self.settings,
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What is the same for all videos of a run."""
+
+    db: ChromaDBManager
+    args: argparse.Namespace
+    named: dict[str, Any]
+    settings: dict[str, Any]
+    engine: Engine
+    report: cli.Report
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Transcriber] = load_transcriber) -> int:
@@ -130,7 +138,9 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
     videos = [video for video in videos if asked_for(video.name)]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     report = cli.Report("phase 1", str(args.data_dir), args.debug)
-    engine = _Once(lambda: _loaded(load, settings, args.device))
+    # Built when the first video needs it: a run with nothing to do loads none.
+    engine = cache(lambda: _loaded(load, settings, args.device))
+    run = Run(db, args, named, settings, engine, report)
     done = set() if named or args.force else done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
     records = {record["video_name"]: record for record in db.list_videos({"video_name": list(changed)})}
@@ -152,7 +162,7 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
         elif args.dry_run:
             cli.say(f"{video.name}: would run: {reasons[video.name]}")
             report.skip(video.name, "dry run")
-        elif fault := one(db, args, video, due[video.name], named, settings, engine, report):
+        elif fault := one(run, video, due[video.name]):
             faults[video.name] = (video, fault)
     record_faults(db, faults, records)
     return report.finish()
@@ -170,7 +180,7 @@ def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
 def usable(path: str) -> bool:
     """Whether there is a file that can be done again: of one that is gone, what is done stays done."""
     try:
-        return bool(media.probe(path))
+        return bool(probe.probe(path))
     except UserError:
         return False
 
@@ -208,46 +218,32 @@ def why_due(video: Video, record: claims.Record, named: dict[str, Any], force: b
     return reason if reason in claims.FORCED or changed is None else changed
 
 
-def one(
-    db: ChromaDBManager,
-    args: argparse.Namespace,
-    video: Video,
-    seen: claims.Record,
-    named: dict[str, Any],
-    settings: dict[str, Any],
-    engine: "_Once",
-    report: cli.Report,
-) -> str | None:
+def one(run: Run, video: Video, seen: claims.Record) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
     Args:
         seen: the video's record as it was when the run began.
     """
     try:
-        source, info = artifacts.source_of(video.path), media.probe(video.path)
+        source, info = artifacts.source_of(video.path), probe.probe(video.path)
     except UserError as error:
-        report.fail(video.name, error)
+        run.report.fail(video.name, error)
         return str(error)
-    job = Job(video, info, source, settings, artifacts.phase1_path(args.data_dir, video.name))
-    with report.outcome_of(video.name):
-        with claims.claim(
-            db,
-            args.data_dir,
-            PHASE1,
-            video.name,
-            lambda record: why_due(video, record, named, args.force),
-            seen,
-            lambda: create_record(db, job),
-            named,
-        ) as claim:
+    args, named = run.args, run.named
+    job = Job(video, info, source, run.settings, artifacts.phase1_path(args.data_dir, video.name))
+    intent = claims.Intent(
+        lambda record: why_due(video, record, named, args.force), seen, lambda: create_record(run.db, job), named
+    )
+    with run.report.outcome_of(video.name):
+        with claims.claim(run.db, args.data_dir, PHASE1, video.name, intent) as claim:
             cli.say(f"{video.name}: {claim.reason}")
             artifacts.sweep(job.result)
             count = take_over(job, claim, named)
             if count is None:
                 if not args.force:
                     artifacts.refuse_to_drop(job.result, job.header, ("source", "language"), OPTIONS, named)
-                count = make(job, claim, engine, args.force)
-        report.done.append(video.name)
+                count = make(job, claim, run.engine, args.force)
+        run.report.done.append(video.name)
         cli.say(f"{video.name}: {count} segments in {job.result}")
     return None
 
@@ -268,7 +264,7 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
     return len(found["segments"])
 
 
-def make(job: Job, claim: claims.Claim, engine: "_Once", anew: bool) -> int:
+def make(job: Job, claim: claims.Claim, engine: Engine, anew: bool) -> int:
     """Hear and look, write the result, mark it completed; how many segments."""
     if anew or artifacts.part_header(job.result) not in (None, job.header):
         engine()  # one that cannot be had is told before unfinished work is dropped
@@ -286,7 +282,7 @@ def make(job: Job, claim: claims.Claim, engine: "_Once", anew: bool) -> int:
     return len(result["segments"])
 
 
-def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -> dict[str, Any]:
+def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
     """Transcribe what is not yet in `part`, stretch by stretch. Returns what made the words."""
     done = [record for record in part.records if record["kind"] == "speech"]
     if any(record["last"] for record in done):
@@ -297,12 +293,12 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: "_Once") -
         language = job.video.language
     warn_of_too_small_a_model(job)
     made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
-    with cli.Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
-        for first, audio in media.stretches(job.video.path, start, STRETCH_SECONDS):
+    with Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
+        for first, audio in sound.stretches(job.video.path, start, STRETCH_SECONDS):
             said = cli.in_background(partial(transcribed, engine, progress, first, audio, language))
             claim.alive()
             made_by = engine().made_by
-            start = first + len(audio) / media.SAMPLE_RATE
+            start = first + len(audio) / sound.SAMPLE_RATE
             part.append(speech_record(said, first, start, made_by))
             language = language or said.language
             progress.to(start)
@@ -318,9 +314,7 @@ def warn_of_too_small_a_model(job: Job) -> None:
         log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', job.video.name, model, language, remedy)
 
 
-def transcribed(
-    engine: "_Once", progress: cli.Progress, first: float, audio: Any, language: str | None
-) -> Transcription:
+def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
     return engine().transcribe(audio, language, lambda seconds: progress.to(first + seconds))
 
 
@@ -348,22 +342,10 @@ def look(job: Job, claim: claims.Claim, part: artifacts.Part) -> None:
     wanted = sorted({time for window in job.windows for time in segments.frame_times(window, job.cut.frames)})
     done = {frame[0] for record in part.records if record["kind"] == "frames" for frame in record["frames"]}
     left = [time for time in wanted if time not in done]
-    with cli.Progress(f"{job.video.name}: frames", len(wanted), "frames", len(done)) as progress:
-        for batch in batches(media.pictures(job.video.path, left), FRAME_BATCH, progress.add):
+    with Progress(f"{job.video.name}: frames", len(wanted), "frames", len(done)) as progress:
+        for batch in pictures.batches(pictures.pictures(job.video.path, left), FRAME_BATCH, progress.add):
             claim.alive()
             part.append({"kind": "frames", "frames": [[p.asked, p.time, p.jpeg] for p in batch]})
-
-
-def batches(pictures: Iterator[media.Picture], size: int, seen: Callable[[], None]) -> Iterator[list[media.Picture]]:
-    batch: list[media.Picture] = []
-    for picture in pictures:
-        batch.append(picture)
-        seen()
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def assemble(job: Job, records: list[dict[str, Any]], made_by: dict[str, Any]) -> dict[str, Any]:
@@ -389,7 +371,7 @@ def assemble(job: Job, records: list[dict[str, Any]], made_by: dict[str, Any]) -
         "fps": job.media.fps,
         "source": job.source,
         "made_by": {**made_by, **job.settings},
-        "created_at": artifacts.now(),
+        "created_at": now(),
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
             segment_of(window, words, asked, index, job.cut, last=window is windows[-1]) for window in windows
@@ -495,19 +477,6 @@ def windows_of(settings: dict[str, Any]) -> Windows:
         return Windows(settings["segment_seconds"], settings["overlap_seconds"], settings["frames_per_segment"])
     except ValueError as error:
         raise UserError(f"--segment-seconds, --overlap-seconds, --frames-per-segment: {error}") from None
-
-
-class _Once:
-    """Builds the engine when the first video needs it: a run with nothing to do loads none."""
-
-    def __init__(self, build: Callable[[], Transcriber]) -> None:
-        self._build = build
-        self._engine: Transcriber | None = None
-
-    def __call__(self) -> Transcriber:
-        if self._engine is None:
-            self._engine = self._build()
-        return self._engine
 
 
 def _loaded(load: Callable[..., Transcriber], settings: dict[str, Any], device: str) -> Transcriber:

@@ -24,8 +24,7 @@ from typing import Any
 
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli
-from videotag.analyzers import (
-    ANALYZERS,
+from videotag.analyzers.contract import (
     Analyzer,
     EngineOptions,
     Frame,
@@ -33,12 +32,13 @@ from videotag.analyzers import (
     Result,
     Segment,
     SegmentFailure,
-    choose_analyzer,
-    load_analyzer,
 )
+from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.claims import PHASE2
 from videotag.errors import EngineError, UserError
+from videotag.progress import Progress
 from videotag.segments import word_times
+from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
 OPTIONS_OF = {
@@ -167,9 +167,9 @@ def analyze(run: Run, due: list[dict[str, Any]]) -> None:
             return
         # Closed at once when interrupted: an engine then drops what is under way.
         results = run.analyzer.analyze(itertools.chain([first], segments))
-        with cli.Progress("segments", run.total, "segments") as progress, closing(results):
+        with Progress("segments", run.total, "segments") as progress, closing(results):
             for segment, result in results:
-                keep(run, segment, result)
+                deliver(run, segment, result)
                 progress.of(run.total)
                 progress.add()
     except BaseException as error:
@@ -194,18 +194,9 @@ def begin(run: Run, record: dict[str, Any]) -> "Work | None":
     """Claim a video; None if nothing is left to analyze of it."""
     name = record["video_name"]
     result = artifacts.phase2_path(run.args.data_dir, name)
+    intent = claims.Intent(lambda record: why_due(record, run.named, run.args.force), record, named=run.named)
     with ExitStack() as stack:
-        claim = stack.enter_context(
-            claims.claim(
-                run.db,
-                run.args.data_dir,
-                PHASE2,
-                name,
-                lambda now: why_due(now, run.named, run.args.force),
-                record,
-                named=run.named,
-            )
-        )
+        claim = stack.enter_context(claims.claim(run.db, run.args.data_dir, PHASE2, name, intent))
         cli.say(f"{name}: {claim.reason}")
         artifacts.sweep(result)
         if take_over(run, claim, result):
@@ -334,7 +325,7 @@ class Work:
             "video_duration": phase1["video_duration"],
             "input": phase1["result_id"],
             "made_by": self._made_by,
-            "created_at": artifacts.now(),
+            "created_at": now(),
             "segments": [self._entry(index) for index in sorted(self._analyses)],
             "notes": [{"segment_index": index, "note": self._notes[index]} for index in sorted(self._notes)],
             "unreadable": [self._unreadable[index] for index in sorted(self._unreadable)],
@@ -355,7 +346,7 @@ class Work:
         }
 
 
-def keep(run: Run, segment: Segment, result: Result) -> None:
+def deliver(run: Run, segment: Segment, result: Result) -> None:
     """Give a result to its video; the last one finishes it. A fault of one video leaves the others alone."""
     work = run.in_hand.get(segment.video_name)
     if work is None:  # it has failed, or was lost to another worker

@@ -2,7 +2,7 @@
 
     python3 run.py demo           install, then the whole way on two sample videos, ending in three searches
     python3 run.py doctor         what is installed, what would be picked and why, and whether it works
-    python3 run.py test           install with the tools, then ruff, pyright and pytest
+    python3 run.py test           install with the tools, then ruff, pyright, import-linter and pytest
     python3 run.py test-engine    what needs torch: phase 2 with a real vLLM on the CPU and a tiny random model,
                                   openai-whisper, sentence-transformers (2.6 GB of packages)
 
@@ -69,6 +69,7 @@ def test(args: list[str]) -> int:
     call("ruff", "check", ".")
     call("ruff", "format", "--check", ".")
     call("pyright", "--project", "pyproject.toml")  # not one of a folder above
+    call("lint-imports", "--no-cache")
     call("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *args)
     return 0
 
@@ -80,7 +81,7 @@ def test_engine(args: list[str]) -> int:
     pytest = [python(ENGINE_VENV), "-m", "pytest"]
     run([*pytest, "tests_engine", *args])
     if not args:  # the other engines that need torch
-        run([*pytest, "tests/test_transcribers.py", "tests/test_embedders.py", "-k", "openai or sentence"])
+        run([*pytest, "tests/speech", "tests/embedders", "-k", "openai or sentence"])
     return 0
 
 

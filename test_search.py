@@ -16,9 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from db_manager import ChromaDBManager
-from videotag import cards, cli, commands, prompt_session, questions
-from videotag.embedders import Embedder, load_embedder
+from videotag import cli
+from videotag.embedders.contract import Embedder
+from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
+from videotag.search import ask, hits
+from videotag.search.filters import Filters
+from videotag.terminal import cards, commands, typed
+from videotag.terminal import prompt as prompt_session
 
 LIMIT = 5
 
@@ -26,7 +31,7 @@ LIMIT = 5
 def main(
     argv: list[str] | None = None,
     load: Callable[..., Embedder] = load_embedder,
-    database: Callable[..., commands.Database] = ChromaDBManager,
+    database: Callable[..., ask.Database] = ChromaDBManager,
 ) -> int:
     args = options().parse_args(argv)
     return cli.run(lambda args: work(args, database(args.db, chroma_url=args.chroma_url, load=load)), args)
@@ -46,22 +51,22 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of phase 1, for :frames (data)"
     )
-    questions.add_filters(parser)
+    typed.add_filters(parser)
     return parser
 
 
-def work(args: argparse.Namespace, db: commands.Database) -> int:
-    filters = questions.filters(args)
+def work(args: argparse.Namespace, db: ask.Database) -> int:
+    filters = typed.filters(args)
     if args.query is None and args.like is None:
         return prompt(args, db, filters)
-    question = commands.Question(*asked(args.query, args.like), filters)
-    found = commands.find(db, question, None if args.all else args.limit, args.per_video)
+    question = ask.Question(*asked(args.query, args.like), filters)
+    found = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
-        print(cards.as_json(found), flush=True)
+        print(hits.as_json(found), flush=True)
     elif found:
         cards.show(found, question.words, cards.Style())
     else:
-        cli.say(commands.nothing(db, question, filters))
+        cli.say(ask.nothing(db, question, filters))
     return cli.OK
 
 
@@ -70,13 +75,13 @@ def asked(query: str | None, like: str | None) -> tuple[str, tuple[str, float] |
     if query is not None and like is not None:
         raise UserError("--like stands instead of a question: leave one of them out")
     if like is not None:
-        return "", questions.place(like)
+        return "", typed.place(like)
     if not query or not query.strip():
         raise UserError('the question is empty; write what to find, such as "зимний город"')
     return query, None
 
 
-def prompt(args: argparse.Namespace, db: commands.Database, filters: questions.Filters) -> int:
+def prompt(args: argparse.Namespace, db: ask.Database, filters: Filters) -> int:
     """One line after the other, until :quit or Ctrl-D."""
     if args.json or args.all:
         raise UserError("--json and --all need a question on the command line; at the prompt there are :save and :more")

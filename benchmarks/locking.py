@@ -23,8 +23,9 @@ sys.path.insert(0, str(ROOT))
 
 import phase1_whisper_frames  # noqa: E402
 from benchmarks.idle import fill  # noqa: E402
-from db_manager import ChromaDBManager, _chromadb  # noqa: E402
+from db_manager import ChromaDBManager  # noqa: E402
 from videotag import claims  # noqa: E402
+from videotag.store.place import load_chromadb  # noqa: E402
 
 HEARTBEAT = 30.0
 
@@ -85,7 +86,7 @@ def share_of_phase1() -> None:
     watch.around_block(ChromaDBManager, "session")
     watch.around(claims.FileLock, "acquire")
     watch.around(claims.FileLock, "release")
-    _chromadb()  # what every script pays once is no lock's fault
+    load_chromadb()  # what every script pays once is no lock's fault
     with tempfile.TemporaryDirectory() as folder:
         places = ["--data-dir", f"{folder}/data", "--db", f"{folder}/chroma_db"]
         wall, cpu = time.perf_counter(), time.process_time()

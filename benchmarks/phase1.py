@@ -28,7 +28,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from videotag import media, segments  # noqa: E402
+from videotag import segments  # noqa: E402
+from videotag.media import pictures, probe, sound  # noqa: E402
 
 STRETCH_SECONDS = 300.0  # as phase1_whisper_frames.py
 FRAME_CLIP_SECONDS = 120
@@ -44,8 +45,8 @@ def windows_one_by_one(path: str, language: str | None) -> Callable[[], Any]:
     def work() -> int:
         audio = whole(path)
         words = 0
-        for window in segments.windows(len(audio) / media.SAMPLE_RATE):
-            piece = audio[round(window.start * media.SAMPLE_RATE) : round(window.end * media.SAMPLE_RATE)]
+        for window in segments.windows(len(audio) / sound.SAMPLE_RATE):
+            piece = audio[round(window.start * sound.SAMPLE_RATE) : round(window.end * sound.SAMPLE_RATE)]
             found, _ = model.transcribe(piece, language=language, word_timestamps=True)
             words += sum(len(segment.words or ()) for segment in found)
         return words
@@ -68,12 +69,12 @@ def engine_alone(path: str, language: str | None) -> Callable[[], Any]:
 
 def phase1_speech(path: str, language: str | None) -> Callable[[], Any]:
     """What phase1_whisper_frames.py does: stretch after stretch."""
-    from videotag.transcribers import load_transcriber
+    from videotag.speech.engines import load_transcriber
 
     engine = load_transcriber()
 
     def work() -> int:
-        stretches = media.stretches(path, 0.0, STRETCH_SECONDS)
+        stretches = sound.stretches(path, 0.0, STRETCH_SECONDS)
         return sum(len(engine.transcribe(audio, language).words) for _, audio in stretches)
 
     return work
@@ -89,7 +90,7 @@ def with_settings(batch: int, threads: int) -> Callable[[str, str | None], Calla
 
         def work() -> int:
             words = 0
-            for _, audio in media.stretches(path, 0.0, STRETCH_SECONDS):
+            for _, audio in sound.stretches(path, 0.0, STRETCH_SECONDS):
                 found, _ = pipeline.transcribe(audio, language=language, word_timestamps=True, batch_size=batch)
                 words += sum(len(segment.words or ()) for segment in found)
             return words
@@ -105,7 +106,8 @@ def seek_each(path: str, _: str | None) -> Callable[[], Any]:
     def work() -> int:
         with av.open(path) as container:
             stream = container.streams.video[0]
-            return sum(len(media._jpeg(sought(container, stream, t), stream, media.LONG_SIDE)) > 0 for t in asked(path))
+            found = (sought(container, stream, time) for time in asked(path))
+            return sum(len(pictures._jpeg(frame, stream, pictures.LONG_SIDE)) > 0 for frame in found)
 
     return work
 
@@ -131,7 +133,7 @@ def seek_by_group(path: str, _: str | None) -> Callable[[], Any]:
                     held, ahead = ahead or held, next(frames, None)
                     if ahead is None:
                         break
-                count += len(media._jpeg(held, stream, media.LONG_SIDE)) > 0
+                count += len(pictures._jpeg(held, stream, pictures.LONG_SIDE)) > 0
             return count
 
     return work
@@ -147,7 +149,7 @@ def opencv_seek(path: str, _: str | None) -> Callable[[], Any]:
         for wanted in asked(path):
             video.set(cv2.CAP_PROP_POS_MSEC, 1000 * wanted)
             ok, image = video.read()
-            count += ok and cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, media.JPEG_QUALITY])[0]
+            count += ok and cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, pictures.JPEG_QUALITY])[0]
         return count
 
     return work
@@ -155,7 +157,7 @@ def opencv_seek(path: str, _: str | None) -> Callable[[], Any]:
 
 def phase1_frames(path: str, _: str | None) -> Callable[[], Any]:
     def work() -> int:
-        return sum(1 for _ in media.pictures(path, asked(path)))
+        return sum(1 for _ in pictures.pictures(path, asked(path)))
 
     return work
 
@@ -181,18 +183,18 @@ METHODS = {"speech": SPEECH, "settings": SETTINGS, "frames": FRAMES}
 def whisper(threads: int = 0) -> Any:
     from faster_whisper import WhisperModel
 
-    from videotag.transcribers import _ct2_folder
+    from videotag.speech.faster_whisper import _ct2_folder
 
     return WhisperModel(_ct2_folder("base"), device="cpu", compute_type="int8", cpu_threads=threads)
 
 
 def whole(path: str) -> np.ndarray:
-    return np.concatenate([audio for _, audio in media.stretches(path)])
+    return np.concatenate([audio for _, audio in sound.stretches(path)])
 
 
 def asked(path: str) -> list[float]:
     """The times of the frames that phase 1 keeps."""
-    windows = segments.windows(media.probe(path).duration)
+    windows = segments.windows(probe.probe(path).duration)
     return sorted({moment for window in windows for moment in segments.frame_times(window)})
 
 
@@ -237,7 +239,7 @@ def compare(kind: str, path: str, language: str | None, rounds: int) -> None:
             if name not in best or result["cpu"] < best[name]["cpu"]:
                 best[name] = result
     against = best.get("phase 1") or next(iter(best.values()))
-    length = media.probe(path).duration
+    length = probe.probe(path).duration
     print(f"\n{kind}, {Path(path).name} ({length:.0f} s), best of {rounds}")
     print(f"  {'':32}{'CPU s':>8}{'x':>7}{'wall s':>9}{'x':>7}{'peak MB':>9}{'found':>7}")
     for name, r in best.items():

@@ -36,11 +36,11 @@ except ModuleNotFoundError:
 from vllm.sampling_params import StructuredOutputsParams  # pyright: ignore[reportMissingImports]
 
 from tests_engine import tiny_qwen_vl
-from videotag.analyzers import EngineOptions, Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.answers import judge
+from videotag.analyzers.contract import EngineOptions, Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SCHEMA
-from videotag.analyzers.vllm_engine import AT_ONCE, VllmAnalyzer, engine_args
-from videotag.analyzers.vllm_model import Model, pictures
+from videotag.analyzers.vllm.engine import AT_ONCE, VllmAnalyzer, engine_args
+from videotag.analyzers.vllm.model import Model, pictures
 from videotag.artifacts import Part
 
 SEGMENTS, FRAMES = 60, 6

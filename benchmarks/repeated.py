@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from db_manager import VIDEO_SEGMENTS, ChromaDBManager  # noqa: E402
-from videotag.typical import QUESTIONS, SEGMENTS  # noqa: E402
+from db_manager import ChromaDBManager  # noqa: E402
+from videotag.search.typical import QUESTIONS, SEGMENTS  # noqa: E402
 
 SEED = 20261125
 COUNT, A_VIDEO, DIMENSION, CLUSTERS, TEXTS = 2000, 50, 384, 40, 5
@@ -69,7 +69,7 @@ def measure(share: float, folder: Path) -> None:
         ]
         db.add_segments("v.mp4", segments)
     with db.session():
-        collection = db._find(VIDEO_SEGMENTS)
+        collection = db._segments.find()
         found = collection.query(query_embeddings=vectors[others], n_results=NEAREST, include=[])["ids"]
     hidden = sum(id_of(n) not in ids for n, ids in zip(others, found, strict=True))
     lost = sum(db.search(str(n), 1, by="vectors")[0]["id"] != id_of(n) for n in others)

@@ -49,7 +49,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.converters import ARCHIVE, PUBLIC, Query, SearchSet, archive  # noqa: E402
 from db_manager import ChromaDBManager  # noqa: E402
-from videotag.embedders import DEFAULT_EMBEDDER, Embedder, load_embedder  # noqa: E402
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder  # noqa: E402
+from videotag.embedders.engines import load_embedder  # noqa: E402
 from videotag.errors import UserError  # noqa: E402
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-import clips
 import numpy as np
 from av.stream import Disposition
-from clips import Pictures, Sound, steady, tones
+
+from tests import clips
+from tests.clips import Pictures, Sound, steady, tones
 
 HOURS_12 = 12 * 3600
 FAST_VP9 = {"deadline": "realtime", "cpu-used": "8"}

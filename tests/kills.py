@@ -28,9 +28,12 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.conftest import FakeEmbedder
 from tests.pipeline import FakeAnalyzer, FakeTranscriber
-from videotag import artifacts, claims, embedders, media, stored
-from videotag.analyzers import Segment
-from videotag.typical import SEGMENTS
+from videotag import artifacts, claims, times
+from videotag.analyzers.contract import Segment
+from videotag.embedders import contract as embedders
+from videotag.media import pictures as media_pictures
+from videotag.search.typical import SEGMENTS
+from videotag.store import pages
 
 MAINS = {
     "phase1": phase1_whisper_frames.main,
@@ -105,7 +108,7 @@ def _child(run: Run) -> None:
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     phase1_whisper_frames.STRETCH_SECONDS = 6.0
     phase1_whisper_frames.FRAME_BATCH = FRAME_BATCH
-    stored.UPSERT, embedders.BATCH = UPSERT, EMBED_BATCH
+    pages.UPSERT, embedders.BATCH = UPSERT, EMBED_BATCH
     if run.patience is not None:
         claims.STALE_FLOOR_SECONDS, claims.HEARTBEAT_SECONDS = run.patience, run.patience / 8
     if run.host:
@@ -137,7 +140,7 @@ def _set_the_clock(off: float) -> None:
     real = time.time
     time.time = lambda: real() + off
     shown = lambda: datetime.fromtimestamp(time.time()).isoformat(timespec="seconds")  # noqa: E731
-    artifacts.now = claims.now = shown
+    times.now = claims.now = shown
 
 
 class _Trap:
@@ -215,7 +218,7 @@ class WatchedEmbedder(FakeEmbedder):
 
 
 def _watch_frames(run: Run) -> None:
-    real, engine = media.pictures, _Engine(run)
+    real, engine = media_pictures.pictures, _Engine(run)
 
     def pictures(path: str, times: Any) -> Iterator[Any]:
         for picture in real(path, times):
@@ -223,7 +226,7 @@ def _watch_frames(run: Run) -> None:
             engine.come_to("look")
             yield picture
 
-    media.pictures = pictures
+    media_pictures.pictures = pictures
 
 
 def _note(folder: Path, call: str) -> None:

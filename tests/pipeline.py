@@ -15,8 +15,8 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from db_manager import ChromaDBManager
 from videotag import artifacts
-from videotag.analyzers import Analysis, Result, Segment
-from videotag.transcribers import Transcription, Word
+from videotag.analyzers.contract import Analysis, Result, Segment
+from videotag.speech.words import Transcription, Word
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "ru_news.mp4"

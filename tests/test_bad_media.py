@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bad_media
-import clips
 import cv2
 import numpy as np
 import pytest
-from bad_media import CORPUS
 
 from db_manager import ChromaDBManager
+from tests import bad_media, clips
+from tests.bad_media import CORPUS
 from videotag import artifacts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes, devices and names that Windows does not have")

@@ -135,7 +135,7 @@ def records(tmp_path):
 
 
 def take(records, tmp_path, why=lambda record: "new", stage=PHASE1, seen=None):
-    return claims.claim(records, tmp_path / "data", stage, "news", why, seen)
+    return claims.claim(records, tmp_path / "data", stage, "news", claims.Intent(why, seen))
 
 
 def test_a_claim_is_written_and_completed(records, tmp_path):
@@ -216,7 +216,8 @@ def test_a_dead_workers_claim_is_taken_at_once(records, tmp_path):
     program = (
         "import time; from pathlib import Path; from db_manager import ChromaDBManager; from videotag import claims\n"
         f"db = ChromaDBManager({str(tmp_path / 'db')!r})\n"
-        f"with claims.claim(db, Path({str(tmp_path / 'data')!r}), claims.PHASE1, 'news', lambda r: 'new'):\n"
+        f"data, intent = Path({str(tmp_path / 'data')!r}), claims.Intent(lambda r: 'new')\n"
+        "with claims.claim(db, data, claims.PHASE1, 'news', intent):\n"
         "    print('claimed', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as worker:
@@ -246,7 +247,7 @@ def test_a_lost_claim_writes_nothing(records, tmp_path):
     """Two machines: the lock folders differ, so the second one cannot see the first one's lock."""
     with take(records, tmp_path) as slow:
         records.update_video_status("news", phase1_owner="far:1:x", phase1_heartbeat=0.0)
-        with claims.claim(records, tmp_path / "other", PHASE1, "news", lambda record: "new") as quick:
+        with claims.claim(records, tmp_path / "other", PHASE1, "news", claims.Intent(lambda record: "new")) as quick:
             quick.complete(3, phase1_result="quick")
             with pytest.raises(ClaimLost):
                 slow.complete(5, phase1_result="slow")

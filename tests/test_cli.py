@@ -29,7 +29,7 @@ LEFT = """
 import os, sys
 import phase1_whisper_frames
 from tests.pipeline import FakeTranscriber
-from videotag import cli
+from videotag import cli, progress
 
 reader, writer = os.pipe()
 os.dup2(writer, 1)
@@ -41,7 +41,7 @@ class Ear(FakeTranscriber):
         return super().transcribe(*args)
 
 ear = Ear()
-cli.PLAIN_SECONDS = 0
+progress.PLAIN_SECONDS = 0
 cli.leave(phase1_whisper_frames.main(sys.argv[1:], lambda *_: ear))
 """
 

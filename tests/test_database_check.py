@@ -12,9 +12,11 @@ import pytest
 
 import doctor
 import load_data_to_chroma
-from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
-from videotag import artifacts, mending
+from videotag import artifacts
+from videotag.store import mending
+from videotag.store.place import VIDEO_SEGMENTS
 
 VIDEOS = {"news": 7, "film": 3}
 
@@ -57,7 +59,7 @@ class Loaded:
     def collection(self, use: Callable[[Any], Any]) -> Any:
         """Reach into the collection behind the manager's back."""
         with self.db.session():
-            return use(self.db._find(VIDEO_SEGMENTS))
+            return use(self.db._segments.find())
 
     def content(self) -> dict[str, str]:
         found = self.collection(lambda collection: collection.get())
@@ -145,7 +147,7 @@ def test_damage_is_told_and_repaired(loaded):
 
 def test_nothing_is_left_of_the_collection(loaded):
     with loaded.db.session():
-        loaded.db._open().delete_collection(VIDEO_SEGMENTS)
+        loaded.db._place.client().delete_collection(VIDEO_SEGMENTS)
     assert len(loaded.differences()) == 2
     loaded.repair()
     assert (loaded.differences(), loaded.content()) == ([], WHOLE)
@@ -226,7 +228,7 @@ def test_vectors_that_cannot_be_read(folder_only):
 
 def test_a_search_index_with_other_vectors(loaded):
     """One is lost, one is another segment's: as no crash leaves it, but a failing disk may."""
-    with sqlite3.connect(loaded.db._index.path) as index:
+    with sqlite3.connect(loaded.db._search.index.path) as index:
         index.execute(
             "UPDATE segment SET vector = (SELECT vector FROM segment WHERE id = 'news_seg_1') WHERE id = 'film_seg_1'"
         )
@@ -249,7 +251,7 @@ def test_what_chromadbs_own_index_hides_is_found(tmp_path):
     segments = [segment("news", i) for i in range(900)]
     db.add_segments("news.mp4", segments, embeddings=vectors)
     with db.session():
-        collection = db._find(VIDEO_SEGMENTS)
+        collection = db._segments.find()
         found = [set(ids) for ids in collection.query(query_embeddings=vectors, n_results=900, include=[])["ids"]]
     assert [i for i in range(900) if f"news_seg_{i}" not in found[i]]
     assert db.check_segments("news", "news.mp4", segments) == {}

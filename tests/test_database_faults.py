@@ -25,12 +25,12 @@ import pytest
 
 import doctor
 import test_search
-from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from tests.pipeline import Project
-from videotag import mending
 from videotag.errors import UserError
-from videotag.records import BOOKKEEPING, STAGES
+from videotag.fields import BOOKKEEPING, STAGES
+from videotag.store import mending
 
 ROOT = Path(__file__).parent.parent
 spawn = multiprocessing.get_context("spawn")
@@ -88,7 +88,7 @@ def state(project: Project) -> dict[str, Any]:
         for video in project.db.list_videos()
     }
     with (db := project.db).session():
-        collection = db._find(VIDEO_SEGMENTS)
+        collection = db._segments.find()
         found = collection.get(include=["metadatas", "documents", "embeddings"])
         vectors = FakeEmbedder().embed_queries(found["documents"])
         assert np.allclose(found["embeddings"], vectors, atol=1e-6)
@@ -323,7 +323,7 @@ def assert_stored(db: ChromaDBManager, stored: dict[str, int], in_hand: str | No
         expected = [segment(name, i, stored[name]) for i in range(count(stored[name]))]
         assert db.check_segments(name, f"{name}.mp4", expected) == {}, f"{when}: {name}, in hand {in_hand}"
     with db.session():
-        found = db._find(VIDEO_SEGMENTS).get(include=["documents", "embeddings"])
+        found = db._segments.find().get(include=["documents", "embeddings"])
     vectors = db.embedder.embed_queries(found["documents"])
     assert np.allclose(found["embeddings"], vectors, atol=1e-6), when
 
@@ -426,8 +426,8 @@ def test_somebody_elses_folder(healthy, tmp_path_factory, parent):
         subprocess.run(["cp", "-a", healthy[0] / "chroma_db", folder], check=True)
         (folder / "chroma_db").chmod(0o755)
         program = (
-            "import os, sys, db_manager, test_search\n"
-            "db_manager._chromadb()  # others may not be allowed to read the project or the library\n"
+            "import os, sys, test_search, videotag.store.place\n"
+            "videotag.store.place.load_chromadb()  # others may not be allowed to read the project or the library\n"
             "os.setgid(65534); os.setuid(65534)\n"
             "sys.exit(test_search.main(['снег', '--db', sys.argv[1]], lambda *_: None))"
         )

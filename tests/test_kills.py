@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from db_manager import VIDEO_SEGMENTS, ChromaDBManager
+from db_manager import ChromaDBManager
 from tests import clips
 from tests.conftest import FakeEmbedder
 from tests.kills import FRAME_BATCH, POINTS, Run, calls
 from videotag import artifacts
-from videotag.records import BOOKKEEPING
+from videotag.fields import BOOKKEEPING
 
 SEED = 20261124
 NAMED = [(stage, point) for stage in POINTS for point in POINTS[stage]]
@@ -110,7 +110,7 @@ def state(folder: Path) -> dict[str, Any]:
     }
     segments = {}
     with db.session():
-        collection = db._find(VIDEO_SEGMENTS)
+        collection = db._segments.find()
         found = collection.get(include=["metadatas", "documents", "embeddings"]) if collection else NO_SEGMENTS
         for id_, metadata, document, vector in zip(
             found["ids"], found["metadatas"], found["documents"], found["embeddings"], strict=True
@@ -118,7 +118,7 @@ def state(folder: Path) -> dict[str, Any]:
             metadata = {key: value for key, value in metadata.items() if key not in BOOKKEEPING}
             segments[id_] = (metadata, document, Near(np.asarray(vector)))
         vectors = dict(zip(found["ids"], found["embeddings"], strict=True))
-        assert collection is None or not db._segments.not_found(collection, vectors)
+        assert collection is None or not db._search.not_found(collection, vectors)
     return {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
 
 

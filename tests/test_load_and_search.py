@@ -166,7 +166,7 @@ def test_a_lost_database_and_a_rebuild_to_come_are_said(loaded):
 
 def test_a_lost_collection_is_loaded_in_parts_too(loaded, monkeypatch):
     with loaded.db.session():
-        loaded.db._open().delete_collection("video_segments")
+        loaded.db._place.client().delete_collection("video_segments")
     assert loaded.load("--only", "news") == 0
     assert "news: its segments are not in the database" in loaded.out
     assert loaded.load() == 0
@@ -200,7 +200,7 @@ def test_a_rebuild_during_a_load_is_noticed(loaded):
     assert loaded._run(*main, lambda name, model: embedders[model == "other"]) == 0
     db = ChromaDBManager(folder, embedder=other)
     with db.session():
-        found = db._find("video_segments").get(include=["documents", "embeddings"])
+        found = db._segments.find().get(include=["documents", "embeddings"])
     assert len(found["ids"]) == 6
     assert found["embeddings"] == pytest.approx(other.embed_documents(found["documents"]), abs=1e-5)
 

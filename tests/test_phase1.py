@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 import phase1_whisper_frames
-from videotag import artifacts, media
+from videotag import artifacts
 from videotag.errors import UserError
+from videotag.media import pictures as media_pictures
+from videotag.media import probe
 
 PLAN_FIELDS = {
     "video_name": str,
@@ -45,7 +47,7 @@ def test_speech_and_frames_are_dealt_out(project):
     project.one_video()
     project.phase1()
     result = project.result1()
-    duration = media.probe(str(project.folder / "news.mp4")).duration
+    duration = probe.probe(str(project.folder / "news.mp4")).duration
     starts = [segment["start_time"] for segment in result["segments"]]
     assert starts == [35.0 * i for i in range(len(starts))]
     assert result["segments"][-1]["end_time"] == duration
@@ -403,7 +405,7 @@ def test_interrupted_frames_go_on_where_they_were(project, monkeypatch):
     whole = project.result1()
     shutil.rmtree(project.data)
     shutil.rmtree(project.folder / "chroma_db")
-    pictures, decoded = media.pictures, []
+    pictures, decoded = media_pictures.pictures, []
 
     def stopped(path, times):
         for picture in pictures(path, times):
@@ -412,7 +414,7 @@ def test_interrupted_frames_go_on_where_they_were(project, monkeypatch):
             decoded.append(picture.asked)
             yield picture
 
-    monkeypatch.setattr(media, "pictures", stopped)
+    monkeypatch.setattr(media_pictures, "pictures", stopped)
     assert project.phase1() == 130
     project.loads.clear()
 
@@ -421,7 +423,7 @@ def test_interrupted_frames_go_on_where_they_were(project, monkeypatch):
             decoded.append(picture.asked)
             yield picture
 
-    monkeypatch.setattr(media, "pictures", counted)
+    monkeypatch.setattr(media_pictures, "pictures", counted)
     assert project.phase1() == 0
     assert project.loads == []  # all speech was in the part
     assert project.result1()["result_id"] == whole["result_id"]

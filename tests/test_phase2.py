@@ -10,9 +10,11 @@ import pytest
 import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.pipeline import FakeAnalyzer, analysis
-from videotag import artifacts, claims, cli
-from videotag.analyzers import Analysis, EngineOptions, NotedAnalysis, SegmentFailure, choose_analyzer, load_analyzer
+from videotag import artifacts, claims
+from videotag.analyzers.contract import Analysis, EngineOptions, NotedAnalysis, SegmentFailure
+from videotag.analyzers.engines import choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
+from videotag.progress import Progress
 
 FIELDS = [
     "description",
@@ -374,7 +376,7 @@ def test_force_over_several_videos_that_was_stopped_goes_on_without_force(stage,
 
 def test_what_is_done_already_is_not_counted_as_to_be_done(seen, monkeypatch):
     totals = []
-    monkeypatch.setattr(cli.Progress, "of", lambda self, total: totals.append(total))
+    monkeypatch.setattr(Progress, "of", lambda self, total: totals.append(total))
     seen.analyzer.results = {("news", 2): KeyboardInterrupt()}
     assert seen.phase2() == 130
     seen.analyzer.results.clear()

@@ -12,9 +12,9 @@ from benchmarks import search_quality
 from benchmarks.converters import Query, SearchSet, archive, flores, miracl
 from benchmarks.search_quality import Answer, MiniLM, figures, find, misses, percentile, recall, reciprocal_rank
 from tests.conftest import FakeEmbedder
-from videotag.analyzers import CONFIDENCES, CONTENT_TYPES
+from videotag.analyzers.contract import CONFIDENCES, CONTENT_TYPES
 from videotag.errors import UserError
-from videotag.records import segment_document, segment_record
+from videotag.store.records import segment_document, segment_record
 
 OWN = archive(search_quality.FOLDER)
 

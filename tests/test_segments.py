@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videotag.segments import Window, Windows, frame_times, windows, word_times, words_in
-from videotag.transcribers import Word
+from videotag.speech.words import Word
 
 PLAN = Windows()
 

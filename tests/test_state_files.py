@@ -20,12 +20,12 @@ import test_search as search_program
 from tests.conftest import FakeEmbedder
 from tests.pipeline import FakeTranscriber, Project
 from videotag import artifacts
-from videotag.analyzers import Analysis
+from videotag.analyzers.contract import Analysis
 from videotag.artifacts import Part
 from videotag.config import load_videos
-from videotag.embedders import clean_text
 from videotag.errors import UserError
-from videotag.transcribers import Transcription, Word
+from videotag.speech.words import Transcription, Word
+from videotag.text import clean_text
 
 ROOT = Path(__file__).parent.parent
 NOBODY = 65534
@@ -639,7 +639,7 @@ def test_names_of_the_database_lead_nowhere(run: Run, tmp_path: Path, capsys: An
             status = done if number % 2 else done | {"phase2_status": "pending"}
             record = {"video_name": name, "video_path": "x", "language": "ru", "total_segments": 1, **status}
             ids = [f"record {number}"] if mixed else [name]
-            database._video_files().add(ids=ids, embeddings=[[1.0]], metadatas=[record])
+            database._videos.collection().add(ids=ids, embeddings=[[1.0]], metadatas=[record])
     for script in (project.phase2, project.load):
         assert script() == 1
         assert not SAYS_ERROR.search(project.err)

@@ -29,8 +29,8 @@ from db_manager import ChromaDBManager
 from tests.pipeline import SAMPLES, FakeTranscriber
 from tests_engine import tiny_qwen_vl
 from videotag import artifacts
-from videotag.analyzers import EngineOptions
-from videotag.analyzers.vllm_engine import VllmAnalyzer
+from videotag.analyzers.contract import EngineOptions
+from videotag.analyzers.vllm.engine import VllmAnalyzer
 
 ROOT = Path(__file__).parent.parent
 VIDEOS = {"ru_news": "ru", "en_planet": "en"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests_engine.conftest import MEMORY, VIDEOS, Work, until_kept
-from videotag.analyzers import Analysis
+from videotag.analyzers.contract import Analysis
 
 START_SECONDS = 180
 TOKENS = 12_000

@@ -15,20 +15,20 @@ import pytest
 
 from tests_engine import tiny_qwen_vl
 from tests_engine.conftest import MEMORY, VIDEOS, until_kept
-from videotag.analyzers import (
+from videotag.analyzers.contract import (
     Analysis,
     EngineOptions,
     Frame,
     NotedAnalysis,
     Segment,
     SegmentFailure,
-    load_analyzer,
-    vllm_engine,
-    vllm_model,
 )
+from videotag.analyzers.engines import load_analyzer
 from videotag.analyzers.prompt import FRAME_PIXELS, SCHEMA
-from videotag.analyzers.vllm_engine import VllmAnalyzer, VllmEngine
-from videotag.analyzers.vllm_model import MAX_FRAMES, fitting, pictures, read_model, thinned
+from videotag.analyzers.vllm import engine as vllm_engine
+from videotag.analyzers.vllm import model as vllm_model
+from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmEngine
+from videotag.analyzers.vllm.model import MAX_FRAMES, fitting, pictures, read_model, thinned
 from videotag.errors import EngineError
 
 
@@ -115,7 +115,7 @@ def test_one_stream_over_both_videos(work, analyzer, model, monkeypatch):
     analyzer_of = analyzer
     next(iter(analyzer_of.analyze([segment(0, 0)])))  # it is loaded
     monkeypatch.setattr(analyzer_of._engine, "at_once", 4)
-    monkeypatch.setattr("videotag.analyzers.vllm_stream.AHEAD", 2)
+    monkeypatch.setattr("videotag.analyzers.vllm.stream.AHEAD", 2)
     assert work.phase2("--analyzer", "vllm", load=lambda *_: watched) == 0
     kinds = [kind for kind, _, _ in watched.events]
     under_way = np.cumsum([1 if kind == "in" else -1 for kind in kinds])

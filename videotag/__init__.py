@@ -1,5 +1,5 @@
-"""What the scripts share. Read in the order of the data:
+"""What the scripts share: a folder a subject, and beside them the floor on which all stand.
 
-config -> segments -> media -> transcribers -> analyzers -> embedders -> moments;
-artifacts, claims and cli serve every stage.
+The way of a video: config, media, speech, segments, analyzers with models, embedders, store. The way of a question:
+terminal, search, store. docs/architecture.md shows both, and the layers.
 """

@@ -146,13 +146,6 @@ def part_header(result: Path) -> dict[str, Any] | None:
     return records[0] if records and isinstance(records[0], dict) else None
 
 
-def now() -> str:
-    """The time of the clock on the wall, ISO 8601 to the second."""
-    from datetime import datetime
-
-    return datetime.now().isoformat(timespec="seconds")
-
-
 def source_of(path: str) -> dict[str, Any]:
     """What tells one state of a video file from another: its size in bytes and modification time (ns).
 
@@ -198,7 +191,7 @@ class Draft:
     def __init__(self, path: Path, result: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> None:
         self.path = path
         self.result_id = _identity(result)
-        self._temporary = _temporary(path)
+        self._temporary = _temporary_name(path)
         _write_through(path, self._temporary, dump({"format": FORMAT, _RESULT_ID: self.result_id, **result}))
 
     def publish(self) -> None:
@@ -292,7 +285,7 @@ def write_whole(path: Path, *data: bytes) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    temporary = _temporary(path)
+    temporary = _temporary_name(path)
     try:
         _write_through(path, temporary, *data)
         _rename(temporary, path)
@@ -301,7 +294,7 @@ def write_whole(path: Path, *data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
+def _temporary_name(path: Path) -> Path:
     # Another one each time: a worker on another machine may be writing the same file.
     return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
 

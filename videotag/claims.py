@@ -21,8 +21,8 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from videotag import artifacts
-from videotag.artifacts import now
 from videotag.errors import ClaimLost, EngineError, UserError
+from videotag.times import now
 
 log = logging.getLogger("videotag")
 
@@ -385,29 +385,33 @@ class Claim:
             log.warning("%s", fault)
 
 
-@contextmanager
-def claim(
-    records: Records,
-    data_dir: Path,
-    stage: Stage,
-    video_name: str,
-    why: Callable[[Record], str | None],
-    seen: Record | None = None,
-    create: Callable[[], None] | None = None,
-    named: Mapping[str, Any] | None = None,
-) -> Iterator[Claim]:
-    """Take a stage of a video for this process while the block runs.
+@dataclass(frozen=True)
+class Intent:
+    """What a run means to do with a video.
 
-    Args:
-        data_dir: of the results; the lock files lie in it.
+    Attributes:
         why: the reason for which the stage is due, by the record as it is now.
         seen: the record as it was when it was decided what to do: what was finished since is not done again.
         create: makes the record where there is none, or brings it up to date.
         named: the settings that the user named, to be remembered with --force.
+    """
+
+    why: Callable[[Record], str | None]
+    seen: Record | None = None
+    create: Callable[[], None] | None = None
+    named: Mapping[str, Any] | None = None
+
+
+@contextmanager
+def claim(records: Records, data_dir: Path, stage: Stage, video_name: str, intent: Intent) -> Iterator[Claim]:
+    """Take a stage of a video for this process while the block runs.
+
+    Args:
+        data_dir: of the results; the lock files lie in it.
 
     Raises:
         Held: somebody else works on it.
-        NotDue: `why` gave none.
+        NotDue: there is no reason any more.
         ClaimLost: inside the block, by the claim's own methods.
     """
     path = artifacts.lock_path(data_dir, video_name, stage.prefix)
@@ -421,21 +425,13 @@ def claim(
         remedy = "make room, mend the folder's rights, or delete it"
         raise UserError(f"{path}: cannot be locked: {error.strerror}; {remedy}") from None
     try:
-        with _written(records, stage, video_name, why, seen, create, named or {}) as held:
+        with _written(records, stage, video_name, intent) as held:
             yield held
     finally:
         lock.release()
 
 
-def _written(
-    records: Records,
-    stage: Stage,
-    video_name: str,
-    why: Callable[[Record], str | None],
-    seen: Record | None,
-    create: Callable[[], None] | None,
-    named: Mapping[str, Any],
-) -> Claim:
+def _written(records: Records, stage: Stage, video_name: str, intent: Intent) -> Claim:
     """Write the claim into the record, if nobody else has."""
     host = socket.gethostname()
     owner = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -443,14 +439,14 @@ def _written(
         record = records.get_video_status(video_name)
         if by := held_elsewhere(stage, record, host, time.time()):
             raise Held(by)
-        reason = why(record)
-        if reason is None or (seen is not None and done_since(stage, seen, record)):
+        reason = intent.why(record)
+        if reason is None or (intent.seen is not None and done_since(stage, intent.seen, record)):
             gone = stage.before and record.get(f"{stage.before}_status") != "completed"
             raise NotDue(f"{stage.before} is not completed any more" if gone else "done by another process")
-        if create:
-            create()
+        if intent.create:
+            intent.create()
         mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
-        mine["wanted"] = _json(named) if reason == FORCED[0] else None
+        mine["wanted"] = _json(intent.named or {}) if reason == FORCED[0] else None
         records.update_video_status(video_name, **{f"{stage.prefix}_{field}": value for field, value in mine.items()})
         claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
     if records.chroma_url:

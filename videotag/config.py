@@ -11,23 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from videotag.errors import UserError, printable
+from videotag.errors import UserError
+from videotag.languages import MISTAKEN, WHISPER_LANGUAGES
+from videotag.text import printable
 
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
-
-_WHISPERS = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
-ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so
-sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
-"""
-_LANGUAGES = frozenset(["auto", *_WHISPERS.split()])
-"""Those that Whisper knows, and to leave it to Whisper. Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
-_MISTAKEN = {
-    "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
-    "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da", "jv": "jw", "nb": "no",
-}  # fmt: skip
-"""Codes of countries, of ISO 639-2 and newer ones than Whisper's, and what is meant."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 _FIELDS = {"name": str, "path": str, "language": str, "description": str, "force_reprocess": bool}
 _REQUIRED = ("name", "path", "language")
@@ -136,8 +125,8 @@ def _value_mistakes(entry: dict[str, Any]) -> Iterator[str]:
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
     if isinstance(language, str) and not re.fullmatch(r"auto|[a-z]{2,3}", language.lower()):
         yield f'language: "{printable(language)[:20]}" is not a language code such as "kk", "ru", "en", or "auto"'
-    elif isinstance(language, str) and language.lower() not in _LANGUAGES:
-        meant = _MISTAKEN.get(language.lower())
+    elif isinstance(language, str) and language.lower() not in WHISPER_LANGUAGES:
+        meant = MISTAKEN.get(language.lower())
         remedy = f'write "{meant}"' if meant else 'leave it to "auto"'
         yield f'language: "{language}" is none that Whisper knows; {remedy}'
 

@@ -1,7 +1,6 @@
 """Errors that the user can mend, and what their lines are made of."""
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
 
 
@@ -18,11 +17,6 @@ class EngineError(UserError):
 
 class ClaimLost(Exception):
     """Another worker has taken over the video: stop, and write nothing."""
-
-
-def printable(text: str) -> str:
-    """`text` without what could steer a terminal: control and format characters become �."""
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

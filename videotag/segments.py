@@ -4,9 +4,11 @@ All times are seconds from the start of the video.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from videotag.times import tenths
 
 SEGMENT_SECONDS = 50.0
 OVERLAP_SECONDS = 15.0
@@ -107,14 +109,3 @@ def word_times(words: Sequence[tuple[str, float]], start: float) -> str:
         times += [begins - start] * pieces
         open_ = not text[-1].isspace()
     return tenths(times)
-
-
-def tenths(seconds: Iterable[float]) -> str:
-    """Tenths of a second, none below 0, separated by spaces."""
-    return " ".join(str(max(0, round(10 * second))) for second in seconds)
-
-
-def seconds_of(tenths: str | None) -> list[float]:
-    """What `tenths` wrote, in seconds; none if it is anything else."""
-    numbers = (tenths or "").split()
-    return [int(number) / 10 for number in numbers] if all(map(str.isdecimal, numbers)) else []

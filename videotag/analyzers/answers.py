@@ -9,18 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from videotag.analyzers import Analysis, NotedAnalysis, Result, Segment, SegmentFailure
-from videotag.analyzers.prompt import IN_LANGUAGE, SHORTER, language_name
-from videotag.records import ANALYSIS_FIELDS
-from videotag.segments import tenths
+from videotag.analyzers.contract import Analysis, NotedAnalysis, Result, Segment, SegmentFailure
+from videotag.analyzers.prompt import IN_LANGUAGE, SHORTER
+from videotag.fields import ANALYSIS_FIELDS
+from videotag.languages import CYRILLIC_LANGUAGES, KAZAKH_LETTERS, LATIN_LANGUAGES, language_name
+from videotag.times import tenths
 
-CYRILLIC_LANGUAGES = {"ru", "kk", "uk", "be", "bg", "ky", "tg", "mn", "sr", "mk", "tt", "ba"}
 SHARE_IN_SCRIPT = 0.5
 """Of the letters of an answer, so many must be of the language's script: names and titles may be of another."""
 FEW_LETTERS = 20
 """Too little text to judge its script by."""
-KAZAKH_LETTERS = frozenset("әғқңөұүһі")
-"""Letters that Russian does not have: 16 of 100 in Kazakh prose, 9 to 24 by the sentence (367 letters counted)."""
 KAZAKH_SHARE = {"kk": (0.03, 1.0), "ru": (0.0, 0.07)}
 """How many of an answer's letters may be Kazakh, least and most: names in the other language are no fault."""
 ENOUGH_LETTERS = 60
@@ -89,7 +87,7 @@ def in_language(analysis: Analysis, language: str) -> bool:
     latin = sum("LATIN" in unicodedata.name(c, "") for c in letters) / len(letters)
     if language in CYRILLIC_LANGUAGES:
         return cyrillic >= SHARE_IN_SCRIPT and _kazakh_or_russian(letters, language)
-    if language in ("en", "tr", "uz", "de", "fr", "es"):
+    if language in LATIN_LANGUAGES:
         return latin >= SHARE_IN_SCRIPT
     return True
 

@@ -5,8 +5,9 @@ The instructions are the same for every segment and come first, so that an engin
 
 from typing import Any
 
-from videotag.analyzers import CONFIDENCES, CONTENT_TYPES, Segment
-from videotag.records import ANALYSIS_FIELDS
+from videotag.analyzers.contract import CONFIDENCES, CONTENT_TYPES, Segment
+from videotag.fields import ANALYSIS_FIELDS
+from videotag.languages import language_name
 
 PROMPT_VERSION = 2
 """Raised with every change of what is asked; stored with each result."""
@@ -19,20 +20,6 @@ MOST_FRAMES = 16
 """Frames that an answer can point to by number."""
 MAX_TRANSCRIPT = 4000
 """Characters of speech that are shown: three times what is said in 50 s by a fast speaker."""
-
-_LANGUAGES = {
-    "ru": "русском",
-    "kk": "казахском",
-    "en": "английском",
-    "uk": "украинском",
-    "uz": "узбекском",
-    "ky": "киргизском",
-    "tr": "турецком",
-    "de": "немецком",
-    "fr": "французском",
-    "es": "испанском",
-    "zh": "китайском",
-}
 
 _INSTRUCTIONS = """\
 Ты описываешь фрагменты видеоархива, чтобы их можно было найти поиском по смыслу. Тебе дают несколько кадров одного \
@@ -62,11 +49,6 @@ SHORTER = (
     "dialogue_translation до 600 знаков, не больше 8 ключевых слов."
 )
 IN_LANGUAGE = "Прошлый ответ был не на том языке. Пиши description и dialogue_translation только на {language} языке."
-
-
-def language_name(code: str) -> str:
-    """The language in the prepositional case, as in "на ... языке"."""
-    return _LANGUAGES.get(code, f"«{code}» (код ISO 639)")
 
 
 def system_prompt(output_language: str) -> str:

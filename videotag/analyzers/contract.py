@@ -1,0 +1,137 @@
+"""Analyzers: what is seen and heard in a segment, in words of the output language.
+
+An analyzer takes a stream of segments and gives back one result for each, as soon as it has it and in any
+order. It pulls the next segments itself, so an engine with a queue is never idle between two videos.
+"""
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+CONFIDENCES = ("высокая", "средняя", "низкая")
+CONTENT_TYPES = (
+    "новости",
+    "интервью",
+    "документальное",
+    "репортаж",
+    "реклама",
+    "музыка",
+    "фильм",
+    "спорт",
+    "обучение",
+    "другое",
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture of the video: its presentation time in seconds, and the JPEG file's bytes."""
+
+    time: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One window of a video, as an analyzer gets it. Times are seconds from the start of the video."""
+
+    video_name: str
+    video_path: str
+    segment_index: int
+    start_time: float
+    end_time: float
+    frames: tuple[Frame, ...]
+    transcript: str
+    language: str
+    """Language of the speech, ISO 639-1 ("kk", "ru")."""
+    output_language: str
+    """Language to write in, ISO 639-1."""
+
+
+class Analysis(BaseModel):
+    """What is stored of a segment: the plan's fields, and what is on the screen, whichever analyzer filled them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = Field(min_length=1, max_length=4000)
+    dialogue_translation: str = Field(max_length=20000)
+    """The speech in the output language; empty where nobody translated it."""
+    on_screen_text: list[str] = Field(max_length=50)
+    """Captions, signs and titles as they are written, one an element."""
+    keywords: list[str] = Field(max_length=50)
+    content_type: Literal[CONTENT_TYPES]  # type: ignore[valid-type]
+    mood_atmosphere: str = Field(max_length=200)
+    confidence: Literal[CONFIDENCES]  # type: ignore[valid-type]
+    scene_change: StrictBool
+    screen_times: str = Field("", pattern=r"^(\d+( \d+)*)?$")
+    """When each on-screen text is first seen: tenths of a second after the segment's start; empty if not known."""
+
+
+@dataclass(frozen=True)
+class SegmentFailure:
+    """An analyzer's word that it could not analyze a segment. Never stored as an analysis."""
+
+    reason: str
+    raw_text: str = ""
+
+
+@dataclass(frozen=True)
+class NotedAnalysis:
+    """An analysis that is kept with a remark on what is doubtful about it."""
+
+    analysis: Analysis
+    note: str
+
+
+Result = Analysis | NotedAnalysis | SegmentFailure
+
+
+class Analyzer(Protocol):
+    """The contract of a vision engine.
+
+    Attributes:
+        name: its key in `ANALYZERS`.
+        made_by: what made the results, builtins only: at least "analyzer" and "model", and every setting that
+            changes an answer. Stored with each video.
+        description: what the user should know of what was found or will be loaded, in one line; "" for nothing.
+    """
+
+    name: str
+    made_by: dict[str, Any]
+
+    @property
+    def description(self) -> str: ...
+
+    def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
+        """Yield each given segment with its result, once, in any order, as it is finished.
+
+        Segments of several videos may be mixed; those of one video come in the order of their time.
+
+        Raises:
+            UserError: the engine as a whole cannot go on (model missing, server gone). A fault of one segment
+                is a `SegmentFailure` instead.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the engines can be told. Each takes what concerns it; None leaves the choice to the engine.
+
+    Attributes:
+        model: name or folder of a model (vllm, openai).
+        base_url: the server's address, several separated by commas (openai).
+        concurrency: requests under way at once (openai).
+        tensor_parallel_size: GPUs that share the model (vllm).
+        gpu_memory_utilization: share of the GPU's memory to take, 0..1 (vllm).
+        max_model_len: longest prompt and answer together, in tokens (vllm).
+    """
+
+    model: str | None = None
+    base_url: str | None = None
+    concurrency: int | None = None
+    tensor_parallel_size: int | None = None
+    gpu_memory_utilization: float | None = None
+    max_model_len: int | None = None

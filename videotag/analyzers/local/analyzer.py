@@ -1,0 +1,121 @@
+"""The `local` analyzer: an honest inventory of a segment without a generative model.
+
+It measures light, colours, movement and cuts, reads what is written on the screen, and picks keywords from that
+and from the speech. It does not know what happens in the picture, and never says so.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from videotag.analyzers.contract import Analysis, Result, Segment, SegmentFailure
+from videotag.analyzers.local.screen_text import ScreenReader, installed_languages
+from videotag.analyzers.local.sentences import Seen, Shots, Wording, clip, describe, wording
+from videotag.errors import EngineError, UserError
+from videotag.times import tenths
+
+if TYPE_CHECKING:
+    from videotag.analyzers.local.shots import FrameReader, Videos
+
+log = logging.getLogger("videotag")
+
+NEEDED = ("cv2", "scenedetect", "rapidocr", "pymorphy3")
+MAX_TRANSLATION = 20_000
+"""Characters; what `Analysis.dialogue_translation` holds."""
+MAX_SCREEN_LINES = 50
+"""What `Analysis.on_screen_text` holds."""
+
+
+class LocalAnalyzer:
+    """Measures and reads; see `Analyzer` for the contract.
+
+    Args:
+        output_language: "ru", "en" or "kk".
+        read_frames: where the pictures of a video come from, `small_frames` of `videotag.media` by default.
+
+    Raises:
+        EngineError: it cannot write in that language, or a package is missing.
+    """
+
+    name = "local"
+    description = ""
+    version = 2
+    """Raised whenever the same segment would get another answer."""
+
+    def __init__(self, output_language: str = "ru", read_frames: "FrameReader | None" = None) -> None:
+        wording(output_language)
+        missing = [package for package in NEEDED if not importlib.util.find_spec(package)]
+        if missing:
+            raise EngineError(f"the analyzer local needs {', '.join(missing)}: pip install -r requirements.txt")
+        languages = installed_languages()
+        self._screen = ScreenReader(languages) if languages else None
+        self._read_frames = read_frames
+        self.made_by: dict[str, Any] = {
+            "analyzer": self.name,
+            "model": "none",
+            "version": self.version,
+            "output_language": output_language,
+            "on_screen_text": f"tesseract {'+'.join(languages)}" if languages else "none",
+        }
+
+    def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
+        """Yield each segment with its result, one by one; a video is decoded once, however its windows overlap.
+
+        Raises:
+            EngineError: a segment asks for an output language that there are no sentences for.
+        """
+        from videotag.analyzers.local.shots import Videos
+
+        with closing(Videos(self._read_frames or _small_frames())) as videos:
+            for segment in segments:
+                yield segment, self._result(segment, wording(segment.output_language), videos)
+
+    def _result(self, segment: Segment, words: Wording, videos: "Videos") -> Result:
+        try:
+            if not segment.frames:
+                return _analysis(segment, Seen(), words)
+            shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
+            return _analysis(segment, self._look(segment, shots), words)
+        except EngineError:
+            raise
+        except UserError as error:
+            return SegmentFailure(str(error))
+        except Exception as error:  # a library's, over a word or a picture: that is no reason to stop the others
+            log.debug("%s", segment.video_name, exc_info=True)
+            return SegmentFailure(f"{type(error).__name__}: {error}")
+
+    def _look(self, segment: Segment, shots: Shots | None) -> Seen:
+        from videotag.analyzers.local.pictures import decode, look
+
+        images, times = decode(segment.frames)
+        texts = self._screen.read(images, segment.language) if self._screen and images else {}
+        when = tuple(times[picture] - segment.start_time for picture in texts.values())
+        return Seen(True, look(images) if images else None, shots, tuple(texts), when)
+
+
+def _analysis(segment: Segment, seen: Seen, words: Wording) -> Analysis:
+    from videotag.analyzers.local.keywords import keywords
+
+    speech = " ".join(segment.transcript.split())
+    understood = segment.language == segment.output_language
+    return Analysis(
+        description=describe(seen, speech, words),
+        dialogue_translation=clip(speech, MAX_TRANSLATION) if understood else "",
+        on_screen_text=list(seen.texts)[:MAX_SCREEN_LINES],
+        keywords=keywords(speech, seen.texts, segment.language),
+        content_type="другое",  # it cannot know
+        mood_atmosphere="",  # nor this
+        confidence="низкая",
+        scene_change=bool(seen.shots and seen.shots.cuts),
+        screen_times=tenths(seen.times[:MAX_SCREEN_LINES]),
+    )
+
+
+def _small_frames() -> "FrameReader":
+    from videotag.analyzers.local.shots import WIDTH
+    from videotag.media.pictures import small_frames
+
+    return partial(small_frames, width=WIDTH)

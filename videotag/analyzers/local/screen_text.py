@@ -1,0 +1,272 @@
+"""What is written on the screen: RapidOCR's detector finds the lines, the program `tesseract` reads them.
+
+RapidOCR's own recogniser has no Cyrillic letter, and Tesseract on whole frames is useless; together they read boxed
+Russian and Kazakh captions without an error. Pictures are BGR uint8 [h, w, 3].
+"""
+
+import difflib
+import logging
+import os
+import shutil
+import subprocess
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videotag.errors import EngineError
+from videotag.languages import TESSERACT_NAMES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger("videotag")
+CYRILLIC = ("kaz", "rus")
+TIMEOUT = 20.0
+"""Seconds for one line; it takes 0.1."""
+DETECTOR_SIDE = 960
+"""Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
+LINE_HEIGHT = 64
+SMALLEST_LINE = 8
+"""Pixels: what Tesseract was measured with, and below what nothing can be read."""
+MAX_LINES = 12
+"""Lines read in one frame: a page of a document must not hold up the run."""
+GOOD, SURE = 70.0, 85.0
+"""Tesseract's confidence (0-100) of a line to be kept, and to go without a second reading in more languages.
+Measured: captions read in their language 90-97, in the wrong script 0-70, textures without text below 35."""
+SAME_FRAME, SAME_LINE = 10, 60
+"""Largest difference of luma (of 255) in thumbnails up to which frames, and lines, count as the same. Measured on
+captions 14-24 px high: one other letter or digit gives 14 and more in a frame, 89 and more in a line; coding noise 4
+in a frame, a moving background at the rim of the caption up to 50 in a line."""
+ALIKE = 0.85
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as read, how sure Tesseract is of it (0-100), and on which of the pictures it was seen first."""
+
+    text: str
+    confidence: float
+    picture: int = 0
+
+
+def installed_languages() -> tuple[str, ...]:
+    """Tesseract's languages that can be used here, in the order in which it should get them.
+
+    Empty, with a warning that says what to install, where there are none.
+    """
+    program = shutil.which("tesseract")
+    if program is None:
+        log.warning("on-screen text is not read: the program tesseract is not installed (with its data rus, kaz, eng)")
+        return ()
+    listed = _run([program, "--list-langs"], b"")
+    languages = tuple(name for name in TESSERACT_NAMES.values() if name in (listed or "").split())
+    if not languages:
+        log.warning("on-screen text is not read: tesseract has no language data; install its rus, kaz and eng")
+    return languages
+
+
+class ScreenReader:
+    """Reads lines off frames.
+
+    Args:
+        languages: what `installed_languages` gave; not empty.
+    """
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        self._all = tuple(languages)
+        self._program = shutil.which("tesseract") or "tesseract"
+        self._detector: Any = None
+        self._known: list[tuple[np.ndarray, Line]] = []
+        self._warned: set[str] = set()
+
+    def read(self, images: "Sequence[np.ndarray]", language: str) -> dict[str, int]:
+        """The texts on the pictures in the order of their appearance, with the picture each is first on; no noise.
+
+        Args:
+            language: ISO 639-1, of the speech: what is written is most likely the same.
+        """
+        if not likely_languages(self._all, language):
+            self._warn(language)
+            return {}
+        found: list[Line] = []
+        last = None
+        for number, image in enumerate(images):
+            thumbnail = _thumbnail(image, 160, 90)
+            if last is None or _difference(last, thumbnail) >= SAME_FRAME:
+                found += (replace(line, picture=number) for line in self._lines(image, language))
+            last = thumbnail
+        return {line.text: line.picture for line in _merged(found)}
+
+    def _warn(self, language: str) -> None:
+        # In another script's data Cyrillic becomes "CNPABKA", and Tesseract is sure of it: better nothing.
+        if language not in self._warned:
+            self._warned.add(language)
+            needed = TESSERACT_NAMES.get(language, "rus")
+            log.warning('on-screen text of "%s" videos is not read: install %s for tesseract', language, needed)
+
+    def _lines(self, image: "np.ndarray", language: str) -> Iterator[Line]:
+        if self._detector is None:
+            self._detector = _make_detector()
+        boxes = self._detector(image, use_det=True, use_cls=False, use_rec=False).boxes
+        crops = [_crop(image, box) for box in (boxes if boxes is not None else ())]
+        seen: list[tuple[np.ndarray, Line]] = []
+        for crop in [crop for crop in crops if crop is not None][:MAX_LINES]:
+            thumbnail = _blurred(_thumbnail(crop, 512, LINE_HEIGHT // 2))
+            line = self._recall(thumbnail) or self._read_line(crop, language)
+            seen.append((thumbnail, line))
+            if line.confidence >= GOOD and _is_text(line.text):
+                yield line
+        self._known = seen or self._known
+
+    def _recall(self, thumbnail: "np.ndarray") -> Line | None:
+        """The same line in the frame before, which need not be read again."""
+        return next((line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE), None)
+
+    def _read_line(self, crop: "np.ndarray", language: str) -> Line:
+        likely = likely_languages(self._all, language)
+        line = self._ask(crop, likely)
+        if line.confidence >= SURE or likely == self._all:
+            return line
+        return max(line, self._ask(crop, self._all), key=lambda line: line.confidence)
+
+    def _ask(self, crop: "np.ndarray", languages: Sequence[str]) -> Line:
+        import cv2
+
+        png = cv2.imencode(".png", crop)[1].tobytes()
+        command = [self._program, "stdin", "stdout", "--psm", "7", "--dpi", "150", "-l", "+".join(languages)]
+        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], png) or "")
+
+
+def likely_languages(installed: Sequence[str], language: str) -> tuple[str, ...]:
+    """What a line is first read in: Kazakh and Russian together unless the speech is in another known language.
+
+    All languages at once take twice the time, and more letters look alike.
+    """
+    own = TESSERACT_NAMES.get(language, "rus")
+    wanted = CYRILLIC if own in CYRILLIC else (own,)
+    return tuple(name for name in installed if name in wanted)
+
+
+def _run(command: list[str], given: bytes) -> str | None:
+    # Tesseract's threads wait for each other: one is faster than four, and leaves the cores to others.
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=TIMEOUT, env=environment, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.debug("tesseract: %s", error)
+        return None
+    if done.returncode:
+        log.debug("tesseract: %s", done.stderr.decode(errors="replace").strip())
+        return None
+    return done.stdout.decode(errors="replace")
+
+
+def _parsed(table: str) -> Line:
+    """The words of Tesseract's TSV, and their confidence weighted by length.
+
+    Columns: https://tesseract-ocr.github.io/tessdoc/Command-Line-Usage.html (level 5 is a word).
+    """
+    rows = [row.split("\t") for row in table.splitlines()]
+    words = [(_plain(row[11]), float(row[10])) for row in rows if len(row) > 11 and row[0] == "5"]
+    # What stands at the ends without a letter or digit is the rim of the caption: "| Счёт 1:0".
+    solid = [index for index, (text, _) in enumerate(words) if any(map(str.isalnum, text))]
+    words = [word for word in words[solid[0] : solid[-1] + 1] if word[0]] if solid else []
+    letters = sum(len(text) for text, _ in words)
+    confidence = sum(len(text) * sure for text, sure in words) / letters if letters else 0.0
+    return Line(" ".join(text for text, _ in words), confidence)
+
+
+def _plain(text: str) -> str:
+    """Without control and format characters, which could steer a terminal."""
+    return "".join(char for char in text if unicodedata.category(char)[0] != "C").strip()
+
+
+def _is_text(text: str) -> bool:
+    """At least two letters, and mostly letters and digits."""
+    solid = text.replace(" ", "")
+    return sum(map(str.isalpha, solid)) >= 2 and sum(map(str.isalnum, solid)) >= 0.6 * len(solid)
+
+
+def _merged(lines: Sequence[Line]) -> list[Line]:
+    """Each text once, in its surest reading."""
+    kept: list[Line] = []
+    for line in lines:
+        index = next((i for i, other in enumerate(kept) if _alike(line.text, other.text)), None)
+        if index is None:
+            kept.append(line)
+        elif line.confidence > kept[index].confidence:
+            kept[index] = replace(line, picture=kept[index].picture)
+    return kept
+
+
+def _alike(one: str, other: str) -> bool:
+    """The same but for a misread letter. Other digits are another text: a score, a date, a telephone number."""
+    digits = [[char for char in text if char.isdigit()] for text in (one, other)]
+    ratio = difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
+    return digits[0] == digits[1] and ratio >= ALIKE
+
+
+def _crop(image: "np.ndarray", box: "np.ndarray") -> "np.ndarray | None":
+    """The line in grey, uint8 [LINE_HEIGHT, w]. None where nothing can be read.
+
+    The border repeats the background's level (median of the rim): letters that touch the edge are misread.
+    """
+    import cv2
+    import numpy as np
+
+    (left, top), (right, bottom) = box.min(axis=0), box.max(axis=0)
+    rim = 0.1 * (bottom - top)
+    left, right = max(0, int(left - rim)), min(image.shape[1], int(right + rim))
+    top, bottom = max(0, int(top - rim / 2)), min(image.shape[0], int(bottom + rim / 2))
+    if bottom - top < SMALLEST_LINE or right - left < SMALLEST_LINE:
+        return None
+    grey = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
+    level = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    pad = max(4, grey.shape[0] // 4)
+    padded = cv2.copyMakeBorder(grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(level,))
+    scale = LINE_HEIGHT / padded.shape[0]
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return cv2.resize(padded, (max(1, round(padded.shape[1] * scale)), LINE_HEIGHT), interpolation=way)
+
+
+def _thumbnail(image: "np.ndarray", width: int, height: int) -> "np.ndarray":
+    import cv2
+
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _blurred(image: "np.ndarray") -> "np.ndarray":
+    import cv2
+
+    return cv2.blur(image, (3, 3))
+
+
+def _difference(one: "np.ndarray", other: "np.ndarray") -> float:
+    import cv2
+
+    return float(cv2.absdiff(one, other).max())
+
+
+def _make_detector() -> Any:
+    """RapidOCR's detector with the model of its own wheel. A path that is given leaves it nothing to download.
+
+    Raises:
+        EngineError: this version of the wheel has another model.
+    """
+    import rapidocr
+
+    model = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_det_small.onnx"
+    if not model.is_file():
+        raise EngineError(f"{model}: is missing; install the version of rapidocr that requirements.txt names")
+    options = {
+        "Global.log_level": "critical",
+        "Det.model_path": str(model),
+        "Det.limit_type": "max",
+        "Det.limit_side_len": DETECTOR_SIDE,
+        # Its threads wait in a busy loop; with one the wall time is little more and the processor time a third.
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+    }
+    return rapidocr.RapidOCR(params=options)

@@ -1,0 +1,207 @@
+"""What must be known of a vision-language model before its weights are loaded, and how a segment is put to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from videotag.analyzers.contract import Frame, Segment
+from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, MAX_TRANSCRIPT, SHORTER, system_prompt, user_prompt
+from videotag.errors import EngineError
+
+MAX_FRAMES = 16
+"""Of a segment with more, so many are shown, evenly spaced."""
+TEMPORAL_PATCH = 2
+"""Frames of a video that share their tokens."""
+CLOCK = 100
+"""Ticks a second, in which the times of frames are told: vLLM wants frame numbers and a rate."""
+VIDEO_MODELS = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+"""Kinds of model (`model_type`) that take frames as a video with the real time of each."""
+SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)
+"""Kinds whose processor is told the limits of pixels."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, by its configuration.
+
+    Attributes:
+        video: it takes frames as a video; else as images.
+        grid: a frame is made of squares of so many pixels a side, a vision token each.
+        pixels: arguments of its processor that limit what a picture costs.
+        longest: tokens that it was made for, prompt and answer together.
+        quantized: its weights are (AWQ, GPTQ, FP8).
+        sampling: arguments of `SamplingParams`, as its makers advise.
+        processor: its transformers processor: chat template and tokenizer.
+    """
+
+    name: str
+    video: bool
+    grid: int
+    pixels: dict[str, Any]
+    longest: int
+    quantized: bool
+    sampling: dict[str, float]
+    processor: Any = field(repr=False)
+
+    @property
+    def tokens_needed(self) -> int:
+        """Room for the longest question with the fullest answer.
+
+        Speech counts a token a character: the shown part is three times a fast speaker's, and the dearest scripts
+        take three tokens a character.
+        """
+        longest = Segment("", "", 0, 0.0, 50.0, (Frame(0.0, b""),) * MAX_FRAMES, "", "xx", "xx")
+        text = self.question(longest, SHORTER)
+        written = len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+        seen = FRAME_PIXELS // self.grid**2 * (MAX_FRAMES // TEMPORAL_PATCH if self.video else MAX_FRAMES)
+        clock = 16 * MAX_FRAMES if self.video else 0
+        return written + seen + clock + MAX_TRANSCRIPT + MAX_TOKENS
+
+    def question(self, segment: Segment, more: str) -> str:
+        """The whole prompt as text, in the model's own template, with a place for each picture."""
+        kind, frames = ("video", min(1, len(segment.frames))) if self.video else ("image", len(segment.frames))
+        places = [{"type": kind}] * frames
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": system_prompt(segment.output_language)}]},
+            {"role": "user", "content": [*places, {"type": "text", "text": user_prompt(segment, more)}]},
+        ]
+        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def read_model(name: str) -> Model:
+    """Look at a model's configuration, in a folder or on the model hub.
+
+    Raises:
+        EngineError: there is none, or it is no vision-language model.
+    """
+    from transformers import AutoConfig, AutoProcessor  # pyright: ignore[reportMissingImports]
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+        if not hasattr(config, "vision_config"):
+            raise EngineError(
+                f"--model {name}: a model of kind {config.model_type} cannot see; take {' or '.join(VIDEO_MODELS)}"
+            )
+        processor = AutoProcessor.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise EngineError(
+            f"--model {name}: is neither the folder of a whole model nor one that the model hub gives out: "
+            f"{first_sentence(error)}"
+        ) from error
+    if not getattr(processor, "chat_template", None):
+        raise EngineError(f"--model {name}: has no chat template; take an Instruct model")
+    text = config.get_text_config()
+    patch = getattr(config.vision_config, "patch_size", 14) * getattr(config.vision_config, "spatial_merge_size", 1)
+    return Model(
+        name=name,
+        video=config.model_type in VIDEO_MODELS,
+        grid=patch,
+        pixels=pixel_limits(config.model_type, patch),
+        longest=getattr(text, "max_position_embeddings", 0) or 1 << 30,
+        quantized=any(getattr(part, "quantization_config", None) for part in (config, text)),
+        sampling=sampling_for(config.model_type),
+        processor=processor,
+    )
+
+
+def pixel_limits(kind: str, grid: int) -> dict[str, Any]:
+    """What a picture may cost, for the processor; by it vLLM also reckons the memory that vision takes.
+
+    The frames come within the limits. Qwen3-VL's is for all frames of a video together, Qwen2.5-VL's for each.
+    """
+    if kind not in SIZED_MODELS:
+        return {}
+    frames = MAX_FRAMES if kind.startswith("qwen3_vl") else 1
+    return {"size": {"shortest_edge": 4 * grid**2, "longest_edge": FRAME_PIXELS * frames}}
+
+
+def sampling_for(kind: str) -> dict[str, float]:
+    """How a kind of model is to be sampled: by its makers' advice, else nearly without chance."""
+    if kind.startswith("qwen3_vl"):
+        return {"temperature": 0.7, "top_p": 0.8, "top_k": 20}
+    return {"temperature": 0.1, "repetition_penalty": 1.05}
+
+
+def pictures(model: Model, segment: Segment) -> dict[str, Any]:
+    """The frames of a segment, at most `MAX_FRAMES`, as `multi_modal_data`; empty for a segment without.
+
+    Raises:
+        ValueError: a frame cannot be decoded.
+    """
+    frames = segment.frames
+    if not frames:
+        return {}
+    images = decoded(frames, model.grid)
+    if not model.video:
+        from PIL import Image  # pyright: ignore[reportMissingImports]
+
+        return {"image": [Image.fromarray(image) for image in images]}
+    import numpy as np
+
+    if len(images) == 1:  # Qwen3-VL's processor refuses less than a temporal patch
+        images, frames = images * TEMPORAL_PATCH, frames * TEMPORAL_PATCH
+    return {"video": [(np.stack(images), clock(frames, segment.end_time - segment.start_time))]}
+
+
+def thinned(segment: Segment) -> Segment:
+    """The segment with at most `MAX_FRAMES` of its frames, evenly spaced."""
+    count = len(segment.frames)
+    if count <= MAX_FRAMES:
+        return segment
+    return replace(
+        segment, frames=tuple(segment.frames[(2 * i + 1) * count // (2 * MAX_FRAMES)] for i in range(MAX_FRAMES))
+    )
+
+
+def clock(frames: Sequence[Frame], seconds: float) -> dict[str, Any]:
+    """What tells vLLM the real time of each frame: its number at a rate of `CLOCK`, counted from the video's start.
+
+    Qwen3-VL is told the times as they are in the question; Qwen2.5-VL only the mean step, `seconds` / frames.
+    """
+    return {
+        "fps": float(CLOCK),
+        "duration": seconds,
+        "total_num_frames": max(1, round(seconds * CLOCK)),
+        "frames_indices": [round(frame.time * CLOCK) for frame in frames],
+        "do_sample_frames": False,
+    }
+
+
+def decoded(frames: Sequence[Frame], grid: int) -> list[Any]:
+    """RGB uint8 [h, w, 3], all of the first one's size: within `FRAME_PIXELS`, a multiple of `grid` each way.
+
+    Raises:
+        ValueError: one is no whole picture.
+    """
+    import cv2
+    import numpy as np
+
+    images: list[Any] = []
+    for frame in frames:
+        image = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"the frame at {frame.time:.1f} s cannot be decoded")
+        if images:
+            height, width = images[0].shape[:2]
+        else:
+            height, width = fitting(image.shape[0], image.shape[1], grid)
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        images.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+    return images
+
+
+def fitting(height: int, width: int, grid: int) -> tuple[int, int]:
+    """The size in which a picture is shown: no larger than it is, and two squares a side at least."""
+    scale = min(1.0, (FRAME_PIXELS / (height * width)) ** 0.5)
+    most = FRAME_PIXELS // (2 * grid)  # a side of a very long strip
+
+    def side(pixels: int) -> int:
+        return max(2, int(min(pixels * scale, most)) // grid) * grid
+
+    return side(height), side(width)
+
+
+def first_sentence(error: BaseException) -> str:
+    """The beginning of an error: transformers goes on for a paragraph."""
+    text = " ".join(str(error).split())
+    return text.partition(". ")[0][:200]

@@ -1,0 +1,62 @@
+"""Embedders: text to unit vectors, for documents and for queries.
+
+Vectors of different embedders cannot be compared, even when their dimension is the same: the search collection
+remembers `name`, `model` and `dimension` of the one that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_EMBEDDER = "e5-small"
+BATCH = 64  # texts a call of the model
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+class Embedder(Protocol):
+    """Text to vectors: float32 [n, dimension], each row of length 1, so that a dot product is the cosine."""
+
+    name: str  # key in EMBEDDERS
+    model: str  # what tells two models of one engine apart
+    dimension: int
+
+    def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed what is searched in: float32 [len(texts), dimension]."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed what is asked: float32 [len(texts), dimension]."""
+        ...
+
+
+def embed(embedder: Embedder, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+    """float32 [len(texts), dimension], in batches."""
+    import numpy as np
+
+    vectors = np.zeros((len(texts), embedder.dimension), dtype=np.float32)
+    for start in range(0, len(texts), BATCH):
+        vectors[start : start + BATCH] = embedder.embed_documents(texts[start : start + BATCH])
+        if progress:
+            progress(min(start + BATCH, len(texts)), len(texts))
+    return checked_vectors(vectors, len(texts), embedder)
+
+
+def checked_vectors(vectors: Any, count: int, embedder: Embedder) -> np.ndarray:
+    """The vectors as float32 [count, dimension] of length 1. ValueError where they cannot be this embedder's."""
+    import numpy as np
+
+    array = np.asarray(vectors, dtype=np.float32)
+    if array.shape != (count, embedder.dimension):
+        raise ValueError(f"vectors of shape {array.shape}, expected {(count, embedder.dimension)} from {embedder.name}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{embedder.name} ({embedder.model}) made vectors that are not finite")
+    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueError(f"{embedder.name} ({embedder.model}) made vectors of length 0")
+    return array / lengths  # to the cosine it is the same, and a damaged vector shows

@@ -1,0 +1,102 @@
+"""Questions and answers in the form of OpenAI's chat completions: messages, pictures, the text of a reply."""
+
+import base64
+import math
+from typing import Any
+
+from videotag.models.servers import Failure
+
+SIDE = 28
+"""Pixels; Qwen2.5-VL cuts frames into squares of this side."""
+JPEG_QUALITY = 90
+FORMS = ("json_schema", "json_object", "text")
+"""How an answer can be asked for, the strictest first."""
+TINY = 16
+"""Tokens of the answer to `tiny`, which only has to come."""
+
+Message = dict[str, Any]
+
+
+def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of a question that asks for an answer in one of the `FORMS`.
+
+    Args:
+        name: of the schema, a JSON schema of the answer.
+    """
+    if form == "json_schema":
+        return {"response_format": {"type": form, form: {"name": name, "strict": True, "schema": schema}}}
+    return {"response_format": {"type": form}} if form == "json_object" else {}
+
+
+def messages(system: str, text: str, pictures: list[str]) -> list[Message]:
+    """A question: the instructions, then the pictures (data URLs), then the text."""
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
+    content = [*images, {"type": "text", "text": text}] if images else text
+    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def tiny(pictures: list[str]) -> list[Message]:
+    """A question that costs next to nothing, to see whether it is answered."""
+    return messages("Answer in JSON.", "{}", pictures)
+
+
+def reply(answer: dict[str, Any]) -> tuple[str, bool]:
+    """The text of a chat completion, and whether it was cut off.
+
+    Raises:
+        Failure: it is none.
+    """
+    try:
+        choice = answer["choices"][0]
+        content = choice["message"].get("content")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise Failure("its answer is not a chat completion; an address usually ends in /v1") from None
+    if isinstance(content, list):  # in parts
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else "", choice.get("finish_reason") == "length"
+
+
+def picture(jpeg: bytes, pixels: int) -> str:
+    """A picture as a data URL, of no more than so many pixels.
+
+    Raises:
+        ValueError: it is not a picture.
+    """
+    import cv2
+    import numpy as np
+
+    try:
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ValueError("is not a picture")
+    height, width = image.shape[:2]
+    if width * height <= pixels:
+        return _data_url(jpeg)
+    return _data_url(_jpeg(cv2.resize(image, smaller(width, height, pixels), interpolation=cv2.INTER_AREA)))
+
+
+def smaller(width: int, height: int, pixels: int) -> tuple[int, int]:
+    """(width, height) of the same form within so many pixels, in multiples of `SIDE`."""
+    scale = math.sqrt(pixels / (width * height))
+    least, most = sorted((width, height))
+    short = max(SIDE, int(least * scale) // SIDE * SIDE)
+    long = min(int(most * scale), pixels // short) // SIDE * SIDE
+    return (long, short) if width >= height else (short, long)
+
+
+def grey_picture() -> str:
+    import numpy as np
+
+    return _data_url(_jpeg(np.full((4 * SIDE, 4 * SIDE, 3), 128, np.uint8)))
+
+
+def _jpeg(image: Any) -> bytes:
+    import cv2
+
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

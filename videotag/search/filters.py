@@ -1,0 +1,94 @@
+"""What a hit has to be, apart from what is asked: its video, its kind, its days, its time in the video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from videotag.errors import UserError
+from videotag.times import exact_clock
+
+FIELDS = {
+    "video": "video_name",
+    "language": "language",
+    "content-type": "content_type",
+    "mood": "mood_atmosphere",
+    "confidence": "confidence",
+    "keyword": "keywords",
+}
+"""What a filter is called, and the field of a segment that it looks at."""
+
+Values = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a hit has to be. Fields by the names in FIELDS.
+
+    Attributes:
+        wanted: field to values, any of which will do.
+        without: field to values, none of which may be.
+        added_after, added_before: ISO dates; the first day counts, the last does not.
+        start, end: seconds in the video.
+    """
+
+    wanted: Values = field(default_factory=dict)
+    without: Values = field(default_factory=dict)
+    added_after: str | None = None
+    added_before: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """As `ChromaDBManager.search` takes them; nothing that is not set."""
+        given: dict[str, Any] = {FIELDS[name]: list(values) for name, values in self.wanted.items()}
+        if self.without:
+            given["without"] = {FIELDS[name]: list(values) for name, values in self.without.items()}
+        if self.added_after or self.added_before:
+            given["added"] = (self.added_after, self.added_before)
+        if self.start is not None or self.end is not None:
+            given["time"] = (self.start, self.end)
+        return given
+
+    def and_(self, other: Filters) -> Filters:
+        """Both; what the other says of a field counts instead of what this one says of it."""
+        bounds = ("added_after", "added_before", "start", "end")
+        later = {name: getattr(other, name) for name in bounds if getattr(other, name) is not None}
+        merged = replace(
+            self, wanted={**self.wanted, **other.wanted}, without={**self.without, **other.without}, **later
+        )
+        merged.check()
+        return merged
+
+    def check(self) -> None:
+        """
+        Raises:
+            UserError: the bounds leave nothing between them.
+        """
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UserError(
+                f"from {exact_clock(self.start)} to {exact_clock(self.end)}: the end has to come after the start"
+            )
+        if self.added_after and self.added_before and self.added_after >= self.added_before:
+            raise UserError(
+                f"added after {self.added_after} and before {self.added_before}: nothing can be; change one of them"
+            )
+
+    def __str__(self) -> str:
+        """As `:filter` takes them."""
+        parts = [f"{name}={_quoted(value)}" for name, values in self.wanted.items() for value in values]
+        parts += [f"not {name}={_quoted(value)}" for name, values in self.without.items() for value in values]
+        if self.added_after:
+            parts.append(f"added>={self.added_after}")
+        if self.added_before:
+            parts.append(f"added<{self.added_before}")
+        if self.start is not None or self.end is not None:
+            bounds = ("" if bound is None else exact_clock(bound) for bound in (self.start, self.end))
+            parts.append("time=" + "-".join(bounds))
+        return " ".join(parts)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if re.search(r"\s", value) else value

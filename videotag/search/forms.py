@@ -1,0 +1,316 @@
+"""Text to words: what a segment is stored under, what a query looks for.
+
+Forms of a word are brought together: Russian ones by pymorphy3's dictionary, English ones by the Snowball stemmer,
+Kazakh ones, for which no maintained library could be found, by cutting off endings. Kazakh letters are read as the
+Russian ones nearest to them (Тоқаев, Токаев), and Latin words of a query as Cyrillic ones, too (Tokayev), so that names
+and loan words are found across languages; numbers in words become digits.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from videotag.search.numerals import NUMERALS, joined
+from videotag.stop_words import STOP_WORDS
+from videotag.text import UNSPACED_LETTER
+
+LONGEST_WORD = 60  # characters; what is longer is no word
+MAX_QUERY_WORDS = 64
+CACHE = 100_000  # words whose forms are kept, about 20 MB
+
+_WORD = re.compile(r"[^\W_]+")
+_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+_WORD_OR_THOUSANDS = re.compile(r"\d+(?:[ \u00a0\u202f]\d{3}(?!\d))+|[^\W_]+")
+_QUOTED = re.compile('["“”„]([^"“”„]+)["“”„]')
+_PART = re.compile(r"[^.!?…\n]+")
+_CYRILLIC = re.compile("[а-яәғқңөұүһі]")
+_KAZAKH = re.compile("[әғқңөұүһі]")
+_FOLD = str.maketrans("әғқңөұүһі", "агкноуухи")
+_VOWEL = re.compile("[аәеиоөуұүыіэюя]")
+_FINAL = str.maketrans("бгғ", "пкқ")
+_QUESTION = """
+какой какая какое какие какого каком какую каких откуда куда почему зачем сколько чей чья покажи покажите найди найдите
+момент фрагмент видео
+қандай қайсы қанша неше кімнің көрсет көрсетіңіз сәт
+show find moment video whose
+"""  # the question itself, not what is asked for
+_STOP = frozenset().union(*STOP_WORDS.values(), _QUESTION.split())
+_FUNCTION = ("PREP", "CONJ", "PRCL", "NPRO", "INTJ")
+"""pymorphy3's parts of speech that carry no meaning of their own."""
+
+_DIGITS = re.compile(r"(\d{1,15})(?:st|nd|rd|th|й|го|му|я|е|ші|шы)?$")
+MIN_TRANSCRIBED = 4  # letters
+MAX_GUESSES = 16
+_ROMANISED = """
+shch щ|sch ш|tch ч|sh ш|ch ч|zh ж|kh х|ts ц|ck к|ph ф|th т|aye ае|eye ее|oye ое|iye ие|ya я|ia ия|yu ю|ye е|yo е
+|ay ай|ai ай|ey ей|ei ей|oy ой|oi ой|uy уй|ee и|oo у|iy ий|yy ый|a а|b б|c к|d д|e е|f ф|g г|h х г|i и ы|j ж
+|k к|l л|m м|n н|o о|p п|q к|r р|s с|t т|u у|v в|w в|x кс|y ы й|z з
+"""
+_SOUNDS = {sound: letters for sound, *letters in map(str.split, _ROMANISED.split("|"))}
+"""Latin letters to the Cyrillic ones they may stand for, as names are romanised in passports and the press."""
+_SOUND = re.compile("|".join(sorted(_SOUNDS, key=len, reverse=True)))
+
+_NAME_ENDING = re.compile("(?:ого|ому|ыми|ами|ой|ом|ым|ых|ем|ей|а|у|е|ы|и|ю|я)$")
+# Case, possession, number, in the order in which they are taken off: "қала-лар-ымыз-дың".
+_KAZAKH_ENDINGS = (
+    re.compile("(?:[дтн][ае]ғ?г?[ыі]|[нтд][ыі]ң|[нтд][ае]н|[мбп]ен|нд[ае]|[нтд][ыі]|[дт][ае]|[нғқгк][ае])$"),
+    re.compile("(?:[ыі]?м[ыі]з|[ыі]?ң[ыі]з|с[ыі]н?|[ыі]н?|[ыі][мң])$"),
+    re.compile("(?:[лтд][ае]р)$"),
+)
+
+
+_NO_KAZAKH_NUMERALS = frozenset(
+    [
+        *(word for word in STOP_WORDS["kk"] if word not in NUMERALS["kk"]),  # "үшін" (for) is no form of "үш" (three)
+        *("оны", "оның", "оным", "онда", "оған", "онан"),  # of "ол" (he), not of "он" (ten)
+        *("жүзі", "жүзін", "жүзінде", "жүзіне", "жүзінен", "жүзіндегі"),  # a face, the world; hundred is "жүз"
+    ]
+)
+
+
+_AS_WRITTEN = "x0"
+"""Before a word that only an exact phrase asks for."""
+_ALSO_RUSSIAN = frozenset(["он", "бес"])
+"""Kazakh ten and five; in Russian he, and a demon."""
+_RUSSIAN = STOP_WORDS["ru"] - STOP_WORDS["kk"] - NUMERALS["kk"].keys()
+"""Words that tell a Russian sentence with a Kazakh name in it from a Kazakh one."""
+
+
+# === Text to words ===
+
+
+def document_words(text: str) -> list[str]:
+    """The words of a text under which it is found; one may stand under two.
+
+    What became a number, or is left out as an article, stands there as it is written as well, for exact phrases.
+    """
+    words: list[str] = []
+    for part in _parts(text):
+        kazakh = _is_kazakh(part)
+        numbers = _with_numbers(part, kazakh)
+        for word in numbers:
+            words += _stored(word, kazakh)
+        words += [_AS_WRITTEN + word.lower() for word in Counter(part) - Counter(numbers)]
+    return words
+
+
+def query_words(text: str) -> list[tuple[str, ...]]:
+    """What is looked for: for each word that says something the forms that may be stored of it."""
+    words = (word.lower() for part in _parts(text) for word in _with_numbers(part, _is_kazakh(part)))
+    return list(dict.fromkeys(_asked(word) for word in words if not _is_stop(word)))[:MAX_QUERY_WORDS]
+
+
+def every_word(text: str) -> list[tuple[str, ...]]:
+    """The same for every word as it stands: those that say nothing, and numbers in words."""
+    words = dict.fromkeys(word.lower() for part in _parts(text) for word in part)
+    return [(_AS_WRITTEN + word, *_asked(word)) for word in words][:MAX_QUERY_WORDS]
+
+
+def quoted(query: str) -> list[str]:
+    """What stands in double quotes and therefore has to occur; «» are left to titles."""
+    return [phrase for phrase in _QUOTED.findall(query) if _WORD.search(phrase)]
+
+
+def is_all_quoted(query: str) -> bool:
+    """Whether nothing is asked for but what has to occur."""
+    return bool(quoted(query)) and not _WORD.search(_QUOTED.sub(" ", query))
+
+
+def count_words(phrase: str) -> int:
+    return len(_WORD.findall(phrase))
+
+
+def has_no_spaces(phrase: str) -> bool:
+    """Whether it is, or holds, writing without spaces (Chinese, Thai), of which no single words are stored."""
+    return bool(UNSPACED_LETTER.search(phrase))
+
+
+def exact_pattern(phrase: str) -> str:
+    """A regular expression for these very words in this order; case, ё or е, and what is between them do not count."""
+    words = [re.sub("[её]", "[её]", word.lower()) for word in _WORD.findall(unicodedata.normalize("NFC", phrase))]
+    # In writing without spaces there is no edge of a word.
+    first, last = ("" if has_no_spaces(letter) else r"\b" for letter in (words[0][0], words[-1][-1]))
+    return "(?i)" + first + r"[\W_]+".join(words) + last
+
+
+def matches(text: str, query: str) -> list[tuple[int, int]]:
+    """Where the words of `text` stand that the query means: forms of its words, and what it has in quotes.
+
+    Returns:
+        (first, behind the last) character of each word, in order.
+    """
+    wanted = _wanted(query)
+    phrases = [match.span() for phrase in quoted(query) for match in re.finditer(exact_pattern(phrase), text)]
+    spans: list[tuple[int, int]] = []
+    for part in _PART.finditer(text) if wanted or phrases else ():
+        found = [word.span() for word in _WORD_OR_THOUSANDS.finditer(text, *part.span())]
+        words = [_plain(_THOUSANDS.sub("", text[first:last])) for first, last in found]
+        kazakh = _is_kazakh(words)
+        meant = (number for number in _numbers(words, kazakh) if str(number[2]) in wanted)
+        numbers = {place for first, end, _ in meant for place in range(first, end)}
+        spans += [
+            (first, last)
+            for place, (first, last) in enumerate(found)
+            if place in numbers
+            or any(begin < last and first < end for begin, end in phrases)
+            or not wanted.isdisjoint(_stored(words[place], kazakh))
+        ]
+    return spans
+
+
+def _parts(text: str) -> Iterator[list[str]]:
+    for part in _PART.findall(_THOUSANDS.sub("", _plain(text))):
+        yield [word for word in _WORD.findall(part) if len(word) <= LONGEST_WORD]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.replace("№", " ")).replace("ё", "е").replace("Ё", "Е")  # not "No5"
+
+
+def _is_kazakh(words: Sequence[str]) -> bool:
+    return _KAZAKH.search(" ".join(words).lower()) is not None
+
+
+def _with_numbers(words: list[str], kazakh: bool) -> list[str]:
+    """The words, with digits for the numbers among them; a lone "one" is no number but an article."""
+    result, done = [], 0
+    for first, end, number in _numbers(words, kazakh):
+        result += words[done:first]
+        if number != 1 or words[first][0].isdigit() or end > first + 1:
+            result.append(str(number))
+        done = end
+    return result + words[done:]
+
+
+@lru_cache(maxsize=8)
+def _wanted(query: str) -> frozenset[str]:
+    return frozenset(form for forms in query_words(query) for form in forms)
+
+
+def _numbers(words: Sequence[str], kazakh: bool) -> Iterable[tuple[int, int, int]]:
+    """(first, behind the last, value) of the words that together are a number: "двести пятьдесят два"."""
+    lower = [word.lower() for word in words]
+    russian = kazakh and not _RUSSIAN.isdisjoint(lower)  # "что он говорит в Қарағанды"
+    values = [_value(word, kazakh and not (russian and word in _ALSO_RUSSIAN)) for word in lower]
+    return joined(values, [word[0].isdigit() for word in words]) if any(v is not None for v in values) else ()
+
+
+@lru_cache(maxsize=CACHE)
+def _value(lower: str, kazakh: bool) -> int | None:
+    if match := _DIGITS.match(lower):
+        return int(match[1])
+    if not _CYRILLIC.search(lower):
+        return NUMERALS["en"].get(lower)
+    numerals = NUMERALS["kk"]
+    if kazakh and lower in _NO_KAZAKH_NUMERALS:
+        return None
+    if kazakh and (found := numerals.keys() & {lower, *_cuts(lower)}):
+        return numerals[found.pop()]
+    return NUMERALS["ru"].get(lower, NUMERALS["ru"].get(_lemma(lower)[0]))
+
+
+@lru_cache(maxsize=CACHE)
+def _stored(word: str, kazakh: bool) -> tuple[str, ...]:
+    lower = word.lower()
+    if not _CYRILLIC.search(lower):
+        return (_latin(lower),)
+    if kazakh and lower in STOP_WORDS["kk"]:  # uncut: "бүгін" (today) would be "бұғы" (a deer)
+        return (_folded(lower), _AS_WRITTEN + lower)
+    if kazakh:
+        return (*{_kazakh_cuts(lower)[-1], _lemma(lower)[0]},)
+    lemma, known, _ = _lemma(lower)
+    # The dictionary takes unknown surnames for forms of common words ("Токаев" of "токай").
+    return (*{lemma, _name(lower)},) if word[0].isupper() or not known else (lemma,)
+
+
+def _asked(lower: str) -> tuple[str, ...]:
+    if lower.isdigit():
+        return (lower,)
+    if not _CYRILLIC.search(lower):
+        return tuple(sorted({_latin(lower), *(form for guess in _in_cyrillic(lower) for form in _asked(guess))}))
+    lemma, known, _ = _lemma(lower)
+    forms = {lemma, _name(lower)}
+    if not known or _KAZAKH.search(lower):
+        forms.update(_kazakh_cuts(lower))
+    return tuple(sorted(forms))
+
+
+def _is_stop(lower: str) -> bool:
+    if lower in _STOP or (len(lower) == 1 and not lower.isdigit()):
+        return True
+    return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[2]
+
+
+def _latin(lower: str) -> str:
+    return _english().stemWord(lower) if lower.isalpha() else lower
+
+
+def _in_cyrillic(lower: str) -> list[str]:
+    """How a name or loan word may be written in Cyrillic: "Tokayev", "kumis", "bioprinter"."""
+    if len(lower) < MIN_TRANSCRIBED or not (lower.isascii() and lower.isalpha()):
+        return []
+    guesses = [""]
+    for sound in _SOUND.findall(lower):
+        guesses = [guess + letter for guess in guesses for letter in _SOUNDS[sound]][:MAX_GUESSES]
+    return guesses
+
+
+@lru_cache(maxsize=CACHE)
+def _lemma(lower: str) -> tuple[str, bool, bool]:
+    """Russian dictionary form, whether the dictionary knows the word, whether it is a function word."""
+    parse = _morph().parse(lower)[0]
+    return _folded(parse.normal_form), parse.is_known, parse.tag.POS in _FUNCTION
+
+
+def _name(lower: str) -> str:
+    shorter = _NAME_ENDING.sub("", lower)
+    return _folded(shorter if len(shorter) >= 3 else lower)
+
+
+def _kazakh_cuts(lower: str) -> tuple[str, ...]:
+    """The same as `_cuts`, in the letters in which words are compared."""
+    return tuple(map(_folded, _cuts(lower)))
+
+
+def _cuts(lower: str) -> tuple[str, ...]:
+    """A Kazakh word with some or all of its endings cut off; the last one without any that can be an ending.
+
+    Which of "президент-і" and "президен-ті" it is, only a dictionary could tell.
+    """
+    cuts, deepest = [lower], lower
+    for ending in _KAZAKH_ENDINGS:
+        cuts += [shorter for word in cuts if (shorter := _without(ending, word)) != word]
+        deepest = _without(ending, deepest)
+    if len(deepest) > 3 and _VOWEL.match(deepest[-1]):
+        deepest = deepest[:-1]
+    return (*(cut[:-1] + cut[-1].translate(_FINAL) for cut in (*dict.fromkeys(cuts), deepest)),)
+
+
+def _without(ending: re.Pattern[str], word: str) -> str:
+    shorter = ending.sub("", word)
+    return shorter if len(shorter) >= 2 and _VOWEL.search(shorter) else word
+
+
+def _folded(word: str) -> str:
+    return word.replace("ё", "е").translate(_FOLD)
+
+
+@cache
+def _english() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
+
+
+@cache
+def _morph() -> Any:
+    import pymorphy3
+
+    logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # it announces its dictionary
+    return pymorphy3.MorphAnalyzer(lang="ru")

@@ -1,0 +1,177 @@
+"""Hits to moments: what a person wants to see of a search.
+
+Windows overlap, so one moment is found two or three times. Hits of one video that touch or overlap are one moment: the
+best of them speaks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from videotag.search.forms import matches
+from videotag.times import seconds_of
+
+Hit = dict[str, Any]
+
+LEAD = 2.5
+"""Seconds before the first matching word or text at which a moment starts: who jumps there sees it coming."""
+TOGETHER = 10.0
+"""Seconds between two matching words or texts of neighbouring windows that are one mention."""
+GUESSES = 5
+"""At most so many are shown where nothing is close."""
+
+_TOUCH = 1e-3  # s; ends and starts of windows are rounded
+
+
+Range = tuple[float | None, float | None]
+"""Seconds in a video, from and to; None is no bound."""
+
+
+def find(
+    search: Callable[[int], list[Hit]],
+    query: str = "",
+    limit: int | None = 5,
+    per_video: int | None = None,
+    within: Range = (None, None),
+) -> list[Hit]:
+    """The best moments; where nothing is close, the best guesses instead.
+
+    Args:
+        search: gives that many hits, best first, the close ones before the others; asked for more until there are
+            enough moments or no more close hits.
+        query: the words that a moment starts at.
+        limit: at most so many moments; None is all that are close.
+        per_video: at most so many of one video.
+        within: what of the videos is asked about; the hits overlap it, the moments lie in it.
+
+    Returns:
+        Each the best hit's fields and the moment's `start`, `end` (seconds in the video) and `close`.
+    """
+    asked = 3 * (limit or 10)  # with the usual windows a moment is mostly three hits
+    while True:
+        hits = search(asked)
+        near = [hit for hit in hits if is_close(hit)]
+        moments = _best(merge(near, query, within), limit, per_video)
+        if len(hits) < asked or len(near) < len(hits) or (limit and len(moments) == limit):
+            return moments or _best(merge(hits, query, within), min(limit or GUESSES, GUESSES), per_video)
+        asked *= 3
+
+
+def is_close(hit: Hit) -> bool:
+    """Whether a hit answers, and is not merely the least far. Older databases do not say: then it does."""
+    return hit.get("close", True)
+
+
+def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) -> list[Hit]:
+    """The moments of these hits, in the order of the best hit of each.
+
+    Args:
+        hits: as `ChromaDBManager.search` gives them, best first.
+        query: the words that a moment starts at.
+        within: as of `find`.
+    """
+    hits = list(hits)
+    rank = {id(hit): place for place, hit in enumerate(hits)}
+    by_video: dict[str, list[Hit]] = {}
+    for hit in hits:
+        by_video.setdefault(hit["video_name"], []).append(hit)
+    spans = [span for of_video in by_video.values() for span in _spans(of_video)]
+    best = {rank[id(span[0])]: span for span in (sorted(s, key=lambda hit: rank[id(hit)]) for s in spans)}
+    return [_moment(best[place], query, within) for place in sorted(best)]
+
+
+def _spans(hits: list[Hit]) -> list[list[Hit]]:
+    """Hits of one video, those together that touch or overlap."""
+    spans: list[list[Hit]] = []
+    end = 0.0
+    for hit in sorted(hits, key=lambda hit: hit["start_time"]):
+        if spans and hit["start_time"] <= end + _TOUCH:
+            spans[-1].append(hit)
+            end = max(end, hit["end_time"])
+        else:
+            spans.append([hit])
+            end = hit["end_time"]
+    return spans
+
+
+def _moment(span: list[Hit], query: str, within: Range) -> Hit:
+    """The moment of a span, its best hit first."""
+    best, last = span[0], within[1]
+    end = max(hit["end_time"] for hit in span)
+    return {
+        **best,
+        "start": start_of(best, query, within, [hit for hit in span[1:] if _reaches_into(hit, best)]),
+        "end": end if last is None else min(end, last),
+        "close": is_close(best),
+    }
+
+
+def _reaches_into(hit: Hit, best: Hit) -> bool:
+    """Whether the hit begins before the best one and overlaps it."""
+    return hit["start_time"] < best["start_time"] < hit["end_time"]
+
+
+def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[Hit]:
+    taken: dict[str, int] = {}
+    chosen = []
+    for moment in moments:
+        if limit is not None and len(chosen) == limit:
+            break
+        taken[moment["video_name"]] = taken.get(moment["video_name"], 0) + 1
+        if per_video is None or taken[moment["video_name"]] <= per_video:
+            chosen.append(moment)
+    return chosen
+
+
+def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterable[Hit] = ()) -> float:
+    """Where to start playing, in seconds: shortly before the first spoken word, or frame with a text, that is meant.
+
+    The segment's start where none is, or where their times are not known. Never outside `within`.
+
+    Args:
+        before: hits that reach into this one from before it, in which what is meant may begin.
+    """
+    earliest, meant = _earliest(hit, within), _meant(hit, query, within)
+    if not meant:
+        return earliest
+    first = meant[0]
+    others = [(time, _earliest(other, within)) for other in before for time in _meant(other, query, within)]
+    for time, begin in sorted(others, reverse=True):
+        if first - TOGETHER <= time <= first:
+            first, earliest = time, min(earliest, begin)
+    return max(earliest, round(first - LEAD, 3))
+
+
+def _earliest(hit: Hit, within: Range) -> float:
+    return hit["start_time"] if within[0] is None else max(hit["start_time"], within[0])
+
+
+def _meant(hit: Hit, query: str, within: Range) -> list[float]:
+    """When, in the video, the words and texts are heard and seen that the query means, in order."""
+    found = (hit["start_time"] + second for second in (*_spoken(hit, query), *_written(hit, query)))
+    return sorted(t for t in found if _earliest(hit, within) <= t and (within[1] is None or t < within[1]))
+
+
+def _spoken(hit: Hit, query: str) -> list[float]:
+    """When the words of the speech begin that the query means, in seconds from the segment's start."""
+    times = word_times(hit)
+    words = list(re.finditer(r"\S+", hit["transcript"])) if times else []
+    return [
+        next(t for t, word in zip(times, words, strict=True) if word.start() < last and first < word.end())
+        for first, last in (matches(hit["transcript"], query) if words else ())
+    ]
+
+
+def _written(hit: Hit, query: str) -> list[float]:
+    """When each text on the screen that the query means was first seen, in seconds from the segment's start."""
+    texts, times = hit.get("on_screen_text") or [], seconds_of(hit.get("screen_times"))
+    known = zip(texts, times, strict=True) if len(texts) == len(times) else ()
+    return [time for text, time in known if matches(text, query)]
+
+
+def word_times(hit: Hit) -> list[float]:
+    """When each word of the transcript starts, in seconds from the segment's start; none if that is not known."""
+    times = seconds_of(hit.get("word_times"))
+    return times if len(times) == len((hit.get("transcript") or "").split()) else []

@@ -1,0 +1,137 @@
+"""Ranking: how near a segment is in meaning, and how many of the question's words it holds, made one order.
+
+Vectors of one model lie close together: all segments have much in common, and so have all questions. What is common is
+taken away (the mean of a sample of the segments; of the typical questions' mean the half, for it is not this archive's
+own), and what is left is measured by what chance makes of it: the standard deviation between typical questions and that
+sample, to which typical segments are added while it is small. A share of the question's words adds to that. Figures
+chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath, "All-but-the-Top", 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from videotag.search.index import Segments
+    from videotag.search.typical import Typical
+
+SAMPLE = 1000
+"""Segments that stand for all."""
+COMMON = 0.5
+"""So much of the typical questions' mean is taken away."""
+WEIGHT = 3.0
+"""Standard deviations that all of the question's words are worth."""
+ALL = 0.999
+"""Of a question's words: what rounding makes of 1."""
+FEWEST, ENOUGH = 20, 200
+"""Segments: with fewer, typical ones help to tell what chance makes of a question; more do not raise what is asked of
+a hit."""
+LEAST = 5
+"""Of fewer segments as much is asked as of so many."""
+
+NOTHING = 1e-5
+"""Of lengths and deviations: what float32 makes of 0."""
+BARELY = 1e-3
+"""The same of a length that is the root of a difference."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A segment found: its cosine with the question, and whether it answers or is merely the least far."""
+
+    id: str
+    cosine: float
+    close: bool
+
+
+class Background:
+    """What an archive's segments have in common, and how far from a question they lie by chance."""
+
+    def __init__(self, sample: np.ndarray, typical: Typical | None, alike: bool = False) -> None:
+        """Measure it.
+
+        Args:
+            sample: float32 [n, dimension], unit vectors of segments that stand for all.
+            typical: by the same embedder. None: not known, and of few segments all are close.
+            alike: the question is itself a segment.
+        """
+        import numpy as np
+
+        few = len(sample) < FEWEST
+        unknown = few and typical is None
+        segments = np.vstack([sample, typical.segments]) if few and typical is not None else sample
+        questions = segments if alike or typical is None else typical.questions
+        self._segment = np.zeros(sample.shape[1:], np.float32) if unknown else segments.mean(axis=0)
+        self._question = COMMON * questions.mean(axis=0)
+        by_chance = _unit(questions - self._question) @ _unit(segments - self._segment).T
+        if questions is segments:
+            by_chance = by_chance[~np.eye(len(segments), dtype=bool)]  # nothing is near to itself by chance
+        spread = float(by_chance.std()) if by_chance.size else 0.0
+        self._spread = spread if spread > NOTHING else 1.0
+        self.close_from = -math.inf if unknown else _greatest_by_chance(len(sample))
+
+    def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
+        """How much nearer than by chance, in standard deviations, float32 [n].
+
+        Args:
+            question: float32 [dimension].
+            segments: float32 [n, dimension], unit vectors; a hundred thousand of them are not copied.
+        """
+        import numpy as np
+
+        towards, common = _unit(question - self._question), self._segment
+        squares = 1 - 2 * (segments @ common) + common @ common  # of the lengths without what is common
+        lengths = np.sqrt(np.maximum(squares, 0))
+        along = segments @ towards - common @ towards
+        return np.where(lengths > BARELY, along / np.maximum(lengths, BARELY), 0) / self._spread
+
+
+def rank(
+    segments: Segments,
+    rows: Sequence[int] | np.ndarray | None,
+    shares: np.ndarray,
+    question: np.ndarray,
+    background: Background,
+    limit: int,
+) -> list[Ranked]:
+    """The best of all segments, best first.
+
+    Args:
+        rows: only these segments; None is all.
+        shares: [n], which part of the question's words occurs in each, 0 to 1.
+        question: float32 [dimension].
+        background: of the whole archive.
+        limit: at most so many, 1 or more.
+    """
+    import numpy as np
+
+    ids, vectors = segments.ids, segments.vectors
+    evidence = background.deviations(question, vectors) + WEIGHT * shares
+    # What holds every word of the question answers, however unlike it the rest is.
+    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
+    # Equal vectors are to rank equal, whatever a product's order of adding.
+    evidence, close_from = np.round(evidence, 4), np.round(background.close_from, 4)
+    among = np.arange(len(ids)) if rows is None else np.asarray(rows, int)
+    if len(among) > limit:
+        least = np.partition(evidence[among], -limit)[-limit]
+        among = among[evidence[among] >= least]
+    best = sorted(among.tolist(), key=lambda row: (-evidence[row], ids[row]))[:limit]
+    return [Ranked(ids[row], float(vectors[row] @ question), bool(evidence[row] >= close_from)) for row in best]
+
+
+def _greatest_by_chance(count: int) -> float:
+    """Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes."""
+    return math.sqrt(2 * math.log(min(max(count, LEAST), ENOUGH)))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Each of length 1, and those of no length 0."""
+    import numpy as np
+
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.where(lengths > NOTHING, rows / np.maximum(lengths, NOTHING), 0)

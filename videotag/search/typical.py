@@ -1,0 +1,166 @@
+"""Questions as people put them to any archive, and segments as any archive has them.
+
+What the questions' vectors have in common tells nothing of what one asks for. The segments stand beside those of an
+archive that is too small to tell what chance makes of a question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from videotag import artifacts
+from videotag.embedders.contract import Embedder
+from videotag.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger("videotag")
+
+QUESTIONS = (
+    "что говорят о погоде",
+    "разговор двух людей за столом",
+    "когда это произошло",
+    "смешной случай с детьми",
+    "сколько это стоит",
+    "спортсмен радуется победе",
+    "как приготовить это блюдо",
+    "новости экономики",
+    "бұл қашан болды",
+    "ауа райы туралы хабар",
+    "балалар ойнап жүр",
+    "ән айтып тұрған әнші",
+    "қала көшелері",
+    "спорт жарысының жеңімпазы",
+    "тарихи оқиға туралы",
+    "дәрігер кеңесі",
+    "what happened in the end",
+    "people walking in the street",
+    "interview with a woman",
+    "animals in the wild",
+    "the price of things",
+    "an old photograph",
+    "music and dancing",
+    "who won the prize",
+)
+
+
+SEGMENTS = (
+    "Ведущая в студии рассказывает о событиях дня, за её спиной экран с заставкой программы.\n"
+    "Добрый вечер, в эфире новости. Коротко о главном к этому часу.\n"
+    "новости, ведущая, студия, эфир, выпуск",
+    "Мужчина в костюме отвечает на вопросы журналиста в кабинете, на столе лежат бумаги.\n"
+    "Мы работаем над этим вопросом и в ближайшее время примем решение.\n"
+    "интервью, кабинет, журналист, вопрос, решение",
+    "Общий план городской улицы: едут машины, по тротуару идут прохожие, видны вывески магазинов.\n"
+    "улица, город, машины, прохожие",
+    "Футболисты бегут по полю, зрители на трибунах машут шарфами, на табло счёт матча.\n"
+    "Команды начинают второй тайм, хозяева идут вперёд.\n"
+    "футбол, матч, стадион, зрители, счёт",
+    "Карта с температурой по областям, ведущий показывает рукой на север.\n"
+    "Завтра ожидается переменная облачность, местами осадки, ветер умеренный.\n"
+    "погода, прогноз, температура, ветер, карта",
+    "Женщина на кухне режет овощи и складывает их в кастрюлю, рядом стоят тарелки.\n"
+    "Добавим немного соли и оставим на медленном огне на двадцать минут.\n"
+    "кухня, рецепт, овощи, блюдо",
+    "Кадры старой чёрно-белой хроники: толпа на площади, люди с флагами и транспарантами.\n"
+    "архив, хроника, площадь, люди, демонстрация",
+    "Певица выступает на сцене с микрофоном, играет оркестр, мигают разноцветные огни.\n"
+    "концерт, песня, певица, сцена, оркестр",
+    "Животное пробирается по лесу, крупным планом показаны листья и вода в ручье.\n"
+    "Здесь, вдали от людей, оно находит себе пищу и убежище.\n"
+    "природа, лес, животное, ручей",
+    "Учёный в лаборатории смотрит в микроскоп и записывает результаты опыта.\n"
+    "Это открытие поможет лучше понять, как устроена клетка.\n"
+    "наука, лаборатория, учёный, опыт",
+    "Двое героев спорят в комнате, один из них уходит и хлопает дверью.\n"
+    "— Ты ничего не понимаешь! — Я понимаю больше, чем ты думаешь.\n"
+    "фильм, разговор, ссора, комната",
+    "Врач в белом халате осматривает пациента и объясняет, как принимать лекарство.\n"
+    "Обязательно посоветуйтесь с врачом и не занимайтесь самолечением.\n"
+    "здоровье, врач, больница, лекарство",
+    "Дети сидят за партами, учительница пишет на доске, звенит звонок.\n"
+    "Откройте тетради и запишите тему сегодняшнего урока.\n"
+    "школа, урок, учительница, дети",
+    "Поезд прибывает на станцию, пассажиры выходят на перрон с сумками.\nдорога, поезд, вокзал, пассажиры",
+    "Рекламный ролик: молодая семья выбирает товар в магазине, в конце появляется логотип.\n"
+    "Только до конца месяца специальная цена для всех покупателей.\n"
+    "реклама, магазин, скидка, товар",
+    "Рабочие в касках собирают оборудование в цехе завода, искрит сварка.\n"
+    "Предприятие увеличило выпуск продукции и создало новые рабочие места.\n"
+    "завод, производство, рабочие, экономика",
+    "На экране надписи: «Выпуск новостей», «Сегодня». Звучит речь: «…и это ещё не всё. Далее в нашей "
+    "программе…». Изображение цветное, средней яркости; основные цвета: синий, белый. Движение в кадре "
+    "небольшое. Резких смен кадра: 2.\n"
+    "программа, выпуск, новость",
+    "Звучит речь: «…я помню этот день, мы тогда были совсем молодыми…». Изображение чёрно-белое, тёмное. "
+    "Движения в кадре почти нет. Резких смен кадра нет.\n"
+    "день, память",
+    "Распознанной речи нет. Изображение цветное, светлое; основные цвета: зелёный, голубой. Движение в кадре "
+    "сильное. Резких смен кадра: 9.",
+    "Заставка передачи с крупным названием на тёмном фоне, играет музыка.\nзаставка, музыка, название",
+    "Жүргізуші студияда отыр, артындағы экранда хабардың атауы көрсетілген.\n"
+    "Құрметті көрермендер, бүгінгі жаңалықтарға шолу жасаймыз.\n"
+    "жаңалықтар, студия, жүргізуші",
+    "Ауыл адамдары киіз үйдің жанында қонақтарды қарсы алып, дастарқан жайып жатыр.\n"
+    "Қош келдіңіздер, төрлетіңіздер!\n"
+    "ауыл, қонақ, дастарқан",
+    "A man walks along an empty road at sunset while a narrator tells about his journey.\n"
+    "It was the last time anyone saw him in the valley.\n"
+    "road, sunset, journey",
+    "A presenter stands in front of a large screen with charts and speaks to the audience.\n"
+    "Let us look at how this changed over the last ten years.\n"
+    "lecture, presenter, audience, charts",
+)
+"""As phase 2 would write of them: description, speech, keywords."""
+
+
+@dataclass(frozen=True, eq=False)
+class Typical:
+    """Unit vectors of one embedder: float32 [24, dimension] each."""
+
+    questions: np.ndarray
+    segments: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def typical(embedder: Embedder) -> Typical:
+    """The vectors: embedded once a model (3 s of CPU), then among the user's cached files."""
+    return Typical(
+        _kept("questions", QUESTIONS, embedder, embedder.embed_queries),
+        _kept("segments", SEGMENTS, embedder, embedder.embed_documents),
+    )
+
+
+def _kept(
+    what: str, texts: Sequence[str], embedder: Embedder, embed: Callable[[Sequence[str]], np.ndarray]
+) -> np.ndarray:
+    import numpy as np
+    import platformdirs
+
+    made_by = repr((embedder.name, embedder.model, embedder.dimension, texts))
+    name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+    path = platformdirs.user_cache_path("videotag") / f"{what}-{name}.npy"
+    try:
+        vectors = np.load(path, allow_pickle=False)
+        if vectors.shape == (len(texts), embedder.dimension) and np.isfinite(vectors).all():
+            return vectors
+        log.warning("%s is damaged and is made anew", path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError) as error:
+        log.warning("%s cannot be read (%s) and is made anew", path, error)
+    vectors = embed(texts)
+    file = io.BytesIO()
+    np.save(file, vectors)
+    try:
+        artifacts.write_whole(path, file.getvalue())
+    except UserError as error:
+        log.warning("%s (each start takes a second longer)", error)
+    return vectors

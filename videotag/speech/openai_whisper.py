@@ -1,0 +1,63 @@
+"""openai-whisper: the reference engine."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from videotag.errors import UserError
+from videotag.media.sound import SAMPLE_RATE
+from videotag.speech import detector
+from videotag.speech.whisper import check_language, imported, made_by_of, model_fault, spoken_words
+from videotag.speech.words import DEFAULT_MODEL, Transcription
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class OpenAIWhisper:
+    """The reference engine of Whisper; needs PyTorch. Always one piece after the other."""
+
+    name = "openai-whisper"
+
+    def __init__(self, model: str = DEFAULT_MODEL, device: str = "auto", sequential: bool = True) -> None:
+        whisper = imported("whisper", "openai-whisper")
+        torch = imported("torch", "openai-whisper")
+        self._whisper = whisper
+        self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        if Path(model).is_dir():
+            raise UserError(f"{model}: is a folder; openai-whisper takes a name or a .pt file")
+        try:
+            self._model = whisper.load_model(model, device=self._device)
+        except Exception as error:  # urllib, torch and whisper each raise their own kinds
+            raise UserError(model_fault(model, error)) from error
+        self.made_by = made_by_of(self, model, True, self._device, whisper.__version__)
+
+    def transcribe(
+        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
+    ) -> Transcription:
+        check_language(language, self._whisper.tokenizer.LANGUAGES)
+        # Without this, silence is heard as "Редактор субтитров ...".
+        spoken = detector.clips(audio)
+        if not spoken:
+            return Transcription((), None, 0.0)
+        probability = 1.0
+        if language is None:
+            language, probability = self._recognise(audio[spoken[0][0] :])
+        result = self._model.transcribe(
+            audio,
+            language=language,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            clip_timestamps=[side / SAMPLE_RATE for clip in spoken for side in clip],
+            fp16=self._device != "cpu",
+            verbose=None,
+        )
+        words = tuple(spoken_words(result["segments"], heard))
+        return Transcription(words, language, probability) if words else Transcription((), None, 0.0)
+
+    def _recognise(self, audio: "np.ndarray") -> tuple[str, float]:
+        whisper = self._whisper
+        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), n_mels=self._model.dims.n_mels)
+        _, probabilities = self._model.detect_language(mel.to(self._model.device))
+        language = max(probabilities, key=probabilities.get)
+        return language, float(probabilities[language])

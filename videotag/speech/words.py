@@ -1,0 +1,64 @@
+"""Words with times, and the contract of the engines that hear them.
+
+Heavy libraries are imported where an engine is built.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_TRANSCRIBER = "faster-whisper"
+DEFAULT_MODEL = "base"
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its times in seconds from the start of the audio, and how sure the engine is (0..1).
+
+    The text keeps the space before it where there is one, so that words joined make the sentence.
+    """
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """Words in order of time. `language` is ISO 639-1, None where nothing was said; its probability is 0..1."""
+
+    words: tuple[Word, ...]
+    language: str | None
+    language_probability: float
+
+
+class Transcriber(Protocol):
+    """The contract of a speech engine.
+
+    Attributes:
+        name: its key in `TRANSCRIBERS`.
+        made_by: what made the words, builtins only: "transcriber", "model", "sequential", "device" and the
+            engine's version. Stored with each video.
+    """
+
+    name: str
+    made_by: dict[str, Any]
+
+    def transcribe(
+        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
+    ) -> Transcription:
+        """Write down what is said.
+
+        Args:
+            audio: float32 mono [n], 16 kHz, values in -1..1.
+            language: ISO 639-1, or None to have it recognised.
+            heard: called with the seconds of audio that are done, as they grow.
+
+        Raises:
+            UserError: the model does not know the language, or the device ran out of memory.
+        """
+        ...

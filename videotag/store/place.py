@@ -1,0 +1,144 @@
+"""Where a database lies: in a folder, or behind a server. What both have in common, and what ChromaDB is to both."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from videotag.errors import UserError
+
+VIDEO_FILES = "video_files"
+VIDEO_SEGMENTS = "video_segments"
+REBUILD = "video_segments_rebuild"  # exists only while a rebuild swaps
+
+LOCK_TIMEOUT = 120.0  # s
+# ChromaDB saves an index after so many changes, and each fresh client applies again what came since. At its default of
+# 1,000 that can be 6 s of CPU (900 replaced vectors) in every session, even one that only counts; at 100, below 0.6 s.
+SYNC_THRESHOLD = 100
+
+
+class Place(ABC):
+    """A database's place. Safe in several threads: one session at a time.
+
+    Attributes:
+        title: the folder or the address, for messages.
+        shared: others may change the database while a session lasts.
+    """
+
+    shared: bool
+
+    def __init__(self, title: str, lock_timeout: float) -> None:
+        """`lock_timeout`: seconds to wait for another process's or thread's session."""
+        self.title = title
+        self._lock_timeout = lock_timeout
+        self._thread_lock = threading.RLock()
+        self._inside = False  # a session of the thread that holds _thread_lock is running
+
+    @contextmanager
+    def session(self, keep: bool = False) -> Iterator[None]:
+        """Hold the database. May be nested.
+
+        Args:
+            keep: only the search collection is read, and the client may stay open for the next such session.
+
+        Raises:
+            UserError: the database stays busy, cannot be opened, or failed inside.
+        """
+        if not self._thread_lock.acquire(timeout=self._lock_timeout):
+            raise self._busy()
+        try:
+            if self._inside:
+                yield
+            else:
+                with self._held(keep):
+                    yield
+        finally:
+            self._thread_lock.release()
+
+    @abstractmethod
+    def _held(self, keep: bool) -> AbstractContextManager[None]:
+        """An outermost session."""
+
+    @abstractmethod
+    def client(self) -> Any:
+        """The session's client of ChromaDB, opened at its first use."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is a database, or what is left of one; False before the first writing session."""
+
+    @abstractmethod
+    def index_path(self) -> Path:
+        """The file for the search's index, which is made from the database and beside it."""
+
+    @abstractmethod
+    def clear_up(self) -> None:
+        """Delete what a deleted collection has left on the disk. The session's client is closed."""
+
+    @abstractmethod
+    def mend(self) -> list[str]:
+        """Check the database as after a crash, and mend it; the collections whose index was broken.
+
+        Raises:
+            UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
+        """
+
+    def _busy(self) -> UserError:
+        return UserError(
+            f"the database {self.title} is busy: {self._holder()} has held it for more than "
+            f"{self._lock_timeout:.0f} s: run again when that has ended"
+        )
+
+    def _holder(self) -> str:
+        return "another process"
+
+
+class Unreadable(Exception):
+    """A vector that is stored, and is none."""
+
+
+def is_internal(error: BaseException) -> bool:
+    """Whether the library itself failed, and not the caller: Rust's panics too."""
+    if isinstance(error, Unreadable):
+        return True
+    name = type(error).__name__
+    return (type(error).__module__, name) == ("chromadb.errors", "InternalError") or name == "PanicException"
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of an error: ChromaDB goes on for a paragraph."""
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+
+
+def load_chromadb() -> Any:
+    """The library: 0.9 CPU s and 84 MB, so it is imported where a database is opened.
+
+    A quarter of that is saved (benchmarks/idle.py): by no garbage collection over what 2,000 modules bring in, neither
+    meanwhile nor at the end, and by no threads of OpenBLAS, which numpy would start and nothing here uses.
+    """
+    # ChromaDB puts vectors into its index by as many threads as there are cores, also what it replays at each opening.
+    # hnswlib's updates are not made for that: now and then a vector loses all links to it, and no query finds it. Our
+    # search does not ask that index, but the probe does, and other programs may.
+    os.environ["RAYON_NUM_THREADS"] = "1"  # read when the library first needs its threads
+    if "chromadb" in sys.modules:
+        return sys.modules["chromadb"]
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        import chromadb
+        import chromadb.api.rust
+    except ImportError as error:
+        raise UserError(f"ChromaDB is missing: pip install chromadb==1.5.9 ({error})") from error
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
+    return chromadb

@@ -1,0 +1,196 @@
+"""What the records of the two collections may hold: checks, documents, filters. The fields are in `videotag.fields`.
+
+Values that poison a ChromaDB collection or vanish in it without a word (thousands of list elements, NaN, integers
+beyond 64 bits, lone surrogates) are refused or cut here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from videotag.errors import did_you_mean
+from videotag.fields import SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES, VIDEO_FIELDS
+from videotag.text import clean_text
+
+MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
+_SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
+
+
+def segment_document(segment: Mapping[str, Any]) -> str:
+    """What is searched of a segment.
+
+    Description, translation (the speech itself where there is none), text on the screen, keywords.
+    """
+    speech = segment.get("dialogue_translation") or segment.get("transcript")
+    lists = (", ".join(segment.get(field) or ()) for field in ("on_screen_text", "keywords"))
+    parts = (segment.get("description"), speech, *lists)
+    return "\n".join(part.strip() for part in parts if part and part.strip())
+
+
+def segment_words(document: str, segment: Mapping[str, Any]) -> str:
+    """The text whose words are searched: the document, and the speech in its own language where that lacks it."""
+    return f"{document}\n{segment.get('transcript') or ''}" if segment.get("dialogue_translation") else document
+
+
+def video_document(record: Mapping[str, Any]) -> str:
+    parts = (record.get("summary"), ", ".join(record.get("keywords") or ()))
+    return "\n".join(part for part in parts if part)
+
+
+def segment_record(segment: Mapping[str, Any], video_path: str) -> dict[str, Any]:
+    """A segment's metadata, without what is None or empty lists."""
+    title = f'video "{segment.get("video_name")}", segment {segment.get("segment_index")}'
+    missing = [field for field in _SEGMENT_REQUIRED if segment.get(field) is None]
+    if missing:
+        raise ValueError(f"{title}: no {', '.join(missing)}")
+    values = {**segment, "video_path": exact(video_path, "video_path")}
+    values.pop("duration", None)
+    record = {}
+    for field, kind in SEGMENT_FIELDS.items():
+        if values.get(field) is not None:
+            record[field] = _checked(values[field], kind, f"{title}, {field}")
+    if record["segment_index"] < 0 or record["end_time"] < record["start_time"]:
+        raise ValueError(f"{title}: segment_index below 0, or end_time before start_time")
+    record["duration"] = round(record["end_time"] - record["start_time"], 3)
+    exact(segment["video_name"], "video_name")
+    return {key: value for key, value in record.items() if value != []}
+
+
+def one_video(records: Sequence[Mapping[str, Any]], video_name: str | None) -> str:
+    names = {record["video_name"] for record in records} | ({video_name} if video_name else set())
+    if len(names) != 1:
+        raise ValueError(f"segments of one video expected, got those of {sorted(names) or 'none, and no video_name'}")
+    indexes = [record["segment_index"] for record in records]
+    if len(set(indexes)) < len(indexes):
+        twice = next(index for position, index in enumerate(indexes) if index in indexes[:position])
+        raise ValueError(f'video "{names.pop()}": segment_index {twice} is given twice')
+    return names.pop()
+
+
+def video_fields(**fields: Any) -> dict[str, Any]:
+    """The fields checked against VIDEO_FIELDS; None, and a list without words, stands for a key to delete."""
+    check_known(fields, VIDEO_FIELDS)
+    return {field: _video_value(field, value) for field, value in fields.items()}
+
+
+def _video_value(field: str, value: Any) -> Any:
+    if value is None and not field.endswith("_status"):
+        return None
+    checked = _checked(value, VIDEO_FIELDS[field], field)
+    return None if checked == [] else _status(field, checked)
+
+
+def check_known(fields: Mapping[str, Any], table: Mapping[str, type]) -> None:
+    for field in fields:
+        if field not in table:
+            raise ValueError(f'there is no field "{field}"{did_you_mean(field, table)}')
+
+
+def _status(field: str, value: Any) -> Any:
+    if field.endswith("_status") and value not in STATUSES:
+        raise ValueError(f'{field}: "{value}" is none of {", ".join(STATUSES)}{did_you_mean(value, STATUSES)}')
+    return value
+
+
+def _checked(value: Any, kind: Any, what: str) -> Any:
+    """The value as a builtin of that kind (list: of strings, at most MAX_KEYWORDS, blanks left out)."""
+    if kind is float and type(value) is int:
+        value = float(value)
+    if not _is_a(value, kind):
+        raise ValueError(f"{what}: {kind.__name__} expected, got {value!r:.80}")
+    if kind is list:
+        words = [_checked(word, str, what) for word in value]
+        return [word for word in words if word.strip()][:MAX_KEYWORDS]
+    if kind is float and not math.isfinite(value):  # ChromaDB would drop the key without a word
+        raise ValueError(f"{what}: {value} cannot be stored")
+    if kind is int and not -(2**63) <= value < 2**63:  # and turn this into a float
+        raise ValueError(f"{what}: {value} is beyond 64 bits")
+    return clean_text(value) if kind is str else kind(value)
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # to Python a bool is an int
+
+
+def exact(text: str, what: str) -> str:
+    """A name or path as it is: cleaned of what UTF-8 cannot hold it would name something else."""
+    if not isinstance(text, str) or not text or clean_text(text) != text:
+        raise ValueError(f"{what}: {text!r:.80} cannot be stored")
+    return text
+
+
+_MANY = (list, tuple, set, frozenset)
+
+
+def is_empty(value: Any) -> bool:
+    return isinstance(value, _MANY) and not value
+
+
+def where_clause(filters: Mapping[str, Any], table: Mapping[str, type]) -> dict[str, Any] | None:
+    """ChromaDB's filter: all fields, each by a value or any of several. None for no filter."""
+    return _joined("$and", _clauses(filters, table))
+
+
+def segment_where(
+    filters: Mapping[str, Any],
+    without: Mapping[str, Any] | None = None,
+    added: tuple[str | None, str | None] | None = None,
+    time: tuple[float | None, float | None] | None = None,
+) -> dict[str, Any] | None:
+    """ChromaDB's filter of segments; None for no filter.
+
+    Args:
+        filters: SEGMENT_FILTERS to a value or several, any of which will do; None or an empty list is no filter.
+        without: the same, none of which may be.
+        added: ISO dates or times, local; from the first on, before the second.
+        time: seconds in the video; segments that overlap what is between.
+    """
+    wanted, unwanted = (
+        {field: value for field, value in (given or {}).items() if value is not None and not is_empty(value)}
+        for given in (filters, without)
+    )
+    bounds = [
+        {field: {operator: value}}
+        for field, operator, value in (
+            ("added", "$gte", _epoch(added[0]) if added else None),
+            ("added", "$lt", _epoch(added[1]) if added else None),
+            ("end_time", "$gt", time[0] if time else None),
+            ("start_time", "$lt", time[1] if time else None),
+        )
+        if value is not None
+    ]
+    return _joined("$and", _clauses(wanted, SEGMENT_FILTERS) + _clauses(unwanted, SEGMENT_FILTERS, False) + bounds)
+
+
+def _epoch(moment: str | None) -> float | None:
+    return None if moment is None else datetime.fromisoformat(moment).timestamp()
+
+
+def _clauses(filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool = True) -> list[dict[str, Any]]:
+    check_known(filters, table)
+    clauses = []
+    for field, value in filters.items():
+        kind = str if table[field] is list else table[field]
+        values = [_status(field, _checked(v, kind, field)) for v in (value if isinstance(value, _MANY) else [value])]
+        if not values:
+            raise ValueError(f"{field}: an empty list filters everything out")
+        if table[field] is not list:
+            clauses.append({field: {"$in" if wanted else "$nin": values}})
+        elif wanted:  # $in does not look into lists
+            clauses.append(_joined("$or", [{field: {"$contains": word}} for word in values]))
+        else:
+            clauses += [{field: {"$not_contains": word}} for word in values]
+    return clauses
+
+
+def _joined(operator: str, clauses: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """$and and $or want two members or more."""
+    return {operator: clauses} if len(clauses) > 1 else (clauses[0] if clauses else None)
+
+
+def ordered(metadata: Mapping[str, Any], table: Mapping[str, type]) -> dict[str, Any]:
+    """The fields in the table's order, then the others; ChromaDB returns them in any."""
+    return {key: metadata[key] for key in table if key in metadata} | dict(metadata)

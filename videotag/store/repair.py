@@ -1,0 +1,152 @@
+"""A database in a folder checked as after a crash, and mended.
+
+Records and documents stay whole; an index that is broken is moved aside, and its vectors are put in again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from videotag.embedders.contract import embed
+from videotag.errors import UserError
+from videotag.store import faults, mending, pages
+from videotag.store.embedded import open_folder
+from videotag.store.place import REBUILD, VIDEO_SEGMENTS, first_line, is_internal
+from videotag.store.stamp import Embedders, raise_generation, stamp_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger("videotag")
+
+
+Kept = Callable[[Any, Mapping[str, Any]], "dict[str, np.ndarray]"]
+"""(collection, when each record was written) -> vectors of it, by id, that something else has kept."""
+
+
+class Repair:
+    """Checks and mends. The folder's lock is held, and no client is open."""
+
+    def __init__(self, directory: Path, marker: Path, lock: FileLock, embedders: Embedders, kept: Kept) -> None:
+        self._directory, self._marker, self._lock = directory, marker, lock
+        self._embedders, self._kept = embedders, kept
+
+    def check(self, why: str) -> list[str]:
+        """Look at all of the database and mend it; the broken indexes.
+
+        Args:
+            why: it is looked at, for the messages.
+
+        Raises:
+            UserError: it is damaged beyond mending (Damaged), or there is no room for the work.
+        """
+        if not mending.is_there(self._directory):  # killed before it was made
+            return []
+        try:
+            if mending.lacks_room(self._directory, needed=mending.ROOM + mending.index_bytes(self._directory)):
+                raise faults.no_room(self._directory)
+            if fault := mending.damage(self._directory):
+                raise faults.damaged(self._directory, fault)
+            broken = self._mend(why)
+        except UserError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            raise faults.failure(self._directory, error, was_there=True) from error
+        mending.seal(self._directory)
+        self.unmark()
+        return broken
+
+    def unmark(self) -> None:
+        """Delete the marker: the database was left well."""
+        try:
+            self._marker.unlink(missing_ok=True)
+        except OSError as error:
+            raise faults.in_the_way(self._marker, error) from error
+
+    def _mend(self, why: str) -> list[str]:
+        """Probe all collections and make the broken indexes anew."""
+        self._drop_leftovers()
+        indexes = mending.vector_indexes(self._directory)
+        names = self._broken([index.collection for index in indexes])
+        broken = [index for index in indexes if index.collection in names]
+        if not broken:
+            log.warning("the database %s %s: nothing is broken", self._directory, why)
+            return []
+        what = " and ".join(names)
+        log.warning("the database %s %s: mending %s, which can take minutes", self._directory, why, what)
+        aside = Path(f"{self._directory}.broken")
+        mending.move_aside(broken, aside)
+        with self._own_client() as client:
+            count = sum(self._refill(client, index) for index in broken)
+        if self._broken(names):
+            raise faults.damaged(self._directory, "its indexes break again")
+        shutil.rmtree(aside, ignore_errors=True)
+        log.warning("the database %s is mended: %d vectors put in again, nothing is lost", self._directory, count)
+        return names
+
+    @contextmanager
+    def _own_client(self) -> Iterator[Any]:
+        """A client for mending. If it fails on whole indexes, the database is damaged, or the disk is full."""
+        try:
+            client = open_folder(self._directory)
+            try:
+                yield client
+            finally:
+                client.close()
+        except BaseException as error:
+            if not is_internal(error):
+                raise
+            if mending.lacks_room(self._directory, first_line(error)):
+                raise faults.no_room(self._directory) from error
+            raise faults.damaged(self._directory, first_line(error)) from error
+
+    def _drop_leftovers(self) -> None:
+        """Delete what a rebuild that was killed before its swap has made so far."""
+        names = {index.collection for index in mending.vector_indexes(self._directory)}
+        if {REBUILD, VIDEO_SEGMENTS} <= names:
+            with self._own_client() as client:
+                client.delete_collection(REBUILD)
+        mending.remove_orphans(self._directory)
+
+    def _broken(self, names: list[str]) -> list[str]:
+        context = getattr(self._lock, "_context", None)
+        timeout = mending.PROBE_SECONDS * (1 + mending.index_bytes(self._directory) / 10e6)
+        probe = [sys.executable, "-P", "-m", "videotag.store.probe", str(self._directory)]
+        return mending.broken_collections(probe, names, getattr(context, "lock_file_fd", None), timeout)
+
+    def _refill(self, client: Any, index: mending.VectorIndex) -> int:
+        """Give every record of a collection with an empty index its vector again; how many."""
+        import numpy as np
+
+        collection = client.get_collection(index.collection, embedding_function=None)
+        run_ids = {
+            id_: (metadata or {}).get("run_id")
+            for page in pages.read_pages(collection, include=["metadatas"])
+            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
+        }
+        ids = list(run_ids)
+        stamp = stamp_of(collection)
+        if stamp:
+            vectors = self._kept(collection, run_ids)
+            raise_generation(collection)
+        else:  # then vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild
+            vectors = dict.fromkeys(ids, np.eye(1, index.dimension, dtype=np.float32)[0])
+        lost = {id_ for id_ in ids if id_ not in vectors}
+        embedder = self._embedders.as_stamped(stamp) if lost else None
+        for start in range(0, len(ids), pages.UPSERT):
+            part = ids[start : start + pages.UPSERT]
+            if embedder and not lost.isdisjoint(part):
+                records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
+                made = embed(embedder, [text for _, text in records.values()], None)
+                vectors |= dict(zip(records, made, strict=True))
+            collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
+        return len(ids)

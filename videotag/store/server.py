@@ -1,0 +1,126 @@
+"""A database behind a server (`chroma run`). Others may change it at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from videotag.errors import UserError
+from videotag.store import mending
+from videotag.store.place import Place, first_line, is_internal, load_chromadb
+
+
+class Server(Place):
+    """A server. Only the threads of this object wait for each other, not other processes."""
+
+    shared = True
+
+    def __init__(self, url: str, lock_timeout: float) -> None:
+        """Ask nothing yet.
+
+        Args:
+            url: "http(s)://host[:port]".
+
+        Raises:
+            UserError: that is no address.
+        """
+        super().__init__(url, lock_timeout)
+        self._address = _parsed_address(url)
+        self._client: Any = None
+
+    @contextmanager
+    def _held(self, keep: bool) -> Iterator[None]:
+        try:
+            self._inside = True
+            yield
+        except BaseException as error:
+            if type(error).__module__.startswith("httpx"):
+                raise _unreachable(self.title) from error
+            if is_internal(error):
+                raise self._failure(error) from error
+            raise
+        finally:
+            self._inside = False
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._client = _connect(*self._address)
+        return self._client
+
+    def exists(self) -> bool:
+        return True
+
+    def index_path(self) -> Path:
+        """Among this user's cached files."""
+        import platformdirs
+
+        name = hashlib.sha256(repr(self._address).encode()).hexdigest()[:16]
+        return platformdirs.user_cache_path("videotag") / f"index-{name}.sqlite3"
+
+    def clear_up(self) -> None:
+        """The server's own affair."""
+
+    def mend(self) -> list[str]:
+        return []
+
+    def _failure(self, error: BaseException) -> UserError:
+        text = first_line(error)
+        if any(words in text for words in mending.FULL):
+            return UserError(f"the disk of the database {self.title} is full: make room there, then run again")
+        return UserError(
+            f"the database {self.title} failed ({text}): stop the server and run: python db_manager.py --mend FOLDER"
+        )
+
+
+def _parsed_address(url: str) -> tuple[str, int, bool]:
+    """(host, port, TLS) of a server's address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(f'the ChromaDB address "{url}" is not like http://127.0.0.1:8000')
+    secure = parts.scheme == "https"
+    return parts.hostname, port or (443 if secure else 8000), secure
+
+
+def _connect(host: str, port: int, secure: bool) -> Any:
+    chromadb = load_chromadb()
+    from chromadb.config import Settings
+
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        anonymized_telemetry=False,
+        chroma_server_host=host,
+        chroma_server_http_port=port,
+    )
+    token = os.environ.get("CHROMA_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    try:
+        return chromadb.HttpClient(host, port, ssl=secure, headers=headers, settings=settings)
+    except Exception as error:
+        url = f"{'https' if secure else 'http'}://{host}:{port}"
+        if not {401, 403}.isdisjoint(_statuses(error)):
+            raise UserError(f"the ChromaDB server at {url} wants a token: set CHROMA_TOKEN to the right one") from error
+        raise _unreachable(url) from error
+
+
+def _statuses(error: BaseException | None) -> Iterator[int | None]:
+    """The HTTP status of the answer that an error came from, somewhere along the chain: ChromaDB's own does not say."""
+    while error is not None:
+        yield getattr(getattr(error, "response", None), "status_code", None)
+        error = error.__cause__ or error.__context__
+
+
+def _unreachable(url: str) -> UserError:
+    port = urlsplit(url).port or 8000
+    return UserError(
+        f"no ChromaDB server answers at {url}: start one with chroma run --path ./chroma_db --port {port}, or "
+        "leave the address out"
+    )

@@ -1,0 +1,126 @@
+"""What a collection says of itself: which embedder made its vectors, and its generation, which each writer raises."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.errors import UserError
+from videotag.store.place import VIDEO_SEGMENTS
+
+
+@dataclass(frozen=True)
+class State:
+    """Of the search collection, as far as it can be told at once. Each writer raises the generation (ms since 1970)."""
+
+    collection: str
+    generation: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.collection}:{self.generation}:{self.count}"
+
+
+def state_of(collection: Any) -> State:
+    return State(str(collection.id), generation_of(collection), collection.count())
+
+
+def generation_of(collection: Any) -> int:
+    """0 of a collection that was made before there were generations."""
+    return int((collection.metadata or {}).get("generation") or 0)
+
+
+def raise_generation(collection: Any) -> int:
+    """Before records change: who reads this collection sees that what he knows of it is old."""
+    generation = max(generation_of(collection) + 1, milliseconds())
+    collection.modify(metadata=(collection.metadata or {}) | {"generation": generation})
+    return generation
+
+
+def milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def stamp_for(embedder: Embedder) -> dict[str, Any]:
+    return {"embedder": embedder.name, "model": embedder.model, "dimension": embedder.dimension}
+
+
+def stamp_of(collection: Any) -> dict[str, Any]:
+    """What the collection remembers; {} if it was not made here."""
+    metadata = collection.metadata or {}
+    stamp = {key: metadata.get(key) for key in ("embedder", "model", "dimension")}
+    return {} if None in stamp.values() else stamp
+
+
+def options_for(stamp: Mapping[str, Any]) -> str:
+    """The options of load_data_to_chroma.py that name that embedder."""
+    return f"--embedder {stamp['embedder']} --embedding-model {shlex.quote(stamp['model'])}"
+
+
+def title_of(embedder: Embedder) -> str:
+    return title(stamp_for(embedder))
+
+
+def title(stamp: Mapping[str, Any]) -> str:
+    return f"{stamp['embedder']} ({stamp['model']}, {stamp['dimension']} dimensions)"
+
+
+class Embedders:
+    """The embedder that the user named, or the one that a collection remembers, loaded when it is needed.
+
+    Attributes:
+        given: the one that was named; None is the one that the collection remembers, in an empty database "e5-small".
+    """
+
+    def __init__(self, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
+        """`load`: builds an embedder from (name, model)."""
+        self.given = given
+        self._loaded: Embedder | None = None
+        self._load = load
+
+    def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
+        """The embedder for a collection of that stamp (None: a new one).
+
+        Raises:
+            UserError: it is not the one that the collection was made with.
+        """
+        way_out = "run: python load_data_to_chroma.py --rebuild"
+        if stamp == {}:
+            raise UserError(f"{VIDEO_SEGMENTS} does not say which embedder made it: {way_out}")
+        if self.given is not None:
+            if stamp and stamp != stamp_for(self.given):
+                raise UserError(
+                    f"{VIDEO_SEGMENTS} was made with {title(stamp)}, not with {title_of(self.given)}: "
+                    f"choose the former, or {way_out} {options_for(stamp_for(self.given))}"
+                )
+            return self.given
+        if self._loaded is None or (stamp and stamp != stamp_for(self._loaded)):
+            self._loaded = self.as_stamped(stamp) if stamp else self._load(DEFAULT_EMBEDDER, None)
+        return self._loaded
+
+    def as_stamped(self, stamp: dict[str, Any]) -> Embedder:
+        """The very embedder that a stamp names, whatever the user named.
+
+        Raises:
+            UserError: it is another one by now.
+        """
+        for embedder in (self.given, self._loaded):
+            if embedder is not None and stamp_for(embedder) == stamp:
+                return embedder
+        embedder = self._load(stamp["embedder"], stamp["model"])
+        if stamp_for(embedder) != stamp:
+            raise UserError(
+                f"{VIDEO_SEGMENTS} was made with {title(stamp)}, which is now {title_of(embedder)}: "
+                f"run: python load_data_to_chroma.py --rebuild {options_for(stamp)}"
+            )
+        return embedder
+
+    def use(self, embedder: Embedder) -> None:
+        """From now on: the collection was made again with it."""
+        if self.given is not None:
+            self.given = embedder
+        self._loaded = embedder

@@ -1,0 +1,126 @@
+"""The collection video_files: one record a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from videotag.fields import STAGES, VIDEO_FILTERS
+from videotag.store import pages
+from videotag.store.pages import get
+from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
+from videotag.store.records import check_known, is_empty, ordered, video_document, where_clause
+from videotag.times import now
+
+_DESCRIBED = {"summary", "keywords"}
+"""Fields that make a record's document."""
+
+
+class VideoFiles:
+    """The records of a place, read and written in sessions of their own."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """A session with the collection, or None where there is none: reading makes nothing."""
+        if not self._place.exists():
+            yield None
+            return
+        with self._place.session():
+            yield get(self._place.client(), VIDEO_FILES)
+
+    def collection(self) -> Any:
+        """The collection of the session's client, made where there is none."""
+        return self._place.client().get_or_create_collection(
+            VIDEO_FILES,
+            embedding_function=None,
+            metadata={"description": "Video files metadata and processing status"},
+            configuration={"hnsw": {"sync_threshold": SYNC_THRESHOLD}},
+        )
+
+    def write(self, videos: Mapping[str, dict[str, Any]]) -> None:
+        """Bring the records there are up to date, and make those that are not there; each name to its fields."""
+        with self._place.session():
+            collection = self.collection()
+            names = list(videos)
+            for start in range(0, len(names), pages.UPSERT):
+                _write(collection, {name: videos[name] for name in names[start : start + pages.UPSERT]})
+
+    def record(self, video_name: str) -> dict[str, Any] | None:
+        """A video's record, or None."""
+        with self.reading() as collection:
+            return None if collection is None else _record(collection, video_name)
+
+    def update(self, video_name: str, fields: dict[str, Any]) -> bool:
+        """Change fields of a video's record; whether there is one."""
+        with self.reading() as collection:
+            old = None if collection is None else _record(collection, video_name)
+            if old is None:
+                return False
+            _update(collection, old, fields)
+            return True
+
+    def delete(self, video_name: str) -> bool:
+        """Delete a video's record; whether there was one."""
+        with self.reading() as collection:
+            if collection is None or _record(collection, video_name) is None:
+                return False
+            collection.delete(ids=[video_name])
+            return True
+
+    def in_pages(self, filters: Mapping[str, Any] | None, include: list[str]) -> Iterator[dict[str, Any]]:
+        """ChromaDB's pages of the records that pass.
+
+        Args:
+            filters: field to a value, or to a list of values any of which will do (an empty one matches nothing).
+        """
+        wanted = filters or {}
+        check_known(wanted, VIDEO_FILTERS)
+        if any(is_empty(value) for value in wanted.values()):
+            return
+        where = where_clause(wanted, VIDEO_FILTERS)
+        with self.reading() as collection:
+            if collection is not None:
+                yield from pages.read_pages(collection, where=where, include=include)
+
+
+def _record(collection: Any, video_name: str) -> dict[str, Any] | None:
+    metadatas = collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
+    return ordered(metadatas[0], VIDEO_FILTERS) if metadatas else None
+
+
+def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
+    found = collection.get(ids=list(videos), include=["metadatas"])
+    old = dict(zip(found["ids"], found["metadatas"], strict=True))
+    plain = {name: fields for name, fields in videos.items() if name in old and not _DESCRIBED & fields.keys()}
+    if plain:
+        changes = [{**fields, "updated_at": now()} for fields in plain.values()]
+        collection.update(ids=list(plain), metadatas=changes)
+    for name in videos.keys() & old.keys() - plain.keys():
+        _update(collection, old[name], videos[name])
+    if new := [_new_record(name, fields) for name, fields in videos.items() if name not in old]:
+        collection.add(
+            ids=[record["video_name"] for record in new],
+            embeddings=[[1.0]] * len(new),  # a record cannot be without a vector
+            metadatas=new,
+            documents=[video_document(record) for record in new],
+        )
+
+
+def _update(collection: Any, old: dict[str, Any], fields: dict[str, Any]) -> None:
+    changes = {**fields, "updated_at": now()}
+    document = {}
+    if _DESCRIBED & fields.keys():
+        # With a document the vector must be passed as well, or chromadb would embed it with its default model.
+        document = {"documents": [video_document(old | fields)], "embeddings": [[1.0]]}
+    collection.update(ids=[old["video_name"]], metadatas=[changes], **document)
+
+
+def _new_record(video_name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    made = now()
+    pending = {f"{stage}_status": "pending" for stage in STAGES}
+    record = {"video_name": video_name, **pending, **fields, "created_at": made, "updated_at": made}
+    return {key: value for key, value in record.items() if value is not None}

@@ -1,0 +1,141 @@
+"""Moments as a person sees them in the terminal: cards.
+
+What comes from the database is made printable before any code for the terminal is added.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from videotag.search.forms import matches
+from videotag.search.hits import texts
+from videotag.search.moments import Hit
+from videotag.text import printable
+from videotag.times import clock
+
+WIDTH = 100
+LINES = 3
+"""At most so many lines of each text on a card."""
+
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+class Style:
+    """Codes for the terminal, as far as it understands them.
+
+    Attributes:
+        marks: bold and dim.
+        links: clickable addresses (OSC 8).
+    """
+
+    def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
+        """`stream`: None is the standard output."""
+        terminal = environment.get("TERM", "" if os.name != "nt" else "windows")
+        plain = environment.get("NO_COLOR") or terminal in ("", "dumb")
+        old_windows = os.name == "nt" and "WT_SESSION" not in environment
+        self.marks = (stream or sys.stdout).isatty() and not plain and not old_windows
+        self.links = self.marks and _knows_links(terminal, environment)
+
+    def bold(self, text: str) -> str:
+        return f"{_BOLD}{text}{_PLAIN}" if self.marks and text else text
+
+    def dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_PLAIN}" if self.marks and text else text
+
+    def link(self, text: str, address: str) -> str:
+        return f"\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\" if self.links else text
+
+
+def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
+    """Others may print the address as it is; there is no way to ask."""
+    if terminal.startswith(("screen", "tmux")):
+        return False
+    if environment.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio"):
+        return True
+    if terminal.startswith(("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "contour", "wezterm")):
+        return True
+    vte = environment.get("VTE_VERSION", "")
+    return (vte.isdecimal() and int(vte) >= 5000) or any(
+        key in environment for key in ("WT_SESSION", "KONSOLE_VERSION")
+    )
+
+
+def show(moments: Sequence[Hit], query: str, style: Style, first: int = 1) -> None:
+    """Print cards, numbered from `first`; where nothing is close, say so first."""
+    width = max(30, min(WIDTH, shutil.get_terminal_size().columns))
+    if moments and not moments[0]["close"]:
+        _print("nothing close")
+        if all(map(_unseen, moments)):
+            _print("(analyzed without a vision model: what is only seen is not found; see the README)")
+        _print(style.dim("── best guesses: ".ljust(width, "─")))
+    for number, moment in enumerate(moments, start=first):
+        for line in card(number, moment, query, style, width):
+            _print(line)
+
+
+def _unseen(moment: Hit) -> bool:
+    """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
+    unknown = moment.get("content_type") == "другое" and not moment.get("mood_atmosphere")
+    return unknown and moment.get("confidence") == "низкая"
+
+
+def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:
+    """The lines of a moment: where it is, what is seen, what is said, text on the screen, keywords."""
+    place = f"{moment['video_name']}  {clock(moment['start'])}-{clock(moment['end'])}"
+    lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}"]
+    for mark, text in texts(moment, query):
+        lines += [f"   {line}" for line in _marked(text, query, style, width - 3, mark)]
+    return lines
+
+
+def address(moment: Hit) -> str:
+    """Of the video file at the moment's start; percent-encoded, so nothing in it can end the link."""
+    return f"{Path(moment.get('video_path') or '').absolute().as_uri()}#t={moment['start']:g}"
+
+
+def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[str]:
+    """The text in lines, cut to where the query's words are, and these words bold."""
+    text = _excerpt(mark + " ".join(printable(text).split()), query, width, len(mark))
+    lines = textwrap.wrap(text, width, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
+    spans = matches(text, query) if style.marks else []
+    result, position = [], 0
+    for line in lines:
+        kept = line.removesuffix("…").rstrip() if line is lines[-1] else line  # the placeholder may stand alone
+        begin = text.index(kept, position)
+        position = begin + len(kept)
+        inside = [(first - begin, last - begin) for first, last in spans if begin <= first and last <= position]
+        result.append(_with_bold(line, inside, style))
+    return result
+
+
+def _with_bold(line: str, spans: Iterable[tuple[int, int]], style: Style) -> str:
+    parts, done = [], 0
+    for first, last in spans:
+        parts += [line[done:first], style.bold(line[first:last])]
+        done = last
+    return "".join([*parts, line[done:]])
+
+
+def _excerpt(text: str, query: str, width: int, keep: int) -> str:
+    """The text from about a line before the first matching word on, if that would not be seen otherwise.
+
+    Args:
+        keep: so many characters at the front stay in any case.
+    """
+    if len(text) <= LINES * width:
+        return text
+    first = next((span[0] for span in matches(text[keep:], query)), 0) + keep
+    if first < (LINES - 1) * width:
+        return text
+    cut = text.index(" ", first - width // 2 - 1) + 1 if " " in text[first - width // 2 - 1 : first] else first
+    return f"{text[:keep]}… {text[cut:]}"
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,233 @@
+"""What can be asked and commanded at the prompt, one method a command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from videotag import cli
+from videotag.artifacts import safe_name
+from videotag.errors import UserError, did_you_mean
+from videotag.media import clip as media_clip
+from videotag.progress import Progress
+from videotag.search import hits as hit_files
+from videotag.search.ask import Database, Question, find, nothing
+from videotag.search.filters import FIELDS, Filters
+from videotag.search.moments import Hit
+from videotag.terminal import cards, player, typed
+from videotag.terminal.cards import Style
+from videotag.times import clock, time_name
+
+TOP = 8
+"""Values of each field that `:facets` shows."""
+
+HELP = """
+anything else          a question; "exact words" must occur, and
+                       --video NAME and the other filters may follow
+:open 3                play hit 3 at its second: mpv, VLC, or another
+:frames 3              write its segment's frames to frames/
+:clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
+:like 3                moments like that one; also :like news@12:30
+:more                  the next ones
+:filter video=news not language=kk added>=2026-01-01 time=1:00-5:00
+                       set filters: video, language, content_type, mood,
+                       confidence, keyword, added, time
+:filter, :filter off   show them, take them off
+:facets [FIELD]        which values there are, and how often
+:save FILE             the hits shown so far: .json, .csv or .md
+:help, :quit           Ctrl-C clears the line, Ctrl-D ends
+""".strip()
+
+
+@dataclass
+class Prompt:
+    """The state between two lines: the filters, the last question and its hits.
+
+    Attributes:
+        filters: those that hold for every question.
+        limit: moments a page.
+        question: the last one, with the filters that were for it alone.
+        hits: those shown so far, all pages; hit 1 is the first.
+    """
+
+    db: Database
+    filters: Filters
+    limit: int
+    per_video: int | None
+    data_dir: Path
+    style: Style
+    question: Question | None = None
+    hits: list[Hit] = field(default_factory=list)
+    _facets: dict[str, Mapping[Any, int]] = field(default_factory=dict)
+
+    def do(self, line: str) -> bool:
+        """Do what a line says; whether to go on. Errors are printed, in one line."""
+        try:
+            return self._do(line)
+        except UserError as error:
+            cli.complain(" ".join(str(error).split()))
+        except BrokenPipeError:  # nobody reads any more
+            raise
+        except OSError as error:
+            cli.complain(cli.short(error))
+        except KeyboardInterrupt:
+            cli.say("interrupted")
+        return True
+
+    def _do(self, line: str) -> bool:
+        if not line.startswith(":"):
+            self.ask(line)
+            return True
+        name, _, rest = line.partition(" ")
+        if name == ":quit":
+            return False
+        if name not in COMMANDS:
+            raise UserError(f"{name}: there is no such command{did_you_mean(name, COMMANDS) or '; see :help'}")
+        COMMANDS[name](self, rest.strip())
+        return True
+
+    def values(self, name: str) -> list[str]:
+        """The values that a field of FIELDS has, the most frequent first; as they were when first asked for."""
+        if name not in self._facets:
+            self._facets[name] = self.db.facets(FIELDS[name])
+        return [str(value) for value, _ in _by_count(self._facets[name])]
+
+    # === Questions ===
+
+    def ask(self, line: str) -> None:
+        words, filters = typed.question(line)
+        if not words:
+            raise UserError("the question is empty; filters that stay are set by :filter")
+        self._show_first(Question(words, None, filters))
+
+    def like(self, text: str) -> None:
+        if not text:
+            raise UserError("give the number of a hit or a place, such as news@12:30")
+        if text.isdecimal():
+            hit = self._hit(text)
+            # The middle: windows overlap at their ends, and it is this one that is meant.
+            place = (hit["video_name"], (hit["start_time"] + hit["end_time"]) / 2)
+        else:
+            place = typed.place(text)
+        self._show_first(Question("", place, Filters()))
+
+    def _show_first(self, question: Question) -> None:
+        found = self._find(question, self.limit)
+        self.question, self.hits = question, found
+        if self.hits:
+            cards.show(self.hits, question.words, self.style)
+        else:
+            cli.say(nothing(self.db, question, self.filters.and_(question.filters)))
+
+    def _find(self, question: Question, limit: int) -> list[Hit]:
+        both = replace(question, filters=self.filters.and_(question.filters))
+        return find(self.db, both, limit, self.per_video)
+
+    def more(self, text: str) -> None:
+        question = self._answered()
+        found = self._find(question, len(self.hits) + self.limit)
+        new = [moment for moment in found if moment["close"] and not any(_overlap(moment, hit) for hit in self.hits)]
+        new = new[: self.limit]
+        if not new:
+            cli.say("no more that are close")
+        cards.show(new, question.words, self.style, first=len(self.hits) + 1)
+        self.hits += new
+
+    # === Filters ===
+
+    def filter(self, text: str) -> None:
+        if text == "off":
+            self.filters = Filters()
+        elif text:
+            self.filters = self.filters.and_(typed.typed_filters(text))
+        cli.say(f"filters: {self.filters}" if self.filters != Filters() else "no filters")
+        if text and self.question:
+            self._show_first(self.question)
+
+    def facets(self, text: str) -> None:
+        name = text.replace("_", "-")
+        if text and name not in FIELDS:
+            raise UserError(f"{text}: there is no such field{did_you_mean(name, FIELDS) or '; ' + ', '.join(FIELDS)}")
+        for field_ in [name] if text else FIELDS:
+            counts = _by_count(self.db.facets(FIELDS[field_]))
+            shown = counts if text else counts[:TOP]
+            left = f"  … {len(counts) - TOP} more, see :facets {field_}" if len(counts) > len(shown) else ""
+            cli.say(f"{field_}: " + (", ".join(f"{value} ({count})" for value, count in shown) or "none") + left)
+
+    # === One hit ===
+
+    def open(self, text: str) -> None:
+        hit = self._hit(text)
+        cli.say(f"{hit['video_name']} {clock(hit['start'])}: {player.play(hit['video_path'], hit['start'])}")
+
+    def frames(self, text: str) -> None:
+        hit = self._hit(text)
+        folder = Path("frames") / _file_name(hit)
+        written = hit_files.write_frames(hit, self.data_dir, folder)
+        cli.say(f"{len(written)} frames in {folder.absolute()}")
+
+    def clip(self, text: str) -> None:
+        number, _, name = text.partition(" ")
+        hit = self._hit(number)
+        target = _path(name.strip() or f"{_file_name(hit)}.mp4")
+        with Progress("clip", hit["end"] - hit["start"], "s") as progress:
+            media_clip.clip(hit["video_path"], hit["start"], hit["end"], target, lambda done: progress.to(int(done)))
+        cli.say(f"{clock(hit['start'])}-{clock(hit['end'])} of {hit['video_name']} in {target.absolute()}")
+
+    def save(self, text: str) -> None:
+        if not text:
+            raise UserError("name a file: :save hits.json, hits.csv or hits.md")
+        title = self._answered().title
+        target = _path(text)
+        hit_files.save(self.hits, title, target)
+        cli.say(f"{len(self.hits)} moments in {target.absolute()}")
+
+    def help(self, text: str) -> None:
+        for line in HELP.splitlines():
+            cli.say(line)
+
+    def _answered(self) -> Question:
+        """The question whose hits are shown."""
+        if self.question is None or not self.hits:
+            raise UserError("no hits yet: ask first")
+        return self.question
+
+    def _hit(self, text: str) -> Hit:
+        self._answered()
+        if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= len(self.hits):
+            raise UserError(f"{text or 'which one'}: give the number of a hit, 1 to {len(self.hits)}")
+        return self.hits[int(text) - 1]
+
+
+COMMANDS: dict[str, Callable[[Prompt, str], Any]] = {
+    ":open": Prompt.open,
+    ":frames": Prompt.frames,
+    ":clip": Prompt.clip,
+    ":like": Prompt.like,
+    ":more": Prompt.more,
+    ":filter": Prompt.filter,
+    ":facets": Prompt.facets,
+    ":save": Prompt.save,
+    ":help": Prompt.help,
+    ":quit": lambda prompt, text: None,
+}
+
+
+def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+
+
+def _overlap(one: Hit, other: Hit) -> bool:
+    return one["video_name"] == other["video_name"] and one["start"] < other["end"] and other["start"] < one["end"]
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # which leaves the "~" of somebody who is not there
+
+
+def _file_name(hit: Hit) -> str:
+    """Of a moment: `news_01-30`."""
+    return f"{safe_name(hit['video_name'])}_{time_name(hit['start'])}"

@@ -1,0 +1,67 @@
+"""A video played at a second by a program that is installed: mpv, VLC, or what the system opens it with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from videotag.errors import UserError
+from videotag.media.probe import checked_path
+
+_START = 0.5  # s in which a player that cannot work has ended
+_PLACES = (
+    "/Applications/VLC.app/Contents/MacOS/VLC",
+    r"C:\Program Files\VideoLAN\VLC\vlc.exe",
+    r"C:\Program Files (x86)\VideoLAN\VLC\vlc.exe",
+)
+"""Where VLC is installed without being on the PATH."""
+
+
+def play(path: str, second: float) -> str:
+    """Start the first player found at that second; what was done, in words. It goes on by itself.
+
+    Raises:
+        UserError: the file is not there or no video, no player is installed, or it ended at once.
+    """
+    video = checked_path(path)
+    if mpv := shutil.which("mpv"):
+        command = [mpv, "--no-terminal", "--force-window=yes", f"--start={second:.3f}", "--", str(video)]
+        _start(command)
+        return "playing in mpv"
+    if vlc := shutil.which("vlc") or next(filter(os.path.isfile, _PLACES), None):
+        _start([vlc, f"--start-time={second:.3f}", str(video)])
+        return "playing in VLC"
+    opener = _open_with_system(video)
+    return f"opened by {opener}, which cannot be told the time: go there by hand (mpv or VLC would start there)"
+
+
+def _open_with_system(video: Path) -> str:
+    if sys.platform == "win32":
+        os.startfile(video)  # only after `checked_path` has found it to be a video: it would start a program too
+        return "Windows"
+    opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+    if not opener:
+        raise UserError("no player found: install mpv or VLC")
+    _start([opener, str(video)])
+    return Path(opener).name
+
+
+def _start(command: Sequence[str]) -> None:
+    """Start a program that outlives this one. No shell, and none of it is heard of Ctrl-C at the prompt."""
+    quiet = subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    except OSError as error:
+        raise UserError(f"{command[0]}: cannot be started: {error.strerror}") from None
+    try:
+        code = process.wait(timeout=_START)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie when it has ended
+        return
+    if code:
+        raise UserError(f"{command[0]}: ended at once with exit code {code}; try it by hand: does it play there?")

@@ -1,0 +1,173 @@
+"""What a person types: a question, filters, a place in a video. From the command line and from the prompt alike.
+
+вода --video news --not-language kk          a question with filters for it alone
+video=news not language=kk time=1:00-5:00    filters, as `:filter` takes them
+news@12:30                                   a place
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from datetime import datetime
+from typing import NoReturn
+
+from videotag.errors import UserError, did_you_mean
+from videotag.search.filters import FIELDS, Filters
+from videotag.times import seconds
+
+_HELP = {
+    "video": ("NAME", "in this video"),
+    "language": ("CODE", "spoken language, such as kk"),
+    "content-type": ("TYPE", "such as новости"),
+    "mood": ("MOOD", "such as спокойное"),
+    "confidence": ("LEVEL", "of the description: высокая, средняя or низкая"),
+    "keyword": ("WORD", "one of the keywords"),
+}
+_BOUNDS = ("added-after", "added-before", "from", "to")
+OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *_BOUNDS)
+
+_OPTION = re.compile(r"(?:^|\s)--(?=[a-z])")
+_PAIR = re.compile(r"([\w-]+)(>=|<=|=|<|>)(.*)", re.DOTALL)
+_RANGE = re.compile(r"([^-]*)-([^-]*)")
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """The options of the filters."""
+    group = parser.add_argument_group("filters (repeatable: any of several; --not-... leaves out)")
+    for name, (example, what) in _HELP.items():
+        group.add_argument(f"--{name}", action="append", metavar=example, help=what)
+        group.add_argument(f"--not-{name}", action="append", metavar=example, help=argparse.SUPPRESS)
+    group.add_argument("--added-after", type=_date, metavar="DATE", help="added to the database on that day or later")
+    group.add_argument("--added-before", type=_date, metavar="DATE", help="added before that day: 2026-01-31")
+    group.add_argument("--from", dest="start", type=_bound, metavar="TIME", help="from there in the video: 1:30 or 90")
+    group.add_argument("--to", dest="end", type=_bound, metavar="TIME", help="up to there in the video: 1:02:30")
+
+
+def filters(args: argparse.Namespace) -> Filters:
+    """The filters among parsed arguments.
+
+    Raises:
+        UserError: a value is empty, or the bounds leave nothing between them.
+    """
+
+    def given(prefix: str) -> dict[str, tuple[str, ...]]:
+        named = {name: getattr(args, f"{prefix}{name}".replace("-", "_")) for name in FIELDS}
+        for name, values in named.items():
+            if values and not all(value.strip() for value in values):
+                raise UserError(f"--{prefix}{name}: the value is empty; leave the option out")
+        return {name: tuple(values) for name, values in named.items() if values}
+
+    made = Filters(given(""), given("not-"), args.added_after, args.added_before, args.start, args.end)
+    made.check()
+    return made
+
+
+def question(line: str) -> tuple[str, Filters]:
+    """A typed line: the question, quotes and all, and the filters behind it.
+
+    Raises:
+        UserError: an option is unknown or its value is wrong.
+    """
+    begin = _OPTION.search(line)
+    if not begin:
+        return line.strip(), Filters()
+    return line[: begin.start()].strip(), _parsed(_words(line[begin.start() :]))
+
+
+def typed_filters(text: str) -> Filters:
+    """What follows `:filter`: pairs such as `video=news`, `not language=kk`, `added>=2026-01-01`, `time=1:00-5:00`.
+
+    Raises:
+        UserError: a pair cannot be read.
+    """
+    options: list[str] = []
+    negated = False
+    for word in _words(text):
+        if word == "not" and not negated:
+            negated = True
+            continue
+        options += _options(word, negated)
+        negated = False
+    if negated:
+        raise UserError("not: name what to leave out, such as: not language=kk")
+    return _parsed(options)
+
+
+def _options(word: str, negated: bool) -> list[str]:
+    """One pair as options of the command line."""
+    pair = _PAIR.fullmatch(word)
+    if not pair:
+        raise UserError(f"{word}: write field=value, such as video=news; :help lists the fields")
+    name, sign, value = pair[1].replace("_", "-"), pair[2], pair[3]
+    if name not in (*FIELDS, "added", "time"):
+        raise UserError(f"{word}: there is no filter {pair[1]}{did_you_mean(name, (*FIELDS, 'added', 'time'))}")
+    if name in FIELDS and sign == "=":
+        return [f"--{'not-' if negated else ''}{name}={value}"]
+    if negated:
+        raise UserError(f"not {word}: only {', '.join(FIELDS)} can be left out")
+    if name == "added" and sign in (">=", "<"):
+        return [f"--added-{'after' if sign == '>=' else 'before'}={value}"]
+    if name == "time" and sign == "=" and (bounds := _RANGE.fullmatch(value)) and value != "-":
+        return [f"--{option}={bound}" for option, bound in zip(("from", "to"), bounds.groups(), strict=True) if bound]
+    if name == "time":
+        raise UserError(f"{word}: write time=1:00-5:00, time=1:00- or time=-5:00")
+    if name == "added":
+        raise UserError(f"{word}: write added>=2026-01-01 or added<2026-02-01")
+    raise UserError(f"{word}: write {name}=VALUE, or: not {name}=VALUE")
+
+
+def place(text: str) -> tuple[str, float]:
+    """A video and a second in it, from `news@12:30`.
+
+    Raises:
+        UserError: it is no such thing.
+    """
+    name, at, time = text.rpartition("@")
+    if not at or not name.strip():
+        raise UserError(f"{text}: write the video's name and the time, such as news@12:30")
+    return name.strip(), seconds(time)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message.removeprefix("argument "))
+
+
+def _parsed(options: list[str]) -> Filters:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    add_filters(parser)
+    args, rest = parser.parse_known_args(options)
+    if rest:
+        known = [f"--{option}" for option in OPTIONS]
+        near = did_you_mean(rest[0].partition("=")[0], known) if rest[0].startswith("-") else ""
+        raise UserError(f"{rest[0]}: is no filter{near or '; write the question first, filters after it'}")
+    return filters(args)
+
+
+def _words(text: str) -> list[str]:
+    """Words; what is in double quotes is one. An apostrophe or a backslash is a letter like others."""
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.quotes, lexer.escape, lexer.commenters = True, '"', "", ""
+    try:
+        return list(lexer)
+    except ValueError:
+        raise UserError('a " is never closed; write it in pairs') from None
+
+
+def _bound(text: str) -> float:
+    try:
+        return seconds(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _date(text: str) -> str:
+    try:
+        date = datetime.fromisoformat(text)
+        local = date.astimezone().replace(tzinfo=None) if date.tzinfo else date  # as the database writes them
+        local.timestamp()  # the first and the last year have days that have none
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(f"{text}: is no date; write 2026-01-31") from None
+    return local.isoformat(timespec="seconds").removesuffix("T00:00:00")

@@ -1,0 +1,42 @@
+"""What is taken out of a text before it is shown, stored, searched or written down."""
+
+import re
+import unicodedata
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u3007\u3021-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003fffd"
+)
+"""Thai, Lao, Burmese, Khmer, Chinese, Japanese: no spaces between words, so a line may break between any two."""
+UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
+_JOINERS = "\u200c\u200d"
+_SIGNS = re.compile(r"[\\`*_\[\]<>&~|$]")
+_BLOCK_START = re.compile(r"^(?:(\d{1,9})(?=[.)])|(?=[#+=-]))")
+
+
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal: control and format characters become �."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+
+
+def clean(text: str) -> str:
+    """`text` without control and format characters; every kind of space, line breaks too, is one space.
+
+    The two joiners stay, which Persian and the scripts of India are spelled with.
+    """
+    return "".join(
+        " " if char.isspace() else char
+        for char in text
+        if char.isspace() or char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
+
+
+def clean_text(text: str) -> str:
+    """The text without what C strings and UTF-8 cannot hold: NUL would end it, a lone surrogate cannot be encoded."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
+def escaped(text: str) -> str:
+    """`text` as one line of Markdown that shows just it. Source: https://spec.commonmark.org/0.31.2/."""
+    line = _SIGNS.sub(lambda match: "\\" + match[0], " ".join(clean(text).split()))
+    return _BLOCK_START.sub(lambda match: f"{match[1] or ''}\\", line)
