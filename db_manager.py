@@ -1,4 +1,4 @@
-"""ChromaDBManager: the two collections of the video database. With videotag/store the only code that imports chromadb.
+"""ChromaDBManager: the two collections of the video database, in ChromaDB.
 
     video_files       one record a video: what it is, how far each stage got
     video_segments    one record a segment: what is searched
@@ -307,7 +307,7 @@ class ChromaDBManager:
 
     def segment_counts(self) -> dict[str, int]:
         """How many segments are stored of each video, whether or not it has a record."""
-        return {name or "": count for name, count in self._segments.values("video_name").items()}
+        return self._segments.counts()
 
     def check_segments(
         self, video_name: str, video_path: str, segments: Sequence[Mapping[str, Any]]

@@ -25,7 +25,7 @@ import phase1_whisper_frames  # noqa: E402
 from benchmarks.idle import fill  # noqa: E402
 from db_manager import ChromaDBManager  # noqa: E402
 from videotag import claims  # noqa: E402
-from videotag.store.place import load_chromadb  # noqa: E402
+from videotag.store.chroma import load_chromadb  # noqa: E402
 
 HEARTBEAT = 30.0
 

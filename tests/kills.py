@@ -28,12 +28,12 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.conftest import FakeEmbedder
 from tests.pipeline import FakeAnalyzer, FakeTranscriber
-from videotag import artifacts, claims, times
+from videotag import artifacts, claims
 from videotag.analyzers.contract import Segment
 from videotag.embedders import contract as embedders
 from videotag.media import pictures as media_pictures
 from videotag.search.typical import SEGMENTS
-from videotag.store import pages
+from videotag.store import pages, video_files
 
 MAINS = {
     "phase1": phase1_whisper_frames.main,
@@ -140,7 +140,8 @@ def _set_the_clock(off: float) -> None:
     real = time.time
     time.time = lambda: real() + off
     shown = lambda: datetime.fromtimestamp(time.time()).isoformat(timespec="seconds")  # noqa: E731
-    times.now = claims.now = shown
+    for module in (claims, phase1_whisper_frames, phase2_vllm_analysis, video_files):
+        vars(module)["now"] = shown
 
 
 class _Trap:

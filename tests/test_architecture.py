@@ -51,7 +51,7 @@ def test_chromadb_is_imported_in_the_store_alone():
     users = {
         path.relative_to(ROOT) for path in (*AT_THE_TOP, *INSIDE) if any(is_of(m, "chromadb") for m in imported(path))
     }
-    assert users and all(path.parts[:2] == ("videotag", "store") or path.name == "db_manager.py" for path in users)
+    assert users and all(path.parts[:2] == ("videotag", "store") for path in users)
 
 
 def test_which_file_at_the_top_imports_which():

@@ -426,8 +426,8 @@ def test_somebody_elses_folder(healthy, tmp_path_factory, parent):
         subprocess.run(["cp", "-a", healthy[0] / "chroma_db", folder], check=True)
         (folder / "chroma_db").chmod(0o755)
         program = (
-            "import os, sys, test_search, videotag.store.place\n"
-            "videotag.store.place.load_chromadb()  # others may not be allowed to read the project or the library\n"
+            "import os, sys, test_search, videotag.store.chroma\n"
+            "videotag.store.chroma.load_chromadb()  # others may not be allowed to read the project or the library\n"
             "os.setgid(65534); os.setuid(65534)\n"
             "sys.exit(test_search.main(['снег', '--db', sys.argv[1]], lambda *_: None))"
         )

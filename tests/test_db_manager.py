@@ -1,6 +1,5 @@
 """The video database: one suite, embedded and through a server."""
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from videotag.store.place import REBUILD, VIDEO_SEGMENTS
 from videotag.store.records import segment_document
 
 ROOT = Path(db_manager.__file__).parent
-spawn = multiprocessing.get_context("spawn")
 
 
 def add_video(db: ChromaDBManager, name: str = "news", **fields) -> None:

@@ -19,6 +19,7 @@ from videotag.search.typical import Typical
 from videotag.store import collection as store_collection
 from videotag.store import folder as store_folder
 from videotag.store import pages as store_pages
+from videotag.store import repair as store_repair
 from videotag.store import stamp
 from videotag.store.records import segment_where
 
@@ -446,7 +447,8 @@ def folder(tmp_path) -> ChromaDBManager:
 def test_one_client_for_all_queries_until_somebody_writes(folder, monkeypatch):
     opened = []
     open_folder = store_folder.open_folder
-    monkeypatch.setattr(store_folder, "open_folder", lambda path: opened.append(path) or open_folder(path))
+    for module in (store_folder, store_repair):
+        monkeypatch.setattr(module, "open_folder", lambda path: opened.append(path) or open_folder(path))
     for _ in range(3):
         folder.search("вода")
         folder.facets("language")

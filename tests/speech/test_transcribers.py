@@ -370,7 +370,7 @@ def test_an_engine_that_is_not_installed() -> None:
 def test_the_table_of_engines() -> None:
     assert set(TRANSCRIBERS) == {"faster-whisper", "openai-whisper"}
     heavy = {"faster_whisper", "whisper", "torch", "ctranslate2"}
-    program = f"import sys; import videotag.speech.words; print(sorted({heavy!r} & set(sys.modules)))"
+    program = f"import sys; import videotag.speech.engines; print(sorted({heavy!r} & set(sys.modules)))"
     root = Path(__file__).resolve().parents[2]
     run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

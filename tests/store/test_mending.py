@@ -310,7 +310,7 @@ def test_mend_as_a_command(broken_db):
 
 
 def test_a_probe_that_dies_condemns_only_where_it_died():
-    """A stand-in for db_manager.py --probe that dies of a signal at "b", as chromadb can, and finds "d" broken."""
+    """A stand-in for the probe that dies of a signal at "b", as chromadb can, and finds "d" broken."""
     program = """
 import os, sys
 for name in sys.argv[1:]:

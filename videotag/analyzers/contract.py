@@ -1,4 +1,4 @@
-"""Analyzers: what is seen and heard in a segment, in words of the output language.
+"""What an analyzer is: segments in, descriptions, tags and keywords in the output language out.
 
 An analyzer takes a stream of segments and gives back one result for each, as soon as it has it and in any
 order. It pulls the next segments itself, so an engine with a queue is never idle between two videos.

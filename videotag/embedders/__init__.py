@@ -1,4 +1,4 @@
 """Texts to unit vectors.
 
-Read contract (what an engine gives, and the engines), e5, sentence_transformers.
+Read contract (what an engine gives), engines (which there are), e5, sentence_transformers.
 """

@@ -1,4 +1,4 @@
-"""Embedders: text to unit vectors, for documents and for queries.
+"""What an embedder is: text to unit vectors, for documents and for queries.
 
 Vectors of different embedders cannot be compared, even when their dimension is the same: the search collection
 remembers `name`, `model` and `dimension` of the one that made it.

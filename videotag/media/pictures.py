@@ -98,9 +98,6 @@ def _quarter_turns(frame: Any) -> int:
     return round(frame.rotation / 90) % 4
 
 
-# --- pictures
-
-
 class _Seeker:
     """Finds frames at rising times.
 

@@ -81,18 +81,16 @@ class SegmentSearch:
         """The hits as `ChromaDBManager.search` gives them."""
         import numpy as np
 
-        query, typical, by = wanted.query, wanted.typical, wanted.by
-
         state, segments = self._now_there(collection)
         if not segments.ids:
             return []
-        allowed = self._let_through(state, segments, collection, wanted.where, query)
-        background = self._measured(segments, typical, wanted.alike)
-        shares = self.index.shares("" if by == "vectors" else query, segments)
+        allowed = self._let_through(state, segments, collection, wanted.where, wanted.query)
+        background = self._measured(segments, wanted.typical, wanted.alike)
+        shares = self.index.shares("" if wanted.by == "vectors" else wanted.query, segments)
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
-        if rows is not None and by != "vectors" and is_all_quoted(query):
+        if rows is not None and wanted.by != "vectors" and is_all_quoted(wanted.query):
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
-        if by == "words":
+        if wanted.by == "words":
             rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
         return _hits(collection, ranking.rank(segments, rows, shares, wanted.vector, background, limit))
 

@@ -1,4 +1,4 @@
-"""The transcribers that there are."""
+"""The transcribers that there are. Heavy libraries are imported where one is built."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,4 @@
-"""Words with times, and the contract of the engines that hear them.
-
-Heavy libraries are imported where an engine is built.
-"""
+"""Words with times, and the contract of the engines that hear them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -55,11 +55,8 @@ class VectorCollection:
         Args:
             keep: it is merely searched, and will be again: the client stays open for the next time.
         """
-        if not self.place.exists():
-            yield None
-            return
-        with self.place.session(keep):
-            yield self.find()
+        with self.place.reading(keep) as there:
+            yield self.find() if there else None
 
     def find(self) -> Any:
         """The collection of the session's client, or None."""
@@ -95,6 +92,14 @@ class VectorCollection:
             if collection is None:
                 return 0
             return collection.count() if video_name is None else pages.count_segments(collection, video_name)
+
+    def counts(self) -> dict[str, int]:
+        """How many segments there are of each video; of none, as another program's, under ""."""
+        counts: Counter[str] = Counter()
+        with self.reading() as collection:
+            for page in pages.read_pages(collection, include=["metadatas"]) if collection is not None else ():
+                counts.update((metadata or {}).get("video_name", "") for metadata in page["metadatas"])
+        return dict(counts)
 
     def values(self, field: str, keep: bool = False) -> Counter[Any]:
         """Which values a field has, and how often; each of a list counts. All records are read, in pages."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from videotag.errors import UserError
 from videotag.store import mending
-from videotag.store.place import first_line
+from videotag.store.chroma import first_line
 
 
 class Damaged(UserError):

@@ -21,15 +21,15 @@ from filelock import FileLock, Timeout
 
 from videotag.errors import UserError
 from videotag.store import faults, mending
-from videotag.store.embedded import open_folder
+from videotag.store.chroma import is_internal, open_folder
 from videotag.store.pages import get
-from videotag.store.place import VIDEO_SEGMENTS, Place, is_internal
-from videotag.store.repair import Kept, Repair
+from videotag.store.place import VIDEO_SEGMENTS, Place
+from videotag.store.repair import KeptVectors, Repair
 from videotag.store.stamp import Embedders, generation_of
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _OpenClient:
     """A client that stays open between two searches, and what tells whether it may still be used."""
 
     client: Any
@@ -42,7 +42,7 @@ class Folder(Place):
 
     shared = False
 
-    def __init__(self, directory: Path, lock_timeout: float, embedders: Embedders, kept: Kept) -> None:
+    def __init__(self, directory: Path, lock_timeout: float, embedders: Embedders, kept: KeptVectors) -> None:
         """Touch nothing yet: the database is opened, and made, when it is needed.
 
         Args:
@@ -55,7 +55,7 @@ class Folder(Place):
         self.lock = FileLock(f"{directory}.lock", thread_local=False)
         self._repair = Repair(directory, self.marker, self.lock, embedders, kept)
         self._client: Any = None
-        self._kept: _Kept | None = None
+        self._kept: _OpenClient | None = None
         self._resumed = False  # _client is the kept one
         self._suspect = False  # an operation failed in a way that a broken index does
         self._was_there = False  # the folder was there once: if it is gone, it has vanished
@@ -132,7 +132,7 @@ class Folder(Place):
         else:
             kept.client.close()
 
-    def _is_current(self, kept: _Kept) -> bool:
+    def _is_current(self, kept: _OpenClient) -> bool:
         if self.marker.exists() or not mending.is_sealed(self.directory):
             return False
         # Of metadata another process's changes are seen at once; of vectors they are not.
@@ -147,7 +147,7 @@ class Folder(Place):
         client, self._client = self._client, None
         resumed, self._resumed = self._resumed, False
         if keep:
-            self._kept = _Kept(client, self._inode(), _searched(client))
+            self._kept = _OpenClient(client, self._inode(), _searched(client))
         else:
             client.close()
         if self._suspect and resumed:

@@ -23,7 +23,7 @@ from pathlib import Path
 from videotag.artifacts import sync_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-"""Of the project; a probe finds it wherever this process was started."""
+"""Of the project: where the probe runs, so that it finds it wherever this process was started."""
 PROBE_SECONDS = 60  # and so many seconds for each 10 MB of the folder; a torn link list can loop for ever
 ROOM = 16 << 20  # bytes; with less, SQLite's journal and an index's save are not sure to find place
 FULL = ("disk is full", "disk full", "No space left", "quota exceeded")
@@ -226,7 +226,7 @@ def _run_probe(command: list[str], lock_fd: int | None, timeout: float) -> list[
             stderr=subprocess.DEVNULL,
             timeout=timeout,
             pass_fds=inherited,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))},
+            cwd=ROOT,
         )
         output = run.stdout
     except subprocess.TimeoutExpired as error:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from videotag.store.place import Unreadable, is_internal
+from videotag.store.chroma import Unreadable, is_internal
 from videotag.store.records import segment_document
 
 if TYPE_CHECKING:

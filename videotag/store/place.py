@@ -1,10 +1,7 @@
-"""Where a database lies: in a folder, or behind a server. What both have in common, and what ChromaDB is to both."""
+"""Where a database lies: in a folder, or behind a server. What both have in common."""
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -62,6 +59,15 @@ class Place(ABC):
         finally:
             self._thread_lock.release()
 
+    @contextmanager
+    def reading(self, keep: bool = False) -> Iterator[bool]:
+        """A session, or none where there is no database: reading makes nothing. Gives whether there is one."""
+        if not self.exists():
+            yield False
+            return
+        with self.session(keep):
+            yield True
+
     @abstractmethod
     def _held(self, keep: bool) -> AbstractContextManager[None]:
         """An outermost session."""
@@ -76,11 +82,11 @@ class Place(ABC):
 
     @abstractmethod
     def index_path(self) -> Path:
-        """The file for the search's index, which is made from the database and beside it."""
+        """The file for the search's index, which is made from the database."""
 
     @abstractmethod
     def clear_up(self) -> None:
-        """Delete what a deleted collection has left on the disk. The session's client is closed."""
+        """Delete what a deleted collection has left on the disk, where that is not the server's own affair."""
 
     @abstractmethod
     def mend(self) -> list[str]:
@@ -96,49 +102,6 @@ class Place(ABC):
             f"{self._lock_timeout:.0f} s: run again when that has ended"
         )
 
+    @abstractmethod
     def _holder(self) -> str:
-        return "another process"
-
-
-class Unreadable(Exception):
-    """A vector that is stored, and is none."""
-
-
-def is_internal(error: BaseException) -> bool:
-    """Whether the library itself failed, and not the caller: Rust's panics too."""
-    if isinstance(error, Unreadable):
-        return True
-    name = type(error).__name__
-    return (type(error).__module__, name) == ("chromadb.errors", "InternalError") or name == "PanicException"
-
-
-def first_line(error: BaseException) -> str:
-    """The beginning of an error: ChromaDB goes on for a paragraph."""
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
-
-
-def load_chromadb() -> Any:
-    """The library: 0.9 CPU s and 84 MB, so it is imported where a database is opened.
-
-    A quarter of that is saved (benchmarks/idle.py): by no garbage collection over what 2,000 modules bring in, neither
-    meanwhile nor at the end, and by no threads of OpenBLAS, which numpy would start and nothing here uses.
-    """
-    # ChromaDB puts vectors into its index by as many threads as there are cores, also what it replays at each opening.
-    # hnswlib's updates are not made for that: now and then a vector loses all links to it, and no query finds it. Our
-    # search does not ask that index, but the probe does, and other programs may.
-    os.environ["RAYON_NUM_THREADS"] = "1"  # read when the library first needs its threads
-    if "chromadb" in sys.modules:
-        return sys.modules["chromadb"]
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        import chromadb
-        import chromadb.api.rust
-    except ImportError as error:
-        raise UserError(f"ChromaDB is missing: pip install chromadb==1.5.9 ({error})") from error
-    finally:
-        gc.freeze()
-        if collecting:
-            gc.enable()
-    return chromadb
+        """Who holds the database, for the message that it is busy."""

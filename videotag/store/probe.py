@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videotag.store.embedded import open_folder
-from videotag.store.place import VIDEO_FILES, first_line
+from videotag.store.chroma import first_line, open_folder
+from videotag.store.place import VIDEO_FILES
 from videotag.store.stamp import stamp_of
 
 PROBES = 1000  # vectors of a collection that a check asks for, spread evenly

@@ -19,8 +19,8 @@ from filelock import FileLock
 from videotag.embedders.contract import embed
 from videotag.errors import UserError
 from videotag.store import faults, mending, pages
-from videotag.store.embedded import open_folder
-from videotag.store.place import REBUILD, VIDEO_SEGMENTS, first_line, is_internal
+from videotag.store.chroma import first_line, is_internal, open_folder
+from videotag.store.place import REBUILD, VIDEO_SEGMENTS
 from videotag.store.stamp import Embedders, raise_generation, stamp_of
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 
 
-Kept = Callable[[Any, Mapping[str, Any]], "dict[str, np.ndarray]"]
+KeptVectors = Callable[[Any, Mapping[str, Any]], "dict[str, np.ndarray]"]
 """(collection, when each record was written) -> vectors of it, by id, that something else has kept."""
 
 
 class Repair:
     """Checks and mends. The folder's lock is held, and no client is open."""
 
-    def __init__(self, directory: Path, marker: Path, lock: FileLock, embedders: Embedders, kept: Kept) -> None:
+    def __init__(self, directory: Path, marker: Path, lock: FileLock, embedders: Embedders, kept: KeptVectors) -> None:
         self._directory, self._marker, self._lock = directory, marker, lock
         self._embedders, self._kept = embedders, kept
 
@@ -120,7 +120,7 @@ class Repair:
     def _broken(self, names: list[str]) -> list[str]:
         context = getattr(self._lock, "_context", None)
         timeout = mending.PROBE_SECONDS * (1 + mending.index_bytes(self._directory) / 10e6)
-        probe = [sys.executable, "-P", "-m", "videotag.store.probe", str(self._directory)]
+        probe = [sys.executable, "-m", "videotag.store.probe", str(self._directory)]
         return mending.broken_collections(probe, names, getattr(context, "lock_file_fd", None), timeout)
 
     def _refill(self, client: Any, index: mending.VectorIndex) -> int:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from videotag.errors import UserError
 from videotag.store import mending
-from videotag.store.place import Place, first_line, is_internal, load_chromadb
+from videotag.store.chroma import first_line, is_internal, load_chromadb
+from videotag.store.place import Place
 
 
 class Server(Place):
@@ -54,6 +55,9 @@ class Server(Place):
 
     def exists(self) -> bool:
         return True
+
+    def _holder(self) -> str:
+        return "another thread"
 
     def index_path(self) -> Path:
         """Among this user's cached files."""

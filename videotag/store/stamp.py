@@ -1,4 +1,7 @@
-"""What a collection says of itself: which embedder made its vectors, and its generation, which each writer raises."""
+"""What a collection says of itself: its generation, which each writer raises, and which embedder made its vectors.
+
+`Embedders` loads the one that fits.
+"""
 
 from __future__ import annotations
 

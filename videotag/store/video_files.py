@@ -26,11 +26,8 @@ class VideoFiles:
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """A session with the collection, or None where there is none: reading makes nothing."""
-        if not self._place.exists():
-            yield None
-            return
-        with self._place.session():
-            yield get(self._place.client(), VIDEO_FILES)
+        with self._place.reading() as there:
+            yield get(self._place.client(), VIDEO_FILES) if there else None
 
     def collection(self) -> Any:
         """The collection of the session's client, made where there is none."""

@@ -34,7 +34,7 @@ class LocalAnalyzer:
 
     Args:
         output_language: "ru", "en" or "kk".
-        read_frames: where the pictures of a video come from, `small_frames` of `videotag.media` by default.
+        read_frames: where the pictures of a video come from, `small_frames` of media/pictures.py by default.
 
     Raises:
         EngineError: it cannot write in that language, or a package is missing.

@@ -15,7 +15,7 @@ from scenedetect.detectors import ContentDetector  # noqa: TID253
 from videotag.analyzers.local.sentences import Shots
 
 FrameReader = Callable[[str, float], Iterator[tuple[float, np.ndarray]]]
-"""(path, start) -> each frame from `start` on: its time, and BGR uint8 [height, width, 3]. See `small_frames`."""
+"""(path, start) -> each frame from `start` on: its time, and BGR uint8 [height, width, 3]. See media/pictures.py."""
 
 CUT_THRESHOLD = 27.0
 """PySceneDetect's default; found 7 of 7 joins and nothing else on our clips."""
