@@ -94,7 +94,7 @@ def _runs(source: Source) -> "Iterator[tuple[float, np.ndarray]]":
     """Resampled sound with its times: without a break where the file's times have none."""
     resampler = heard_as = None
     out = 0  # the next sample that comes out
-    clock = _Clock(source.origin)
+    clock = _Clock(source)
     for frame in source.frames(source.audio, clock.doubt):
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if clock.starts_anew(frame) or resampler is None or kind != heard_as:
@@ -116,9 +116,10 @@ def _runs(source: Source) -> "Iterator[tuple[float, np.ndarray]]":
 class _Clock:
     """The time of the next frame of sound: counted by samples as long as the timestamps do not say otherwise."""
 
-    def __init__(self, origin: float) -> None:
+    def __init__(self, source: Source) -> None:
         self.now = 0.0
-        self._origin = origin
+        self._source = source
+        self._ahead = 0.0  # seconds that the file's times have lost by counting from 0 again
         self._started = self._doubtful = False
         self.restarted = False
 
@@ -128,11 +129,12 @@ class _Clock:
 
     def starts_anew(self, frame: Any) -> bool:
         """Whether there is a break before this frame; `now` is then set to its time."""
-        time = float(frame.pts * frame.time_base) - self._origin
+        # What an Opus decoder holds back comes at the end without a time base of its own.
+        time = self._source.time(frame.pts, frame.time_base or self._source.audio.time_base) + self._ahead
         off, allowed = time - self.now, _GAP / 50 if self._doubtful else _GAP
         self._doubtful = False
         if self._started and off < -_RESTART:
-            self._origin += off  # the file counts from 0 again
+            self._ahead -= off  # the file counts from 0 again
             self.restarted = True
             return False
         if self._started and abs(off) <= allowed:
