@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from videotag.embedders.contract import Embedder, Progress, checked_vectors, embed
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.fields import SEGMENT_FILTERS, VIDEO_FILTERS
+from videotag.fields import SEGMENT_FILTERS, video_filters
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.segment_search import By
 from videotag.store.collection import VectorCollection
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     Added = tuple[str | None, str | None]
     Span = tuple[float | None, float | None]
+    Filter = Mapping[str, Any] | None
 
 
 class ChromaDBManager:
@@ -132,7 +133,7 @@ class ChromaDBManager:
 
         Args:
             video_duration: seconds.
-            status_fields: others of VIDEO_FIELDS; None deletes the key.
+            status_fields: others of videotag/fields.py; None deletes the key.
         """
         fields = {"video_path": video_path, "language": language, "video_duration": video_duration}
         fields |= {"total_segments": total_segments, "width": width, "height": height, "fps": fps}
@@ -151,7 +152,7 @@ class ChromaDBManager:
         return self._videos.record(video_name) or {}
 
     def update_video_status(self, video_name: str, **status_fields: Any) -> None:
-        """Change fields (VIDEO_FIELDS) of a video's record; None deletes one.
+        """Change fields (videotag/fields.py) of a video's record; None deletes one.
 
         Raises:
             UserError: there is no such record.
@@ -159,19 +160,20 @@ class ChromaDBManager:
         if not self._videos.update(video_name, video_fields(**status_fields)):
             raise UserError(f'video "{video_name}" is not in the database: run phase1_whisper_frames.py')
 
-    def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def list_videos(self, status_filter: Filter = None, *, without: Filter = None) -> list[dict[str, Any]]:
         """The records, oldest first.
 
         Args:
             status_filter: field to a value, or to a list of values any of which will do (an empty one matches nothing).
+            without: the same, none of which may be; a record that lacks the field passes.
         """
-        pages = self._videos.in_pages(status_filter, ["metadatas"])
-        videos = [ordered(metadata, VIDEO_FILTERS) for page in pages for metadata in page["metadatas"]]
+        table, pages = video_filters(), self._videos.in_pages(status_filter, without, ["metadatas"])
+        videos = [ordered(metadata, table) for page in pages for metadata in page["metadatas"]]
         return sorted(videos, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
 
-    def video_names(self, status_filter: Mapping[str, Any] | None = None) -> list[str]:
+    def video_names(self, status_filter: Filter = None, *, without: Filter = None) -> list[str]:
         """The names of the videos that `list_videos` would give, sorted: 50 times quicker than the records."""
-        return sorted(id_ for page in self._videos.in_pages(status_filter, []) for id_ in page["ids"])
+        return sorted(id_ for page in self._videos.in_pages(status_filter, without, []) for id_ in page["ids"])
 
     def delete_video_file(self, video_name: str) -> bool:
         """Delete the video's record, not its segments; whether there was one."""
@@ -326,10 +328,7 @@ class ChromaDBManager:
         return self._segments.delete_unknown(self.video_names)
 
     def stamp(self) -> dict[str, Any] | None:
-        """Which embedder made the vectors: {"embedder", "model", "dimension"}.
-
-        None if there is no collection, {} if it remembers none (another program's).
-        """
+        """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""
         return self._segments.stamp()
 
     @property

@@ -29,13 +29,12 @@ from db_manager import ChromaDBManager
 from videotag import artifacts, cli
 from videotag.analyzers.contract import EngineOptions
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
-from videotag.claims import Record
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.fields import STAGES
 from videotag.speech.engines import load_transcriber
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
+from videotag.stages import STAGES, Record
 
 ROOT = Path(__file__).resolve().parent
 
@@ -216,7 +215,7 @@ def database(args: argparse.Namespace) -> Iterator[Finding]:
             None,
             f"{args.data_dir} has results of {few(lost)} besides: phase 1 takes over those in the list of videos",
         )
-    if failed := [r["video_name"] for r in records if any(r.get(f"{stage}_error") for stage in STAGES)]:
+    if failed := [r["video_name"] for r in records if any(r.get(stage.field("error")) for stage in STAGES)]:
         yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
 
 

@@ -17,13 +17,13 @@ import json
 from collections.abc import Callable
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli
-from videotag.claims import LOAD
+from videotag import artifacts, claims, cli, stages
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.embedders.engines import EMBEDDERS, load_embedder
 from videotag.errors import UserError
 from videotag.progress import Progress
 from videotag.search.typical import typical
+from videotag.stages import LOAD, PHASE2
 
 NO_SEGMENTS = "its segments are not in the database"
 
@@ -96,19 +96,19 @@ def mark_lost(db: ChromaDBManager) -> None:
     claims.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), NO_SEGMENTS)
 
 
-def has_segments(record: claims.Record) -> bool:
+def has_segments(record: stages.Record) -> bool:
     """Whether segments of it are stored, by the record's word."""
     return LOAD.status(record) == "completed" and bool(record.get("db_segments_loaded"))
 
 
-def why_due(record: claims.Record, force: bool, lost: bool = False) -> str | None:
+def why_due(record: stages.Record, force: bool, lost: bool = False) -> str | None:
     """Why a video is to be loaded, or None. `lost`: no segment of any video is in the database."""
     if lost and has_segments(record):
         return NO_SEGMENTS
-    return claims.due(LOAD, record, {}, {}, force)
+    return stages.due(LOAD, record, {}, {}, force)
 
 
-def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, report: cli.Report) -> None:
+def one(db: ChromaDBManager, args: argparse.Namespace, seen: stages.Record, report: cli.Report) -> None:
     """Load one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
     name = seen["video_name"]
     with report.outcome_of(name):
@@ -122,7 +122,7 @@ def one(db: ChromaDBManager, args: argparse.Namespace, seen: claims.Record, repo
 def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Claim) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
     path = artifacts.phase2_path(args.data_dir, claim.video_name)
-    result = claim.result_before(path, artifacts.read_phase2(path), "phase2_vllm_analysis.py")
+    result = claim.input_result(PHASE2, path, artifacts.read_phase2(path))
     embedder = db.embedder
     segments = result["segments"]
     with Progress(claim.video_name, len(segments), "segments") as progress:

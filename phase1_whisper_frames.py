@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, segments
-from videotag.claims import LOAD, PHASE1
+from videotag import artifacts, claims, cli, segments, stages
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
@@ -34,6 +33,7 @@ from videotag.segments import Windows
 from videotag.speech.engines import TRANSCRIBERS, load_transcriber
 from videotag.speech.whisper import TOO_SMALL
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word
+from videotag.stages import LOAD, PHASE1
 from videotag.times import now
 
 log = logging.getLogger("videotag")
@@ -203,22 +203,22 @@ def state_key(video: Video, source: dict[str, Any]) -> str:
     return f"{video.config_hash} {source['size']} {source['mtime_ns']}"
 
 
-def why_due(video: Video, record: claims.Record, named: dict[str, Any], force: bool) -> str | None:
+def why_due(video: Video, record: stages.Record, named: dict[str, Any], force: bool) -> str | None:
     """Why phase 1 is due for a video, or None."""
     if not record:
-        return claims.FORCED[0] if force else "new"
+        return stages.FORCED[0] if force else "new"
     try:
         source = artifacts.source_of(video.path)
     except UserError:
         source = {}  # what is done stays done when its file is taken away
     made_by = json.loads(record.get("phase1_made_by", "{}"))
-    reason = claims.due(PHASE1, record, named, made_by, force)
-    changed = claims.source_due(record, entry_fields(video), source)
+    reason = stages.due(PHASE1, record, named, made_by, force)
+    changed = stages.source_due(record, entry_fields(video), source)
     # A change of the list or the file tells more than that the work was stopped.
-    return reason if reason in claims.FORCED or changed is None else changed
+    return reason if reason in stages.FORCED or changed is None else changed
 
 
-def one(run: Run, video: Video, seen: claims.Record) -> str | None:
+def one(run: Run, video: Video, seen: stages.Record) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
     Args:
@@ -255,7 +255,7 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
     found = artifacts.read_phase1(job.result)
     if found is None or found["source"] != job.source or found["language"] != job.video.language:
         return None
-    if claims.changed_setting(named, found["made_by"]):
+    if stages.changed_setting(named, found["made_by"]):
         return None
     header = job.header | {setting: found["made_by"].get(setting) for setting in DEFAULTS}
     artifacts.drop_part_of(job.result, header, ("source", "language"))
@@ -435,7 +435,7 @@ def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: ar
         detected_language=result["detected_language"] or None,
         language_probability=float(result["language_probability"]),
         total_segments=len(result["segments"]),
-        **claims.follow_up(PHASE1, claim.record, result["result_id"], again),
+        **stages.follow_up(PHASE1, claim.record, result["result_id"], again),
     )
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli
+from videotag import artifacts, claims, cli, stages
 from videotag.analyzers.contract import (
     Analyzer,
     EngineOptions,
@@ -34,10 +34,10 @@ from videotag.analyzers.contract import (
     SegmentFailure,
 )
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
-from videotag.claims import PHASE2
 from videotag.errors import EngineError, UserError
 from videotag.progress import Progress
 from videotag.segments import word_times
+from videotag.stages import PHASE1, PHASE2
 from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
@@ -108,9 +108,9 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
 
-def why_due(record: claims.Record, named: dict[str, Any], force: bool) -> str | None:
+def why_due(record: stages.Record, named: dict[str, Any], force: bool) -> str | None:
     """Why phase 2 is due for a video, or None."""
-    return claims.due(PHASE2, record, named, json.loads(record.get("phase2_made_by", "{}")), force)
+    return stages.due(PHASE2, record, named, json.loads(record.get("phase2_made_by", "{}")), force)
 
 
 class Run:
@@ -202,7 +202,7 @@ def begin(run: Run, record: dict[str, Any]) -> "Work | None":
         if take_over(run, claim, result):
             return None
         source = artifacts.phase1_path(run.args.data_dir, name)
-        phase1 = claim.result_before(source, artifacts.read_phase1(source), "phase1_whisper_frames.py")
+        phase1 = claim.input_result(PHASE1, source, artifacts.read_phase1(source))
         work = Work(run, claim, result, phase1)
         stack.push(work.close)
         if work.left:
@@ -220,7 +220,7 @@ def take_over(run: Run, claim: claims.Claim, path: Path) -> bool:
     found = artifacts.read_phase2(path)
     if found is None or found["input"] != claim.record.get("phase1_result"):
         return False
-    if claims.changed_setting(run.named, found["made_by"]):
+    if stages.changed_setting(run.named, found["made_by"]):
         return False
     artifacts.drop_part_of(path, part_header(found["input"], found["made_by"]), ("input",))
     complete(claim, found, again=False)
@@ -373,7 +373,7 @@ def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: ar
         phase2_made_by=json.dumps(result["made_by"], ensure_ascii=False),
         analyzer=result["made_by"]["analyzer"],
         output_language=result["output_language"],
-        **claims.follow_up(PHASE2, claim.record, result["result_id"], again),
+        **stages.follow_up(PHASE2, claim.record, result["result_id"], again),
     )
 
 

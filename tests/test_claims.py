@@ -1,4 +1,4 @@
-"""What is due, as a table; and who works on it, with real locks and processes."""
+"""Who works on a stage, with real locks and processes."""
 
 import os
 import signal
@@ -10,89 +10,9 @@ import time
 import pytest
 
 from db_manager import ChromaDBManager
-from videotag import claims
-from videotag.claims import LOAD, PHASE1, PHASE2
+from videotag import claims, stages
 from videotag.errors import ClaimLost, EngineError, UserError
-
-BASE = {"transcriber": "faster-whisper", "model": "base"}
-DONE1 = {"phase1_status": "completed", "phase1_result": "r1"}
-FORCED = {**DONE1, "phase1_status": "pending", "phase1_reason": "--force"}
-OTHERS = "asked for by --force with other settings"
-DONE2 = {**DONE1, "phase2_status": "completed", "phase2_input": "r1", "phase2_result": "r2"}
-
-
-@pytest.mark.parametrize(
-    ("stage", "record", "named", "force", "reason"),
-    [
-        # phase 1
-        (PHASE1, {"phase1_status": "pending"}, {}, False, "new"),
-        (
-            PHASE1,
-            {"phase1_status": "pending", "phase1_reason": "its result is missing"},
-            {},
-            False,
-            "its result is missing",
-        ),
-        (PHASE1, {"phase1_status": "pending", "phase1_attempts": 2}, {}, False, "failed before (2x)"),
-        (PHASE1, {"phase1_status": "processing"}, {}, False, "interrupted before"),
-        (PHASE1, {"phase1_status": "processing", "phase1_reason": "--force"}, {}, False, "--force"),
-        (PHASE1, DONE1, {}, False, None),
-        (PHASE1, DONE1, {"model": "base"}, False, None),
-        (PHASE1, DONE1, {"model": "large-v3"}, False, "model changed from base to large-v3"),
-        (PHASE1, DONE1, {}, True, "--force"),
-        (PHASE1, FORCED, {}, False, "--force"),
-        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {"model": "turbo", "x": 1}, False, "--force"),
-        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {}, False, OTHERS),
-        (PHASE1, {**FORCED, "phase1_wanted": '{"model": "turbo"}'}, {"model": "base"}, False, OTHERS),
-        # phase 2
-        (PHASE2, {"phase1_status": "pending"}, {}, False, None),
-        (PHASE2, {"phase1_status": "processing"}, {}, True, None),
-        (PHASE2, DONE1, {}, False, "new"),
-        (PHASE2, {**DONE1, "phase2_status": "processing"}, {}, False, "interrupted before"),
-        (PHASE2, DONE2, {}, False, None),
-        (PHASE2, {**DONE2, "phase1_result": "other"}, {}, False, "phase1 has another result"),
-        (PHASE2, DONE2, {"transcriber": "other"}, False, "transcriber changed from faster-whisper to other"),
-        # load
-        (LOAD, DONE1, {}, False, None),
-        (LOAD, DONE2, {}, False, "new"),
-        (LOAD, {**DONE2, "db_load_status": "completed", "db_load_input": "r2"}, {}, False, None),
-        (LOAD, {**DONE2, "db_load_status": "completed", "db_load_input": "r2"}, {}, True, "--force"),
-        (
-            LOAD,
-            {**DONE2, "db_load_status": "completed", "db_load_input": "old"},
-            {},
-            False,
-            "phase2 has another result",
-        ),
-    ],
-)
-def test_due(stage, record, named, force, reason):
-    assert claims.due(stage, record, named, BASE, force) == reason
-
-
-ENTRY = {"video_path": "a.mp4", "language": "ru", "description": "", "force_reprocess": False, "config_hash": "h1"}
-SOURCE = {"size": 10, "mtime_ns": 20}
-RECORD = {"video_path": "a.mp4", "language": "ru", "config_hash": "h1", "source_size": 10, "source_mtime_ns": 20}
-
-
-@pytest.mark.parametrize(
-    ("changes", "source", "reason"),
-    [
-        ({}, SOURCE, None),
-        ({}, {}, None),  # the file is away: what is done stays done
-        ({}, {"size": 11, "mtime_ns": 20}, "the file changed"),
-        ({}, {"size": 10, "mtime_ns": 21}, "the file changed"),
-        ({"language": "kk", "config_hash": "h2"}, SOURCE, "language changed"),
-        ({"video_path": "b.mp4", "config_hash": "h2"}, SOURCE, "video_path changed"),
-        ({"description": "x", "config_hash": "h2"}, SOURCE, "description changed"),
-        ({"force_reprocess": True, "config_hash": "h2"}, SOURCE, "force_reprocess is set"),
-        ({"force_reprocess": True}, SOURCE, None),  # seen before: it counts once
-        ({"config_hash": "h2"}, SOURCE, None),  # the flag was taken away
-    ],
-)
-def test_due_by_the_list_and_the_file(changes, source, reason):
-    assert claims.source_due(RECORD, {**ENTRY, **changes}, source) == reason
-
+from videotag.stages import PHASE1, PHASE2
 
 WORKING = {"phase1_status": "processing", "phase1_owner": "far:12:ab", "phase1_heartbeat": 1000.0}
 
@@ -112,19 +32,6 @@ WORKING = {"phase1_status": "processing", "phase1_owner": "far:12:ab", "phase1_h
 def test_held_elsewhere(changes, duration, clock, held):
     record = {**WORKING, "video_duration": duration, **changes}
     assert bool(claims.held_elsewhere(PHASE1, record, "here", clock)) is held
-
-
-def test_what_follows_is_due_again():
-    used = {"phase2_input": "r1", "db_load_input": "r2"}
-    pending = {"phase2_status": "pending", "db_load_status": "pending"}
-    why = {"phase2_reason": "phase 1 was done again", "db_load_reason": "phase 1 was done again"}
-    assert claims.follow_up(PHASE1, used, "r1", again=True) == {**pending, **why}
-    assert claims.follow_up(PHASE1, used, "new", again=False) == {**pending, **why}
-    assert claims.follow_up(PHASE1, used, "r1", again=False) == {}
-    assert claims.follow_up(PHASE1, {}, "r1", again=True) == {**pending, "phase2_reason": None, "db_load_reason": None}
-
-
-# --- claims, on a real database
 
 
 @pytest.fixture
@@ -215,9 +122,10 @@ def test_a_clock_that_runs_ahead_is_told(records, tmp_path):
 def test_a_dead_workers_claim_is_taken_at_once(records, tmp_path):
     program = (
         "import time; from pathlib import Path; from db_manager import ChromaDBManager; from videotag import claims\n"
+        "from videotag import stages\n"
         f"db = ChromaDBManager({str(tmp_path / 'db')!r})\n"
         f"data, intent = Path({str(tmp_path / 'data')!r}), claims.Intent(lambda r: 'new')\n"
-        "with claims.claim(db, data, claims.PHASE1, 'news', intent):\n"
+        "with claims.claim(db, data, stages.PHASE1, 'news', intent):\n"
         "    print('claimed', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as worker:
@@ -228,7 +136,7 @@ def test_a_dead_workers_claim_is_taken_at_once(records, tmp_path):
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     assert records.get_video_status("news")["phase1_status"] == "processing"
-    with take(records, tmp_path, why=lambda record: claims.due(PHASE1, record, {}, {}, False)) as claim:
+    with take(records, tmp_path, why=lambda record: stages.due(PHASE1, record, {}, {}, False)) as claim:
         assert claim.reason == "interrupted before"
 
 

@@ -29,7 +29,8 @@ from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from tests.pipeline import Project
 from videotag.errors import UserError
-from videotag.fields import BOOKKEEPING, STAGES
+from videotag.fields import BOOKKEEPING
+from videotag.stages import STAGES
 from videotag.store import mending
 
 ROOT = Path(__file__).parent.parent
@@ -81,7 +82,7 @@ def state(project: Project) -> dict[str, Any]:
     """Statuses, counts and segments; the vectors and whether a search finds them are checked here."""
     videos = {
         video["video_name"]: [
-            *(video[f"{stage}_status"] for stage in STAGES),
+            *(video[stage.field("status")] for stage in STAGES),
             *(video[f"{stage}_result"] for stage in ("phase1", "phase2")),
             video["db_segments_loaded"],
         ]

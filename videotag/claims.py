@@ -1,11 +1,10 @@
-"""What is due, and who works on it.
+"""Who works on a stage of a video.
 
 A worker holds a lock file of the operating system for each video and stage while it works: the lock goes when
 the process goes, however it goes. The record in the database says the same to workers on other machines, whose
 locks cannot be tested, by a heartbeat.
 """
 
-import json
 import logging
 import os
 import socket
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from videotag import artifacts
 from videotag.errors import ClaimLost, EngineError, UserError
+from videotag.stages import FORCED, Record, Stage, as_json, done_since, lacking, other_input
 from videotag.times import now
 
 log = logging.getLogger("videotag")
@@ -34,8 +34,6 @@ SETTLE_SECONDS = 0.5
 """Over a server nobody is kept out between reading a record and claiming it. Another worker that read it before this
 one's claim was written has written its own after so long at the latest, and the last one counts."""
 
-Record = Mapping[str, Any]
-
 
 class Records(Protocol):
     """What is needed of `ChromaDBManager`."""
@@ -47,98 +45,6 @@ class Records(Protocol):
     def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None: ...
     def get_video_status(self, video_name: str) -> dict[str, Any]: ...
     def update_video_status(self, video_name: str, **status_fields: Any) -> None: ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage: the prefix of its fields, the stage before it and the one after, if any."""
-
-    prefix: str
-    title: str
-    counter: str
-    before: str | None
-    after: tuple[str, ...]
-
-    def status(self, record: Record) -> str:
-        return record.get(f"{self.prefix}_status", "pending")
-
-
-PHASE1 = Stage("phase1", "phase 1", "phase1_segments_created", None, ("phase2", "db_load"))
-PHASE2 = Stage("phase2", "phase 2", "phase2_segments_analyzed", "phase1", ("db_load",))
-LOAD = Stage("db_load", "load", "db_segments_loaded", "phase2", ())
-
-FORCED = ("--force", "force_reprocess is set")
-"""Reasons for which a finished result is not taken over but made again."""
-
-
-# --- what is due: pure functions over a record
-
-
-def due(stage: Stage, record: Record, named: Mapping[str, Any], made_by: Mapping[str, Any], force: bool) -> str | None:
-    """Why the stage is due for a video, or None.
-
-    Args:
-        named: the settings that the user named on the command line. What nobody named never makes finished
-            work due again: a run without options must not undo one with a better model.
-        made_by: what made the stage's stored result.
-        force: --force was given.
-    """
-    if stage.before and record.get(f"{stage.before}_status") != "completed":
-        return None
-    if force:
-        return FORCED[0]
-    if stage.status(record) != "completed":
-        return _unfinished(stage, record, named)
-    if stage.before and record.get(f"{stage.prefix}_input") != record.get(f"{stage.before}_result"):
-        return f"{stage.before} has another result"
-    return changed_setting(named, made_by)
-
-
-def source_due(record: Record, entry: Record, source: Record) -> str | None:
-    """Why phase 1 is due because of the list of videos or the file itself, or None.
-
-    Args:
-        entry: the video's entry: video_path, language, description, force_reprocess, config_hash.
-        source: the file's state: size, mtime_ns; empty where the file cannot be seen.
-    """
-    if record.get("config_hash") != entry["config_hash"]:
-        if entry["force_reprocess"]:
-            return FORCED[1]
-        for field in ("video_path", "language", "description"):
-            if record.get(field, "") != entry[field]:
-                return f"{field} changed"
-    if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
-        return "the file changed"
-    return None
-
-
-def changed_setting(named: Mapping[str, Any], made_by: Mapping[str, Any]) -> str | None:
-    """The first named setting that differs from what made a result, or None."""
-    for setting, value in named.items():
-        if made_by.get(setting) != value:
-            return f"{setting} changed from {made_by.get(setting)} to {value}"
-    return None
-
-
-def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict[str, Any]:
-    """Fields that make the stages after `stage` due again.
-
-    Args:
-        again: the work was done, and not a finished result taken over that the next stage may have used already.
-    """
-    if not again and record.get(f"{stage.after[0]}_input") == result_id:
-        return {}
-    fields: dict[str, Any] = {}
-    for prefix in stage.after:
-        fields[f"{prefix}_status"] = "pending"
-        fields[f"{prefix}_reason"] = f"{stage.title} was done again" if record.get(f"{prefix}_input") else None
-    return fields
-
-
-def done_since(stage: Stage, seen: Record, record: Record) -> bool:
-    """Whether a worker has finished the stage since the record was `seen`: not even --force means to do it twice."""
-    end = f"{stage.prefix}_end_time"
-    return stage.status(record) == "completed" and record.get(end) != seen.get(end)
 
 
 def mark_forced(records: Records, stage: Stage, due: Iterable[Record], named: Mapping[str, Any]) -> None:
@@ -155,9 +61,9 @@ def mark_forced(records: Records, stage: Stage, due: Iterable[Record], named: Ma
     if not seen:
         return
     with records.session():
-        done = records.list_videos({"video_name": list(seen), f"{stage.prefix}_status": "completed"})
+        done = records.list_videos({"video_name": list(seen), stage.field("status"): "completed"})
         finished = [record for record in done if not done_since(stage, seen[record["video_name"]], record)]
-        mark_due(records, stage, finished, FORCED[0], wanted=_json(named))
+        mark_due(records, stage, finished, FORCED[0], wanted=as_json(named))
 
 
 def mark_due(
@@ -165,25 +71,9 @@ def mark_due(
 ) -> None:
     """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
     again = {"status": "pending", "reason": reason, "wanted": wanted}
-    fields = {f"{stage.prefix}_{field}": value for field, value in again.items()}
+    fields = {stage.field(name): value for name, value in again.items()}
     if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:
         records.create_or_update_video_files(changes)
-
-
-def _json(named: Mapping[str, Any]) -> str | None:
-    return json.dumps(dict(named), sort_keys=True) if named else None
-
-
-def _unfinished(stage: Stage, record: Record, named: Mapping[str, Any]) -> str:
-    reason = record.get(f"{stage.prefix}_reason") or "new"
-    wanted = json.loads(record.get(f"{stage.prefix}_wanted", "{}"))
-    if reason == FORCED[0] and not wanted.items() <= named.items():
-        return "asked for by --force with other settings"  # not `FORCED`: what there is may be taken over
-    if stage.status(record) == "processing":
-        return reason if reason in FORCED else "interrupted before"
-    if attempts := record.get(f"{stage.prefix}_attempts"):
-        return reason if reason in FORCED else f"failed before ({attempts}x)"
-    return reason
 
 
 def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str | None:
@@ -195,19 +85,19 @@ def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str
     """
     if stage.status(record) != "processing":
         return None
-    owner = str(record.get(f"{stage.prefix}_owner", ""))
+    owner = str(record.get(stage.field("owner"), ""))
     if owner.split(":")[0] == host:
         return None
-    silence = clock - float(record.get(f"{stage.prefix}_heartbeat", 0.0))
+    silence = clock - float(record.get(stage.field("heartbeat"), 0.0))
     allowed = max(STALE_FLOOR_SECONDS, 2 * float(record.get("video_duration", 0.0)))
     return describe_owner(stage, record) if silence < allowed else None
 
 
 def describe_owner(stage: Stage, record: Record) -> str:
-    host, _, process = str(record.get(f"{stage.prefix}_owner", "another process")).partition(":")
+    host, _, process = str(record.get(stage.field("owner"), "another process")).partition(":")
     who = f"process {process.split(':')[0]} on {host}" if process else host
-    since = record.get(f"{stage.prefix}_start_time")
-    ahead = float(record.get(f"{stage.prefix}_heartbeat", 0.0)) - time.time()
+    since = record.get(stage.field("start_time"))
+    ahead = float(record.get(stage.field("heartbeat"), 0.0)) - time.time()
     skew = f", its clock is {ahead / 60:.0f} min ahead of this one's" if ahead > STALE_FLOOR_SECONDS else ""
     return (f"{who} since {since}" if since else who) + skew
 
@@ -258,31 +148,27 @@ class Claim:
             raise ClaimLost(f"{self.video_name}: another worker has taken over; this one's work is dropped")
         return record
 
-    def result_before(self, path: Path, found: dict[str, Any] | None, script: str) -> dict[str, Any]:
-        """`found` at `path`, if it is the result of the stage before that the database speaks of now.
+    def input_result(self, made_of: Stage, path: Path, found: dict[str, Any] | None) -> dict[str, Any]:
+        """`found` at `path`, if it is the result of another stage that the database speaks of now.
 
         If there is none, that stage is due again.
-
-        Args:
-            script: the one that makes it.
 
         Raises:
             UserError: it is gone, or is another one.
             Held: that stage is being done again.
         """
-        before = PHASE1 if self.stage is PHASE2 else PHASE2
         with self._records.session():
             record = self.check()
-            if found and found["result_id"] == record.get(f"{before.prefix}_result"):
+            if found and found["result_id"] == record.get(made_of.field("result")):
                 return found
-            if before.status(record) != "completed":
-                raise Held(describe_owner(before, record))
+            if made_of.status(record) != "completed":
+                raise Held(describe_owner(made_of, record))
             self._records.update_video_status(
                 self.video_name,
-                **{f"{before.prefix}_status": "pending", f"{before.prefix}_reason": "its result is missing"},
+                **{made_of.field("status"): "pending", made_of.field("reason"): "its result is missing"},
             )
         fault = "is not what the database speaks of" if found else "is missing or damaged"
-        raise UserError(f"{path}: {fault}; run {script}, then this again")
+        raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
 
     def alive(self) -> None:
         """The same as `check`, by the last heartbeat: costs nothing."""
@@ -301,14 +187,15 @@ class Claim:
             ClaimLost: somebody took over.
         """
         with self._records.session():
-            record, before = self.check(), self.stage.before
+            record = self.check()
             if draft:
                 self._publish(draft)
             result, end = self._key("result"), self._key("end_time")
             if draft is None and result in fields and fields[result] == self.record.get(result):
                 fields.setdefault(end, self.record.get(end))  # taken over: the work was done when it was
-            # The stage before may have been done again in the meantime.
-            stale = before is not None and record.get(f"{before}_result") != fields.get(self._key("input"))
+            # An input may have been made again in the meantime.
+            made_of = self._key("input")
+            stale = other_input(self.stage, {**record, made_of: fields.get(made_of)})
             self._close(
                 **{
                     self._key("status"): "pending" if stale else "completed",
@@ -316,7 +203,7 @@ class Claim:
                     self._key("error"): None,
                     self._key("attempts"): None,
                     self._key("wanted"): None,
-                    self._key("reason"): f"{before} has another result" if stale else None,
+                    self._key("reason"): f"{stale.key} has another result" if stale else None,
                 },
                 **fields,
             )
@@ -354,7 +241,7 @@ class Claim:
         self._closed = True
 
     def _key(self, field: str) -> str:
-        return f"{self.stage.prefix}_{field}"
+        return self.stage.field(field)
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
@@ -414,7 +301,7 @@ def claim(records: Records, data_dir: Path, stage: Stage, video_name: str, inten
         NotDue: there is no reason any more.
         ClaimLost: inside the block, by the claim's own methods.
     """
-    path = artifacts.lock_path(data_dir, video_name, stage.prefix)
+    path = artifacts.lock_path(data_dir, video_name, stage.key)
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -441,13 +328,13 @@ def _written(records: Records, stage: Stage, video_name: str, intent: Intent) ->
             raise Held(by)
         reason = intent.why(record)
         if reason is None or (intent.seen is not None and done_since(stage, intent.seen, record)):
-            gone = stage.before and record.get(f"{stage.before}_status") != "completed"
-            raise NotDue(f"{stage.before} is not completed any more" if gone else "done by another process")
+            gone = lacking(stage, record)
+            raise NotDue(f"{gone.key} is not completed any more" if gone else "done by another process")
         if intent.create:
             intent.create()
         mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
-        mine["wanted"] = _json(intent.named or {}) if reason == FORCED[0] else None
-        records.update_video_status(video_name, **{f"{stage.prefix}_{field}": value for field, value in mine.items()})
+        mine["wanted"] = as_json(intent.named or {}) if reason == FORCED[0] else None
+        records.update_video_status(video_name, **{stage.field(name): value for name, value in mine.items()})
         claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
     if records.chroma_url:
         time.sleep(SETTLE_SECONDS)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 from videotag import artifacts
-from videotag.claims import Held, NotDue, Record, Stage
+from videotag.claims import Held, NotDue
 from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean
+from videotag.stages import Record, Stage, by_key
 from videotag.text import printable
 
 log = logging.getLogger("videotag")
@@ -227,12 +228,18 @@ def due_videos(
         why: the reason for which a video is due, or None.
         finished_too: look at the finished ones as well, though neither --force nor the status says so.
     """
-    ready = {f"{stage.before}_status": "completed"}
-    unfinished = {} if finished_too or args.force else {f"{stage.prefix}_status": ["pending", "processing"]}
+    needed = [by_key(made_of.stage) for made_of in stage.inputs if made_of.needed]
+    ready = {other.field("status"): "completed" for other in needed}
+    # Not "completed", rather than "pending": a record that is older than the stage has no status of it.
+    finished = {} if finished_too or args.force else {stage.field("status"): "completed"}
     with records.session():
         names = records.video_names()
-        candidates = records.list_videos({**ready, **unfinished})
-        waiting = set(records.video_names({f"{stage.before}_status": ["pending", "processing"]}))
+        candidates = records.list_videos(ready, without=finished)
+        lacking = {
+            name: other.key
+            for other in needed
+            for name in records.video_names(without={other.field("status"): "completed"})
+        }
     if not names and (lost := artifacts.unknown_results(args.data_dir, ())):
         say(f"{args.data_dir} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
     asked_for = chosen(names, args.only)
@@ -244,7 +251,7 @@ def due_videos(
             due.append(record)
     for name in filter(asked_for, names):
         if name not in reasons:
-            report.skip(name, f"{stage.before} is not completed" if name in waiting else "done before")
+            report.skip(name, f"{lacking[name]} is not completed" if name in lacking else "done before")
         elif args.dry_run:
             say(f"{name}: would run: {reasons[name]}")
             report.skip(name, "dry run")

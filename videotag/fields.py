@@ -1,6 +1,10 @@
 """The fields of the two collections' records: which there are, of what kind, and which can be filtered by."""
 
-STAGES = ("phase1", "phase2", "db_load")
+from functools import lru_cache
+
+from videotag import stages
+from videotag.stages import Stage
+
 STATUSES = ("pending", "processing", "completed")
 
 _STAGE_FIELDS: dict[str, type] = {
@@ -17,14 +21,10 @@ _STAGE_FIELDS: dict[str, type] = {
     "reason": str,
     "wanted": str,
 }
-VIDEO_FIELDS: dict[str, type] = {
+_VIDEO_FIELDS: dict[str, type] = {
     "video_path": str,
     "language": str,
     "description": str,
-    **{f"{stage}_{field}": kind for stage in STAGES for field, kind in _STAGE_FIELDS.items()},
-    "phase1_segments_created": int,
-    "phase2_segments_analyzed": int,
-    "db_segments_loaded": int,
     "video_duration": float,
     "total_segments": int,
     "width": int,
@@ -42,7 +42,23 @@ VIDEO_FIELDS: dict[str, type] = {
     "keywords": list,
     "content_type": str,
 }
-VIDEO_FILTERS: dict[str, type] = {"video_name": str, **VIDEO_FIELDS, "created_at": str, "updated_at": str}
+
+
+def video_fields() -> dict[str, type]:
+    """What can be written into a video's record: the kind of each field, those of all stages among them."""
+    return _with_stages(stages.STAGES)
+
+
+def video_filters() -> dict[str, type]:
+    """What videos can be filtered by."""
+    return {"video_name": str, **video_fields(), "created_at": str, "updated_at": str}
+
+
+@lru_cache(maxsize=1)
+def _with_stages(all_stages: tuple[Stage, ...]) -> dict[str, type]:
+    own = {stage.field(field): kind for stage in all_stages for field, kind in _STAGE_FIELDS.items()}
+    return {**_VIDEO_FIELDS, **own, **{stage.counter: int for stage in all_stages}}
+
 
 ANALYSIS_FIELDS: dict[str, type] = {
     "description": str,

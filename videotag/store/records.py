@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from videotag import fields as tables
 from videotag.errors import did_you_mean
-from videotag.fields import SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES, VIDEO_FIELDS
+from videotag.fields import SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
 from videotag.text import clean_text
 
 MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
@@ -71,15 +72,16 @@ def one_video(records: Sequence[Mapping[str, Any]], video_name: str | None) -> s
 
 
 def video_fields(**fields: Any) -> dict[str, Any]:
-    """The fields checked against VIDEO_FIELDS; None, and a list without words, stands for a key to delete."""
-    check_known(fields, VIDEO_FIELDS)
-    return {field: _video_value(field, value) for field, value in fields.items()}
+    """The fields, checked; None, and a list without words, stands for a key to delete."""
+    kinds = tables.video_fields()
+    check_known(fields, kinds)
+    return {field: _video_value(field, value, kinds[field]) for field, value in fields.items()}
 
 
-def _video_value(field: str, value: Any) -> Any:
+def _video_value(field: str, value: Any, kind: type) -> Any:
     if value is None and not field.endswith("_status"):
         return None
-    checked = _checked(value, VIDEO_FIELDS[field], field)
+    checked = _checked(value, kind, field)
     return None if checked == [] else _status(field, checked)
 
 
@@ -129,9 +131,15 @@ def is_empty(value: Any) -> bool:
     return isinstance(value, _MANY) and not value
 
 
-def where_clause(filters: Mapping[str, Any], table: Mapping[str, type]) -> dict[str, Any] | None:
-    """ChromaDB's filter: all fields, each by a value or any of several. None for no filter."""
-    return _joined("$and", _clauses(filters, table))
+def where_clause(
+    filters: Mapping[str, Any], without: Mapping[str, Any], table: Mapping[str, type]
+) -> dict[str, Any] | None:
+    """ChromaDB's filter: all fields, each by a value or any of several. None for no filter.
+
+    Args:
+        without: the same, none of which may be; a record that lacks the field passes.
+    """
+    return _joined("$and", _clauses(filters, table) + _clauses(without, table, False))
 
 
 def segment_where(

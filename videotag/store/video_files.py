@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from videotag.fields import STAGES, VIDEO_FILTERS
+from videotag import stages
+from videotag.fields import video_filters
 from videotag.store import pages
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
@@ -68,17 +69,20 @@ class VideoFiles:
             collection.delete(ids=[video_name])
             return True
 
-    def in_pages(self, filters: Mapping[str, Any] | None, include: list[str]) -> Iterator[dict[str, Any]]:
+    def in_pages(
+        self, filters: Mapping[str, Any] | None, without: Mapping[str, Any] | None, include: list[str]
+    ) -> Iterator[dict[str, Any]]:
         """ChromaDB's pages of the records that pass.
 
         Args:
             filters: field to a value, or to a list of values any of which will do (an empty one matches nothing).
+            without: the same, none of which may be.
         """
-        wanted = filters or {}
-        check_known(wanted, VIDEO_FILTERS)
+        wanted, table = filters or {}, video_filters()
+        check_known(wanted, table)
         if any(is_empty(value) for value in wanted.values()):
             return
-        where = where_clause(wanted, VIDEO_FILTERS)
+        where = where_clause(wanted, without or {}, table)
         with self.reading() as collection:
             if collection is not None:
                 yield from pages.read_pages(collection, where=where, include=include)
@@ -86,7 +90,7 @@ class VideoFiles:
 
 def _record(collection: Any, video_name: str) -> dict[str, Any] | None:
     metadatas = collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
-    return ordered(metadatas[0], VIDEO_FILTERS) if metadatas else None
+    return ordered(metadatas[0], video_filters()) if metadatas else None
 
 
 def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
@@ -118,6 +122,6 @@ def _update(collection: Any, old: dict[str, Any], fields: dict[str, Any]) -> Non
 
 def _new_record(video_name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     made = now()
-    pending = {f"{stage}_status": "pending" for stage in STAGES}
+    pending = {stage.field("status"): "pending" for stage in stages.STAGES}
     record = {"video_name": video_name, **pending, **fields, "created_at": made, "updated_at": made}
     return {key: value for key, value in record.items() if value is not None}

@@ -1,0 +1,183 @@
+"""The stages of a video, in order, and what is due of each: pure functions over a record.
+
+A record is what `video_files` holds of a video. A stage's own fields begin with its key: `phase1_status`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Input:
+    """The result of another stage, of which a stage makes its own.
+
+    Attributes:
+        stage: that one's key.
+        needed: without it the stage waits; else it is used where it is there.
+    """
+
+    stage: str
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage.
+
+    Attributes:
+        key: what its fields in a record begin with.
+        title: in messages.
+        script: the file that runs it.
+        inputs: of what it is made.
+        counter: the field that says how many segments it made.
+    """
+
+    key: str
+    title: str
+    script: str
+    inputs: tuple[Input, ...]
+    counter: str
+
+    def status(self, record: Record) -> str:
+        """ "pending" also where the record was made before there was this stage."""
+        return record.get(self.field("status"), "pending")
+
+    def field(self, name: str) -> str:
+        return f"{self.key}_{name}"
+
+
+PHASE1 = Stage("phase1", "phase 1", "phase1_whisper_frames.py", (), "phase1_segments_created")
+PHASE2 = Stage("phase2", "phase 2", "phase2_vllm_analysis.py", (Input("phase1"),), "phase2_segments_analyzed")
+LOAD = Stage("db_load", "load", "load_data_to_chroma.py", (Input("phase2"),), "db_segments_loaded")
+STAGES = (PHASE1, PHASE2, LOAD)
+"""In the order in which they are run."""
+
+FORCED = ("--force", "force_reprocess is set")
+"""Reasons for which a finished result is not taken over but made again."""
+
+
+def by_key(key: str) -> Stage:
+    return next(stage for stage in STAGES if stage.key == key)
+
+
+def after(stage: Stage) -> Iterator[Stage]:
+    """The stages that are made of this one's result, directly or by way of others, in order."""
+    keys = {stage.key}
+    for other in STAGES:
+        if any(made_of.stage in keys for made_of in other.inputs):
+            keys.add(other.key)
+            yield other
+
+
+def lacking(stage: Stage, record: Record) -> Stage | None:
+    """The first needed input that is not completed, or None."""
+    needed = (by_key(made_of.stage) for made_of in stage.inputs if made_of.needed)
+    return next((other for other in needed if other.status(record) != "completed"), None)
+
+
+def input_of(stage: Stage, record: Record) -> str | None:
+    """What the stage would be made of now: the ids of its inputs' results; None for a stage without inputs."""
+    inputs = [by_key(made_of.stage) for made_of in stage.inputs]
+    results = (record.get(other.field("result")) for other in inputs if other.status(record) == "completed")
+    return " ".join(filter(None, results)) or None
+
+
+def other_input(stage: Stage, record: Record) -> Stage | None:
+    """The input whose result is not the one that the stage was made of, or None."""
+    if record.get(stage.field("input")) == input_of(stage, record):
+        return None
+    used = str(record.get(stage.field("input"), "")).split()
+    inputs = [by_key(made_of.stage) for made_of in stage.inputs]
+    return next((other for other in inputs if record.get(other.field("result")) not in used), None)
+
+
+def due(stage: Stage, record: Record, named: Mapping[str, Any], made_by: Mapping[str, Any], force: bool) -> str | None:
+    """Why the stage is due for a video, or None.
+
+    Args:
+        named: the settings that the user named on the command line. What nobody named never makes finished
+            work due again: a run without options must not undo one with a better model.
+        made_by: what made the stage's stored result.
+        force: --force was given.
+    """
+    if lacking(stage, record):
+        return None
+    if force:
+        return FORCED[0]
+    if stage.status(record) != "completed":
+        return _unfinished(stage, record, named)
+    if other := other_input(stage, record):
+        return f"{other.key} has another result"
+    return changed_setting(named, made_by)
+
+
+def source_due(record: Record, entry: Record, source: Record) -> str | None:
+    """Why phase 1 is due because of the list of videos or the file itself, or None.
+
+    Args:
+        entry: the video's entry: video_path, language, description, force_reprocess, config_hash.
+        source: the file's state: size, mtime_ns; empty where the file cannot be seen.
+    """
+    if record.get("config_hash") != entry["config_hash"]:
+        if entry["force_reprocess"]:
+            return FORCED[1]
+        for field in ("video_path", "language", "description"):
+            if record.get(field, "") != entry[field]:
+                return f"{field} changed"
+    if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
+        return "the file changed"
+    return None
+
+
+def changed_setting(named: Mapping[str, Any], made_by: Mapping[str, Any]) -> str | None:
+    """The first named setting that differs from what made a result, or None."""
+    for setting, value in named.items():
+        if made_by.get(setting) != value:
+            return f"{setting} changed from {made_by.get(setting)} to {value}"
+    return None
+
+
+def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict[str, Any]:
+    """Fields that make the stages after `stage` due again.
+
+    Args:
+        again: the work was done, and not a finished result taken over that the next stage may have used already.
+    """
+    fields: dict[str, Any] = {}
+    again_by = {stage.key} if again else set()
+    for other in after(stage):
+        makers = {made_of.stage for made_of in other.inputs}
+        used = str(record.get(other.field("input"), "")).split()
+        if not again_by & makers and (stage.key not in makers or result_id in used):
+            continue
+        again_by.add(other.key)
+        fields[other.field("status")] = "pending"
+        fields[other.field("reason")] = f"{stage.title} was done again" if record.get(other.field("input")) else None
+    return fields
+
+
+def done_since(stage: Stage, seen: Record, record: Record) -> bool:
+    """Whether a worker has finished the stage since the record was `seen`: not even --force means to do it twice."""
+    end = stage.field("end_time")
+    return stage.status(record) == "completed" and record.get(end) != seen.get(end)
+
+
+def as_json(named: Mapping[str, Any]) -> str | None:
+    """The settings of a --force, as they are stored in `_wanted`."""
+    return json.dumps(dict(named), sort_keys=True) if named else None
+
+
+def _unfinished(stage: Stage, record: Record, named: Mapping[str, Any]) -> str:
+    reason = record.get(stage.field("reason")) or "new"
+    wanted = json.loads(record.get(stage.field("wanted"), "{}"))
+    if reason == FORCED[0] and not wanted.items() <= named.items():
+        return "asked for by --force with other settings"  # not `FORCED`: what there is may be taken over
+    if stage.status(record) == "processing":
+        return reason if reason in FORCED else "interrupted before"
+    if attempts := record.get(stage.field("attempts")):
+        return reason if reason in FORCED else f"failed before ({attempts}x)"
+    return reason
