@@ -34,7 +34,7 @@ from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.speech.engines import load_transcriber
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
-from videotag.stages import STAGES, Record
+from videotag.stages import PHASE2, STAGES, Record
 
 ROOT = Path(__file__).resolve().parent
 
@@ -49,15 +49,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is stored of a video and should not be so, or the reverse. `remedy`: LOAD, DELETE, PHASE2 or ANEW."""
+    """What is stored of a video and should not be so, or the reverse. `remedy`: RELOAD, DELETE, REDO or ANEW."""
 
     video_name: str
     what: str
     remedy: str
 
 
-LOAD, DELETE = "load it again", "delete them"
-PHASE2 = "run phase2_vllm_analysis.py, then load_data_to_chroma.py"
+RELOAD, DELETE = "load it again", "delete them"
+REDO = "run phase2_vllm_analysis.py, then load_data_to_chroma.py"
 ANEW = "run doctor.py --repair, then the three scripts as they ask for each other"
 
 
@@ -224,10 +224,10 @@ def stored(args: argparse.Namespace) -> Iterator[Finding]:
     found = 0
     for difference in differences(database_of(args), args.data_dir):
         found += 1
-        way = " (doctor.py --repair does it)" if difference.remedy in (LOAD, DELETE) else ""
+        way = " (doctor.py --repair does it)" if difference.remedy in (RELOAD, DELETE) else ""
         yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy}{way}")
     loaded = database_of(args).video_names({"db_load_status": "completed"})
-    gone = [name for name in loaded if not artifacts.phase2_path(args.data_dir, name).exists()]
+    gone = [name for name in loaded if not artifacts.path_of(PHASE2, args.data_dir, name).exists()]
     if gone:
         yield Finding(
             None, f"loaded, but not in {args.data_dir} any more: {few(gone)}; --force makes their results anew"
@@ -261,8 +261,8 @@ def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
 def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference | None:
     """What differs of a loaded video. Where its result is gone, the numbers of segments are all that can."""
     name = record["video_name"]
-    path = artifacts.phase2_path(data_dir, name)
-    result = artifacts.read_phase2(path)
+    path = artifacts.path_of(PHASE2, data_dir, name)
+    result = artifacts.read(PHASE2, path)
     if result is None or result["result_id"] != record.get("db_load_input"):
         loaded, there = record.get("db_segments_loaded", 0), db.count_segments(name)
         if there != loaded:
@@ -273,7 +273,7 @@ def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference |
         return None
     faults = db.check_segments(name, record["video_path"], result["segments"])
     what = ", ".join(f"{len(indexes)} {fault} ({few(indexes)})" for fault, indexes in faults.items())
-    remedy = LOAD if record.get("phase2_status") == "completed" else PHASE2
+    remedy = RELOAD if record.get("phase2_status") == "completed" else REDO
     return Difference(name, f"segments: {what}", remedy) if what else None
 
 
@@ -293,7 +293,7 @@ def repair(args: argparse.Namespace) -> int:
     if deleted := db.delete_unknown_segments():
         cli.say(f"deleted {deleted} segments of videos that are not there")
     # Where the result is gone, the load says so and makes phase 2 due.
-    names = {difference.video_name for difference in found if difference.remedy in (LOAD, ANEW)}
+    names = {difference.video_name for difference in found if difference.remedy in (RELOAD, ANEW)}
     # A repair that was interrupted has left some to be loaded.
     names |= set(db.video_names({"phase2_status": "completed", "db_load_status": ["pending", "processing"]}))
     if again := [f"--only={name}" for name in sorted(names)]:

@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Any
 
 from videotag import artifacts, cli
-from videotag.artifacts import PHASE1_ENDING
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import ANALYSIS_FIELDS
 from videotag.speech import subtitles
 from videotag.speech.subtitles import Word
+from videotag.stages import PHASE1, PHASE2
 from videotag.text import clean, escaped
 from videotag.times import clock
 
@@ -99,10 +99,10 @@ def check(args: argparse.Namespace, names: list[str]) -> None:
 
 def fault_of(name: str, files: list[str], data_dir: Path) -> str | None:
     """Why a video cannot be exported, or None. `files`: the names of those in the data folder."""
-    known = [file.removesuffix(PHASE1_ENDING) for file in files if file.endswith(PHASE1_ENDING)]
+    known = [file.removesuffix(PHASE1.ending) for file in files if file.endswith(PHASE1.ending)]
     if name in known:
         return None
-    if f"{name}{PHASE1_ENDING}.part" in files:
+    if f"{name}{PHASE1.ending}.part" in files:
         return f"{name}: phase 1 is not finished; run phase1_whisper_frames.py, then this again"
     near = did_you_mean(name, known)
     hint = f"{near} If it is new," if near else ";"
@@ -173,8 +173,8 @@ def exported(args: argparse.Namespace, name: str) -> str:
     Raises:
         UserError: its results are damaged, or it has no translation and one was asked for.
     """
-    path = artifacts.phase1_path(args.data_dir, name)
-    phase1 = artifacts.read_phase1(path)
+    path = artifacts.path_of(PHASE1, args.data_dir, name)
+    phase1 = artifacts.read(PHASE1, path)
     if phase1 is None:
         raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py {anew(name)}, then this again")
     if not any(segment["words"] for segment in phase1["segments"]):
@@ -193,8 +193,8 @@ def read_phase2(args: argparse.Namespace, name: str, phase1: dict[str, Any], nee
     Raises:
         UserError: it is needed, and is not there, is damaged, or was made of another phase 1.
     """
-    path = artifacts.phase2_path(args.data_dir, name)
-    found = artifacts.read_phase2(path)
+    path = artifacts.path_of(PHASE2, args.data_dir, name)
+    found = artifacts.read(PHASE2, path)
     fault = "is missing or damaged" if path.exists() or needed else None
     if found is not None:
         fault = None if found["input"] == phase1["result_id"] else "was made of an older phase 1"

@@ -121,8 +121,8 @@ def one(db: ChromaDBManager, args: argparse.Namespace, seen: stages.Record, repo
 
 def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Claim) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
-    path = artifacts.phase2_path(args.data_dir, claim.video_name)
-    result = claim.input_result(PHASE2, path, artifacts.read_phase2(path))
+    path = artifacts.path_of(PHASE2, args.data_dir, claim.video_name)
+    result = claim.input_result(PHASE2, path, artifacts.read(PHASE2, path))
     embedder = db.embedder
     segments = result["segments"]
     with Progress(claim.video_name, len(segments), "segments") as progress:

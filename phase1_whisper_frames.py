@@ -230,7 +230,7 @@ def one(run: Run, video: Video, seen: stages.Record) -> str | None:
         run.report.fail(video.name, error)
         return str(error)
     args, named = run.args, run.named
-    job = Job(video, info, source, run.settings, artifacts.phase1_path(args.data_dir, video.name))
+    job = Job(video, info, source, run.settings, artifacts.path_of(PHASE1, args.data_dir, video.name))
     intent = claims.Intent(
         lambda record: why_due(video, record, named, args.force), seen, lambda: create_record(run.db, job), named
     )
@@ -252,7 +252,7 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
     """Use the result in data/ if it was made of this very file as is asked for now; how many segments."""
     if claim.forced:
         return None
-    found = artifacts.read_phase1(job.result)
+    found = artifacts.read(PHASE1, job.result)
     if found is None or found["source"] != job.source or found["language"] != job.video.language:
         return None
     if stages.changed_setting(named, found["made_by"]):
@@ -277,7 +277,7 @@ def make(job: Job, claim: claims.Claim, engine: Engine, anew: bool) -> int:
         result = assemble(job, part.records, made_by)
     finally:
         part.close()
-    with artifacts.draft_phase1(job.result, result) as draft:
+    with artifacts.draft(job.result, result) as draft:
         complete(claim, {**result, "result_id": draft.result_id}, again=True, draft=draft)
     return len(result["segments"])
 

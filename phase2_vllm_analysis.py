@@ -193,7 +193,7 @@ def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
 def begin(run: Run, record: dict[str, Any]) -> "Work | None":
     """Claim a video; None if nothing is left to analyze of it."""
     name = record["video_name"]
-    result = artifacts.phase2_path(run.args.data_dir, name)
+    result = artifacts.path_of(PHASE2, run.args.data_dir, name)
     intent = claims.Intent(lambda record: why_due(record, run.named, run.args.force), record, named=run.named)
     with ExitStack() as stack:
         claim = stack.enter_context(claims.claim(run.db, run.args.data_dir, PHASE2, name, intent))
@@ -201,8 +201,8 @@ def begin(run: Run, record: dict[str, Any]) -> "Work | None":
         artifacts.sweep(result)
         if take_over(run, claim, result):
             return None
-        source = artifacts.phase1_path(run.args.data_dir, name)
-        phase1 = claim.input_result(PHASE1, source, artifacts.read_phase1(source))
+        source = artifacts.path_of(PHASE1, run.args.data_dir, name)
+        phase1 = claim.input_result(PHASE1, source, artifacts.read(PHASE1, source))
         work = Work(run, claim, result, phase1)
         stack.push(work.close)
         if work.left:
@@ -217,7 +217,7 @@ def take_over(run: Run, claim: claims.Claim, path: Path) -> bool:
     """Use the result in data/ if it was made of this very phase 1, as is asked for now."""
     if claim.forced:
         return False
-    found = artifacts.read_phase2(path)
+    found = artifacts.read(PHASE2, path)
     if found is None or found["input"] != claim.record.get("phase1_result"):
         return False
     if stages.changed_setting(run.named, found["made_by"]):
@@ -300,7 +300,7 @@ class Work:
             raise UserError(f"{len(self._unreadable)} of {len(self._segments)} segments were not analyzed: {reason}")
         result = self._result()
         self._part.close()
-        with artifacts.draft_phase2(self._path, result) as draft:
+        with artifacts.draft(self._path, result) as draft:
             complete(self._claim, {**result, "result_id": draft.result_id}, again=True, draft=draft)
         self._run.report.done.append(self._claim.video_name)
         unreadable = f", {len(self._unreadable)} of them unreadable" if self._unreadable else ""

@@ -17,6 +17,7 @@ from db_manager import ChromaDBManager
 from videotag import artifacts
 from videotag.analyzers.contract import Analysis, Result, Segment
 from videotag.speech.words import Transcription, Word
+from videotag.stages import PHASE1, PHASE2
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "ru_news.mp4"
@@ -151,12 +152,12 @@ class Project:
         return self._run(load_data_to_chroma.main, list(args), load)
 
     def result1(self, name: str = "news") -> dict[str, Any]:
-        found = artifacts.read_phase1(artifacts.phase1_path(self.data, name))
+        found = artifacts.read(PHASE1, artifacts.path_of(PHASE1, self.data, name))
         assert found is not None
         return found
 
     def result2(self, name: str = "news") -> dict[str, Any]:
-        found = artifacts.read_phase2(artifacts.phase2_path(self.data, name))
+        found = artifacts.read(PHASE2, artifacts.path_of(PHASE2, self.data, name))
         assert found is not None
         return found
 

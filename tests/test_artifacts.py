@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videotag import artifacts
+from videotag import artifacts, stages
 from videotag.artifacts import Part, plain_loads
 from videotag.errors import UserError
 
@@ -50,50 +50,50 @@ plain = st.recursive(
 
 
 def test_a_result_comes_back_as_it_was(tmp_path):
-    path = artifacts.phase1_path(tmp_path, "a")
+    path = artifacts.path_of(stages.PHASE1, tmp_path, "a")
     assert path.name == "a_phase1_data.pkl"
-    identity = written(artifacts.draft_phase1, path, PHASE1)
-    assert artifacts.read_phase1(path) == {"format": 1, "result_id": identity, **PHASE1}
-    path = artifacts.phase2_path(tmp_path, "a")
+    identity = written(artifacts.draft, path, PHASE1)
+    assert artifacts.read(stages.PHASE1, path) == {"format": 1, "result_id": identity, **PHASE1}
+    path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     assert path.name == "a_phase2_vllm_analysis.json"
-    identity = written(artifacts.draft_phase2, path, PHASE2)
-    assert artifacts.read_phase2(path) == {"format": 1, "result_id": identity, **PHASE2}
+    identity = written(artifacts.draft, path, PHASE2)
+    assert artifacts.read(stages.PHASE2, path) == {"format": 1, "result_id": identity, **PHASE2}
     assert "Снег." in path.read_text(encoding="utf-8")
     assert sorted(os.listdir(tmp_path)) == ["a_phase1_data.pkl", "a_phase2_vllm_analysis.json"]
 
 
 def test_the_id_is_of_the_content_and_not_of_the_hour(tmp_path):
     path = tmp_path / "a_phase1_data.pkl"
-    one = written(artifacts.draft_phase1, path, PHASE1)
-    assert written(artifacts.draft_phase1, path, {**PHASE1, "created_at": "2027-01-01T00:00:00"}) == one
-    assert written(artifacts.draft_phase1, path, {**PHASE1, "language": "kk"}) != one
-    assert written(artifacts.draft_phase1, path, {**PHASE1, "frames": [{"time": 1.0, "jpeg": b"\xff\xd9"}]}) != one
+    one = written(artifacts.draft, path, PHASE1)
+    assert written(artifacts.draft, path, {**PHASE1, "created_at": "2027-01-01T00:00:00"}) == one
+    assert written(artifacts.draft, path, {**PHASE1, "language": "kk"}) != one
+    assert written(artifacts.draft, path, {**PHASE1, "frames": [{"time": 1.0, "jpeg": b"\xff\xd9"}]}) != one
 
 
 def test_no_result_is_none(tmp_path):
-    assert artifacts.read_phase1(tmp_path / "none.pkl") is None
-    assert artifacts.read_phase2(tmp_path / "none.json") is None
+    assert artifacts.read(stages.PHASE1, tmp_path / "none.pkl") is None
+    assert artifacts.read(stages.PHASE2, tmp_path / "none.json") is None
 
 
 def test_a_result_cut_anywhere_is_no_result(tmp_path, caplog):
     path = tmp_path / "a_phase1_data.pkl"
-    written(artifacts.draft_phase1, path, PHASE1)
+    written(artifacts.draft, path, PHASE1)
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        assert artifacts.read_phase1(path) is None
+        assert artifacts.read(stages.PHASE1, path) is None
     assert str(path) in caplog.text
 
 
 def test_a_result_with_a_flipped_bit_is_never_taken_for_another(tmp_path):
     path = tmp_path / "a_phase1_data.pkl"
-    written(artifacts.draft_phase1, path, PHASE1)
-    good, whole = artifacts.read_phase1(path), path.read_bytes()
+    written(artifacts.draft, path, PHASE1)
+    good, whole = artifacts.read(stages.PHASE1, path), path.read_bytes()
     assert good is not None
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
         try:
-            found = artifacts.read_phase1(path)
+            found = artifacts.read(stages.PHASE1, path)
         except UserError as error:  # the bit has made it a newer program's
             assert "newer version" in str(error)
             continue
@@ -108,15 +108,15 @@ def test_a_result_with_a_flipped_bit_is_never_taken_for_another(tmp_path):
 def test_other_json_is_no_result(tmp_path, content, caplog):
     path = tmp_path / "a_phase2_vllm_analysis.json"
     path.write_text(content, encoding="utf-8", errors="surrogateescape")
-    assert artifacts.read_phase2(path) is None
+    assert artifacts.read(stages.PHASE2, path) is None
     assert str(path) in caplog.text
 
 
 def test_an_edited_result_is_no_result(tmp_path, caplog):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft_phase2, path, PHASE2)
+    written(artifacts.draft, path, PHASE2)
     path.write_text(path.read_text(encoding="utf-8").replace("Снег", "Дождь"), encoding="utf-8")
-    assert artifacts.read_phase2(path) is None
+    assert artifacts.read(stages.PHASE2, path) is None
     assert "was changed after it was written" in caplog.text
 
 
@@ -129,25 +129,25 @@ def test_a_pickle_with_code_in_it_runs_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a_phase1_data.pkl"
     path.write_bytes(pickle.dumps({**PHASE1, "format": 1, "frames": Bomb()}))
-    assert artifacts.read_phase1(path) is None
+    assert artifacts.read(stages.PHASE1, path) is None
     assert not (tmp_path / "bomb").exists()
     with pytest.raises(pickle.UnpicklingError, match="refused"):
         plain_loads(pickle.dumps(Bomb()))
 
 
 def test_a_renamed_result_is_of_another_video(tmp_path, caplog):
-    path = artifacts.phase1_path(tmp_path, "a")
-    written(artifacts.draft_phase1, path, PHASE1)
-    path.rename(artifacts.phase1_path(tmp_path, "b"))
-    assert artifacts.read_phase1(artifacts.phase1_path(tmp_path, "b")) is None
+    path = artifacts.path_of(stages.PHASE1, tmp_path, "a")
+    written(artifacts.draft, path, PHASE1)
+    path.rename(artifacts.path_of(stages.PHASE1, tmp_path, "b"))
+    assert artifacts.read(stages.PHASE1, artifacts.path_of(stages.PHASE1, tmp_path, "b")) is None
     assert "is of the video 'a'" in caplog.text
 
 
 def test_half_a_character_comes_back_as_it_was(tmp_path):
-    path = artifacts.phase2_path(tmp_path, "a")
+    path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     result = {**PHASE2, "notes": ["\ud800", "\ud83d" + "\ude00", "\N{GRINNING FACE}"]}
-    written(artifacts.draft_phase2, path, result)
-    found = artifacts.read_phase2(path)
+    written(artifacts.draft, path, result)
+    found = artifacts.read(stages.PHASE2, path)
     assert found is not None and found["notes"] == result["notes"]
 
 
@@ -160,7 +160,7 @@ def test_one_picture_may_stand_in_all_places_of_a_part(tmp_path):
 
 
 def test_a_part_is_dropped_or_named(tmp_path):
-    path = artifacts.phase2_path(tmp_path, "a")
+    path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     artifacts.drop_part(path)
     artifacts.part_path(path).touch()
     artifacts.drop_part(path)
@@ -173,21 +173,21 @@ def test_a_part_is_dropped_or_named(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="data"):
-        written(artifacts.draft_phase2, tmp_path / "data" / "a.json", PHASE2)
+        written(artifacts.draft, tmp_path / "data" / "a.json", PHASE2)
 
 
 def test_a_failed_write_leaves_the_old_result(tmp_path, monkeypatch):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft_phase2, path, PHASE2)
+    written(artifacts.draft, path, PHASE2)
 
     def full(handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
-        written(artifacts.draft_phase2, path, {**PHASE2, "segments": []})
+        written(artifacts.draft, path, {**PHASE2, "segments": []})
     monkeypatch.undo()
-    kept = artifacts.read_phase2(path)
+    kept = artifacts.read(stages.PHASE2, path)
     assert kept is not None and kept["segments"] == PHASE2["segments"]
     assert os.listdir(tmp_path) == ["a_phase2_vllm_analysis.json"]
 
@@ -300,15 +300,15 @@ def test_what_a_sleeper_appends_does_not_come_between(tmp_path):
 
 def test_a_draft_is_seen_by_nobody_until_it_is_published(tmp_path):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    with artifacts.draft_phase2(path, PHASE2) as one, artifacts.draft_phase2(path, PHASE2) as other:
-        assert artifacts.read_phase2(path) is None
+    with artifacts.draft(path, PHASE2) as one, artifacts.draft(path, PHASE2) as other:
+        assert artifacts.read(stages.PHASE2, path) is None
         other.publish()
-        assert artifacts.read_phase2(path) == {"format": 1, "result_id": one.result_id, **PHASE2}
+        assert artifacts.read(stages.PHASE2, path) == {"format": 1, "result_id": one.result_id, **PHASE2}
     assert os.listdir(tmp_path) == ["a_phase2_vllm_analysis.json"]
 
 
 def test_sweeping_leaves_what_is_no_leftover(tmp_path):
-    path = artifacts.phase2_path(tmp_path, "a")
+    path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     kept = {path.name, path.name + ".part", "ab" + path.name[1:] + ".0f.tmp", "a_phase1_data.pkl.0f.tmp"}
     for name in [*kept, path.name + ".0f.tmp", path.name + ".part.1e.tmp"]:
         (tmp_path / name).touch()
@@ -320,19 +320,19 @@ def test_a_result_of_a_newer_program_is_neither_read_nor_made_again(tmp_path):
     path = tmp_path / "a_phase2_vllm_analysis.json"
     path.write_text(json.dumps({"format": 2, "new": True}))
     with pytest.raises(UserError, match=r"analysis\.json: was written by a newer version"):
-        artifacts.read_phase2(path)
+        artifacts.read(stages.PHASE2, path)
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "/etc/passwd", "..", "a\0b", "a\nb", "con", "C:a", ""])
 def test_a_name_from_the_database_cannot_lead_out_of_the_folder(tmp_path, name):
-    for path in (artifacts.phase1_path, artifacts.phase2_path):
+    for stage in (stages.PHASE1, stages.PHASE2):
         with pytest.raises(UserError, match="its name"):
-            path(tmp_path, name)
+            artifacts.path_of(stage, tmp_path, name)
     with pytest.raises(UserError, match="its name"):
         artifacts.lock_path(tmp_path, name, "phase1")
 
 
 def test_a_result_is_json_that_others_can_read(tmp_path):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft_phase2, path, PHASE2)
+    written(artifacts.draft, path, PHASE2)
     assert json.loads(path.read_text(encoding="utf-8"))["segments"][0]["description"] == "Снег."

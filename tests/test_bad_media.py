@@ -25,6 +25,7 @@ from db_manager import ChromaDBManager
 from tests import bad_media, clips
 from tests.bad_media import CORPUS
 from videotag import artifacts
+from videotag.stages import PHASE1
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes, devices and names that Windows does not have")
 
@@ -176,7 +177,7 @@ class Run:
         return int(self.out.rsplit("peak ", 1)[1])
 
     def result(self, name: str) -> dict[str, Any] | None:
-        return artifacts.read_phase1(artifacts.phase1_path(self.folder / "data", name))
+        return artifacts.read(PHASE1, artifacts.path_of(PHASE1, self.folder / "data", name))
 
     def lines(self, name: str, path: str) -> list[str]:
         """What standard error says about a video."""

@@ -15,6 +15,7 @@ import load_data_to_chroma
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from videotag import artifacts
+from videotag.stages import PHASE1, PHASE2
 from videotag.store import mending
 from videotag.store.place import VIDEO_SEGMENTS
 
@@ -36,7 +37,7 @@ class Loaded:
     def record(self, name: str, count: int) -> None:
         result = {"video_name": name, "output_language": "ru", "made_by": {}, "input": "phase 1"}
         result["segments"] = [segment(name, i) for i in range(count)]
-        draft = artifacts.draft_phase2(artifacts.phase2_path(self.data, name), result)
+        draft = artifacts.draft(artifacts.path_of(PHASE2, self.data, name), result)
         draft.publish()
         done = {"phase1_status": "completed", "phase1_result": "phase 1", "phase2_status": "completed"}
         self.db.create_or_update_video_file(
@@ -154,7 +155,7 @@ def test_nothing_is_left_of_the_collection(loaded):
 
 
 def test_a_result_that_is_gone(loaded, capsys):
-    path = artifacts.phase2_path(loaded.data, "film")
+    path = artifacts.path_of(PHASE2, loaded.data, "film")
     path.unlink()
     assert loaded.differences() == [], "the number is right"
     loaded.collection(lambda collection: collection.delete(ids=["film_seg_2"]))
@@ -172,12 +173,12 @@ def test_a_result_that_is_gone(loaded, capsys):
 
 def test_a_result_of_another_time_than_the_database(loaded, capsys):
     """An older copy of one of the two was put back: the numbers agree, the texts do not."""
-    path = artifacts.phase2_path(loaded.data, "film")
-    result = artifacts.read_phase2(path)
+    path = artifacts.path_of(PHASE2, loaded.data, "film")
+    result = artifacts.read(PHASE2, path)
     assert result is not None
     older = {key: value for key, value in result.items() if key not in ("format", "result_id")}
     older["segments"][0]["description"] = "раньше"
-    artifacts.draft_phase2(path, older).publish()
+    artifacts.draft(path, older).publish()
     [told] = loaded.differences()
     assert told.startswith(f"film: {path} is damaged, or of another time than the database; run doctor.py --repair")
     assert loaded.repair() == 1
@@ -302,13 +303,13 @@ def test_what_the_doctor_says_of_lost_results_failed_videos_and_a_lost_database(
         return [finding.text for finding in check(loaded.args)]
 
     assert len(said(doctor.database)) == 1
-    artifacts.phase2_path(loaded.data, "film").unlink()
+    artifacts.path_of(PHASE2, loaded.data, "film").unlink()
     assert said(doctor.stored) == [
         f"loaded, but not in {loaded.data} any more: film; --force makes their results anew",
         f"the segments of all other loaded videos are as in {loaded.data}, and found",
     ]
     loaded.db.update_video_status("news", phase1_error="no sound")
-    artifacts.phase1_path(loaded.data, "old").write_bytes(b"")
+    artifacts.path_of(PHASE1, loaded.data, "old").write_bytes(b"")
     assert said(doctor.database)[1:] == [
         f"{loaded.data} has results of old besides: phase 1 takes over those in the list of videos",
         "failed, and tried again by the next run: news",

@@ -16,6 +16,7 @@ from tests.pipeline import analysis
 from tests.speech.test_subtitles import dealt, parsed, said
 from videotag import artifacts
 from videotag.speech.subtitles import Word
+from videotag.stages import PHASE1, PHASE2
 
 ROOT = Path(__file__).parent.parent
 
@@ -60,18 +61,18 @@ def heard(data, name, words):
         "frames": [],
         "segments": made,
     }
-    with artifacts.draft_phase1(artifacts.phase1_path(data, name), result) as draft:
+    with artifacts.draft(artifacts.path_of(PHASE1, data, name), result) as draft:
         draft.publish()
 
 
 def analyzed(data, analyses):
     """Write a result of phase 2 for "news", made of what was heard. `analyses` by the segments' numbers."""
-    phase1 = artifacts.read_phase1(artifacts.phase1_path(data, "news"))
+    phase1 = artifacts.read(PHASE1, artifacts.path_of(PHASE1, data, "news"))
     assert phase1
     entries = [{"segment_index": number, **made.model_dump()} for number, made in analyses.items()]
     result = {"video_name": "news", "input": phase1["result_id"], "made_by": {}, "output_language": "ru"}
     result["segments"] = entries
-    with artifacts.draft_phase2(artifacts.phase2_path(data, "news"), result) as draft:
+    with artifacts.draft(artifacts.path_of(PHASE2, data, "news"), result) as draft:
         draft.publish()
 
 
@@ -209,7 +210,7 @@ def test_nothing_of_another_kind_is_written_over(data, tmp_path, run):
 
 
 def test_one_that_fails_leaves_the_others_alone(data, tmp_path, run):
-    artifacts.phase1_path(data, "torn").write_bytes(b"\x80")
+    artifacts.path_of(PHASE1, data, "torn").write_bytes(b"\x80")
     code, printed, err = run("torn", "news", "news", "--format", "txt", "--output", str(tmp_path / "out"))
     assert code == 1
     assert "torn_phase1_data.pkl: is missing or damaged; run phase1_whisper_frames.py" in err

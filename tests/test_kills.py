@@ -18,6 +18,7 @@ from tests.conftest import FakeEmbedder
 from tests.kills import FRAME_BATCH, POINTS, Run, calls
 from videotag import artifacts
 from videotag.fields import BOOKKEEPING
+from videotag.stages import PHASE1, PHASE2
 
 SEED = 20261124
 NAMED = [(stage, point) for stage in POINTS for point in POINTS[stage]]
@@ -100,8 +101,8 @@ def state(folder: Path) -> dict[str, Any]:
     beside = {path.name for path in folder.iterdir()} - {"calls.log", "phase1.log", "phase2.log", "load.log"}
     results = {}
     for name in VIDEOS:
-        one = artifacts.read_phase1(artifacts.phase1_path(data, name))
-        two = artifacts.read_phase2(artifacts.phase2_path(data, name))
+        one = artifacts.read(PHASE1, artifacts.path_of(PHASE1, data, name))
+        two = artifacts.read(PHASE2, artifacts.path_of(PHASE2, data, name))
         results[name] = [found and found["result_id"] for found in (one, two)]
     db = database(folder)
     records = {

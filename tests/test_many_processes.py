@@ -17,6 +17,7 @@ from tests import clips
 from tests.conftest import FakeEmbedder
 from tests.kills import POINTS, Run, calls
 from videotag import artifacts
+from videotag.stages import PHASE1
 
 PATIENCE = 3.0
 """Seconds of silence after which a worker on another machine is taken for dead, in these tests."""
@@ -151,14 +152,14 @@ def test_a_worker_that_slept_too_long_drops_its_work(point, folder, url) -> None
     assert f"held by process {process.pid} on far" in near.printed
     time.sleep(PATIENCE)
     assert near.finish() == 0, near.printed
-    result = artifacts.phase1_path(folder / "data", "v0")
+    result = artifacts.path_of(PHASE1, folder / "data", "v0")
     whole = result.read_bytes()
     record = database(folder, url).get_video_status("v0")
     os.kill(process.pid, signal.SIGCONT)
     assert ended(process, far) == 0
     assert "v0: another worker has taken over; this one's work is dropped" in far.printed
     assert result.read_bytes() == whole
-    found = artifacts.read_phase1(result)
+    found = artifacts.read(PHASE1, result)
     # What the first one had kept was used; what it made after its time is nowhere.
     assert found is not None and found["segments"][0]["transcript"] == ("0near" if point == "hear" else "0far")
     assert database(folder, url).get_video_status("v0") == record

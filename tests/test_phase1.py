@@ -12,6 +12,7 @@ from videotag import artifacts
 from videotag.errors import UserError
 from videotag.media import pictures as media_pictures
 from videotag.media import probe
+from videotag.stages import PHASE1
 
 PLAN_FIELDS = {
     "video_name": str,
@@ -435,7 +436,7 @@ def test_the_result_holds_plain_values_only(project):
     project.one_video()
     project.phase1()
     # A pickle of anything else, numpy's numbers among them, is refused here.
-    data = artifacts.phase1_path(project.data, "news").read_bytes()
+    data = artifacts.path_of(PHASE1, project.data, "news").read_bytes()
     assert artifacts.plain_loads(data)["format"] == 1
 
 

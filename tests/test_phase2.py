@@ -15,6 +15,7 @@ from videotag.analyzers.contract import Analysis, EngineOptions, NotedAnalysis, 
 from videotag.analyzers.engines import choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.progress import Progress
+from videotag.stages import PHASE2
 
 FIELDS = [
     "description",
@@ -212,7 +213,7 @@ def test_too_many_unreadable_segments_fail_the_video_and_no_other(seen):
     assert "1 of 3 segments were not analyzed: the answer is no JSON" in seen.record()["phase2_error"]
     assert seen.record()["phase2_status"] == "pending"
     assert seen.record("radio")["phase2_status"] == "completed"
-    assert artifacts.read_phase2(seen.data / "news_phase2_vllm_analysis.json") is None
+    assert artifacts.read(PHASE2, seen.data / "news_phase2_vllm_analysis.json") is None
     seen.analyzer.results.clear()
     seen.analyzer.seen.clear()
     assert seen.phase2() == 0

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from videotag.artifacts import Part
 from videotag.config import load_videos
 from videotag.errors import UserError
 from videotag.speech.words import Transcription, Word
+from videotag.stages import PHASE1, PHASE2
 from videotag.text import clean_text
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +58,7 @@ class Run:
         self.video = Project(folder, NotCaptured(), FakeEmbedder()).video()
         project.config({"name": "news", "path": self.video, "language": "ru"})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(artifacts, "draft_phase1", interrupted)
+            patch.setattr(artifacts, "draft", interrupted)
             assert project.phase1() == 130
         self.keep(project, "stopped in phase 1")
         assert project.phase1() == 0
@@ -195,7 +197,7 @@ def of_another_phase_1(path: Path, run: Run) -> None:
     result = json.loads(path.read_bytes())
     del result["format"], result["result_id"]
     result["segments"][0]["description"] = "wrong"
-    with artifacts.draft_phase2(path, result | {"input": "0" * 16}) as draft:
+    with artifacts.draft(path, result | {"input": "0" * 16}) as draft:
         draft.publish()
 
 
@@ -220,7 +222,7 @@ DAMAGES = WHOLE | CUTS | FLIPS | OTHERS
 @pytest.mark.parametrize("name", [RESULT1, RESULT2])
 def test_no_reader_takes_a_damaged_result(run: Run, tmp_path: Path, name: str) -> None:
     project = run.copy("loaded", tmp_path, NotCaptured())
-    read, path = artifacts.read_phase1 if name == RESULT1 else artifacts.read_phase2, tmp_path / name
+    read, path = partial(artifacts.read, PHASE1 if name == RESULT1 else PHASE2), tmp_path / name
     whole, good = path.read_bytes(), read(path)
     assert good is not None and project.files() == run.truth["files"]
     for case in DAMAGES:
@@ -460,13 +462,14 @@ import resource, sys
 from pathlib import Path
 from videotag import artifacts
 from videotag.errors import UserError
+from videotag.stages import PHASE1
 resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
 folder = Path(sys.argv[1])
 for path in sorted(folder.iterdir()):
     result = folder / "a_phase1_data.pkl"
     data = path.read_bytes()
     result.write_bytes(data)
-    print(path.name, artifacts.read_phase1(result))
+    print(path.name, artifacts.read(PHASE1, result))
     result.write_bytes(artifacts._RECORD.pack(len(data), artifacts.zlib.crc32(data)) + data)
     print(path.name, artifacts.Part(result, {}).records)
     result.unlink()
@@ -538,7 +541,7 @@ def test_json_bombs(run: Run, tmp_path: Path, value: str) -> None:
     for hit in ('"duration": 50.0', '"notes": []', '"format": 1'):
         assert hit in whole
         path.write_text(whole.replace(hit, f"{hit.partition(':')[0]}: {value}", 1), encoding="utf-8")
-        assert artifacts.read_phase2(path) is None
+        assert artifacts.read(PHASE2, path) is None
     path = tmp_path / "videos_config.json"
     for text in (
         value,
@@ -560,7 +563,7 @@ def test_a_result_that_an_editor_has_given_a_byte_order_mark(run: Run, tmp_path:
     path = tmp_path / "news_phase2_vllm_analysis.json"
     whole = (run.folder / "loaded" / RESULT2).read_bytes()
     path.write_bytes(b"\xef\xbb\xbf" + whole)
-    assert artifacts.read_phase2(path) == json.loads(whole)
+    assert artifacts.read(PHASE2, path) == json.loads(whole)
 
 
 # --- hostile words

@@ -31,6 +31,7 @@ from tests_engine import tiny_qwen_vl
 from videotag import artifacts
 from videotag.analyzers.contract import EngineOptions
 from videotag.analyzers.vllm.engine import VllmAnalyzer
+from videotag.stages import PHASE1, PHASE2
 
 ROOT = Path(__file__).parent.parent
 VIDEOS = {"ru_news": "ru", "en_planet": "en"}
@@ -72,12 +73,12 @@ class Work:
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def segments(self, name: str) -> list[dict[str, Any]]:
-        found = artifacts.read_phase1(artifacts.phase1_path(self.data, name))
+        found = artifacts.read(PHASE1, artifacts.path_of(PHASE1, self.data, name))
         assert found is not None
         return found["segments"]
 
     def result(self, name: str) -> dict[str, Any]:
-        found = artifacts.read_phase2(artifacts.phase2_path(self.data, name))
+        found = artifacts.read(PHASE2, artifacts.path_of(PHASE2, self.data, name))
         assert found is not None
         return found
 
@@ -85,7 +86,7 @@ class Work:
         """The descriptions in the unfinished files, by video and segment."""
         found = {}
         for name in VIDEOS:
-            path = artifacts.part_path(artifacts.phase2_path(self.data, name))
+            path = artifacts.part_path(artifacts.path_of(PHASE2, self.data, name))
             data = path.read_bytes() if path.exists() else b""
             for record in artifacts._whole_records(data)[0][1:]:
                 found[name, record["segment_index"]] = record["analysis"]["description"]

@@ -22,31 +22,22 @@ from typing import Any
 
 from videotag.config import name_mistake
 from videotag.errors import UserError
+from videotag.stages import PHASE1, Stage
 
 log = logging.getLogger("videotag")
 
 FORMAT = 1
 """Version of both files. A file of another version is not read."""
 
-PHASE1_ENDING = "_phase1_data.pkl"
-PHASE2_ENDING = "_phase2_vllm_analysis.json"
 _TEMPORARY = ".tmp"
 _RECORD = struct.Struct("<II")  # length of the payload, CRC-32 of it
 _RESULT_ID = "result_id"
 _ENCODING = ("utf-8", "surrogatepass")
-_PHASE1_KEYS = (
-    *("video_name", "video_duration", "language", "spoken_language", "detected_language", "language_probability"),
-    *("source", "made_by", "frames", "segments"),
-)
-_PHASE2_KEYS = ("video_name", "output_language", "input", "made_by", "segments")
 
 
-def phase1_path(data_dir: Path, video_name: str) -> Path:
-    return data_dir / f"{safe_name(video_name)}{PHASE1_ENDING}"
-
-
-def phase2_path(data_dir: Path, video_name: str) -> Path:
-    return data_dir / f"{safe_name(video_name)}{PHASE2_ENDING}"
+def path_of(stage: Stage, data_dir: Path, video_name: str) -> Path:
+    """The file of a stage's result."""
+    return data_dir / f"{safe_name(video_name)}{stage.ending}"
 
 
 def lock_path(data_dir: Path, video_name: str, stage: str) -> Path:
@@ -55,8 +46,8 @@ def lock_path(data_dir: Path, video_name: str, stage: str) -> Path:
 
 def unknown_results(data_dir: Path, known: Collection[str]) -> list[str]:
     """The videos whose phase 1 is in the folder, and which are not among the known: the database may have been lost."""
-    files = sorted(data_dir.glob(f"*{PHASE1_ENDING}")) if data_dir.is_dir() else []
-    return [name for file in files if (name := file.name.removesuffix(PHASE1_ENDING)) not in known]
+    files = sorted(data_dir.glob(f"*{PHASE1.ending}")) if data_dir.is_dir() else []
+    return [name for file in files if (name := file.name.removesuffix(PHASE1.ending)) not in known]
 
 
 def safe_name(video_name: str) -> str:
@@ -164,15 +155,18 @@ def source_of(path: str) -> dict[str, Any]:
 # --- results
 
 
-def draft_phase1(path: Path, result: dict[str, Any]) -> "Draft":
-    """Write a result of phase 1, not yet under its own name."""
-    return Draft(path, result, lambda data: pickle.dumps(data, protocol=4))
+def draft(path: Path, result: dict[str, Any]) -> "Draft":
+    """Write a result, not yet under its own name: a pickle or JSON, as the name ends."""
+    return Draft(path, result, _dump_pickle if path.suffix == ".pkl" else _dump_json)
 
 
-def draft_phase2(path: Path, result: dict[str, Any]) -> "Draft":
-    """Write a result of phase 2, not yet under its own name."""
+def _dump_pickle(result: dict[str, Any]) -> bytes:
+    return pickle.dumps(result, protocol=4)
+
+
+def _dump_json(result: dict[str, Any]) -> bytes:
     # Lone surrogates come back as they were: a model's answer may hold some.
-    return Draft(path, result, lambda data: json.dumps(data, ensure_ascii=False, indent=2).encode(*_ENCODING))
+    return json.dumps(result, ensure_ascii=False, indent=2).encode(*_ENCODING)
 
 
 class Draft:
@@ -205,25 +199,13 @@ class Draft:
             self._temporary.unlink(missing_ok=True)
 
 
-def read_phase1(path: Path) -> dict[str, Any] | None:
-    """The result of phase 1, or None where there is none that is whole and of this format; a warning says why.
+def read(stage: Stage, path: Path) -> dict[str, Any] | None:
+    """The result of a stage, or None where there is none that is whole and of this format; a warning says why.
 
     Raises:
         UserError: it cannot be read, or a newer version of this program wrote it.
     """
-    return _read(path, plain_loads, PHASE1_ENDING, _PHASE1_KEYS)
-
-
-def read_phase2(path: Path) -> dict[str, Any] | None:
-    """The result of phase 2, or None where there is none that is whole and of this format; a warning says why.
-
-    Raises:
-        UserError: it cannot be read, or a newer version of this program wrote it.
-    """
-    return _read(path, json.loads, PHASE2_ENDING, _PHASE2_KEYS)
-
-
-def _read(path: Path, load: Callable[[bytes], Any], ending: str, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    load = plain_loads if path.suffix == ".pkl" else json.loads
     try:
         result = load(path.read_bytes())
     except FileNotFoundError:
@@ -237,8 +219,8 @@ def _read(path: Path, load: Callable[[bytes], Any], ending: str, keys: tuple[str
         return None
     if isinstance(result, dict) and type(result.get("format")) is int and result["format"] > FORMAT:
         raise UserError(f"{path}: was written by a newer version of this program; use that one, or move the file away")
-    fault = _fault(result, keys)
-    if not fault and path.name != f"{result['video_name']}{ending}":
+    fault = _fault(result, stage.keys)
+    if not fault and path.name != f"{result['video_name']}{stage.ending}":
         fault = f"is of the video {result['video_name']!r:.220}"
     if fault:
         log.warning("%s: %s", path, fault)

@@ -34,6 +34,8 @@ class Stage:
         script: the file that runs it.
         inputs: of what it is made.
         counter: the field that says how many segments it made.
+        ending: of its result's file in data/, after the video's name; "" if it makes none.
+        keys: what its result holds, at least.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Stage:
     script: str
     inputs: tuple[Input, ...]
     counter: str
+    ending: str = ""
+    keys: tuple[str, ...] = ()
 
     def status(self, record: Record) -> str:
         """ "pending" also where the record was made before there was this stage."""
@@ -50,9 +54,34 @@ class Stage:
         return f"{self.key}_{name}"
 
 
-PHASE1 = Stage("phase1", "phase 1", "phase1_whisper_frames.py", (), "phase1_segments_created")
-PHASE2 = Stage("phase2", "phase 2", "phase2_vllm_analysis.py", (Input("phase1"),), "phase2_segments_analyzed")
-LOAD = Stage("db_load", "load", "load_data_to_chroma.py", (Input("phase2"),), "db_segments_loaded")
+PHASE1 = Stage(
+    key="phase1",
+    title="phase 1",
+    script="phase1_whisper_frames.py",
+    inputs=(),
+    counter="phase1_segments_created",
+    ending="_phase1_data.pkl",
+    keys=(
+        *("video_name", "video_duration", "language", "spoken_language", "detected_language", "language_probability"),
+        *("source", "made_by", "frames", "segments"),
+    ),
+)
+PHASE2 = Stage(
+    key="phase2",
+    title="phase 2",
+    script="phase2_vllm_analysis.py",
+    inputs=(Input("phase1"),),
+    counter="phase2_segments_analyzed",
+    ending="_phase2_vllm_analysis.json",
+    keys=("video_name", "output_language", "input", "made_by", "segments"),
+)
+LOAD = Stage(
+    key="db_load",
+    title="load",
+    script="load_data_to_chroma.py",
+    inputs=(Input("phase2"),),
+    counter="db_segments_loaded",
+)
 STAGES = (PHASE1, PHASE2, LOAD)
 """In the order in which they are run."""
 

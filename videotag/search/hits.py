@@ -13,6 +13,7 @@ from videotag import artifacts
 from videotag.errors import UserError
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
+from videotag.stages import PHASE1
 from videotag.text import escaped
 from videotag.times import clock, time_name
 
@@ -124,8 +125,8 @@ def write_frames(hit: Mapping[str, Any], data_dir: Path, folder: Path) -> list[P
         UserError: there are none, the segment is another one by now, or they cannot be written.
     """
     name = hit["video_name"]
-    source = artifacts.phase1_path(data_dir, name)
-    result = artifacts.read_phase1(source)
+    source = artifacts.path_of(PHASE1, data_dir, name)
+    result = artifacts.read(PHASE1, source)
     if result is None:
         raise UserError(
             f"{source}: is not there or damaged; give its folder by --data-dir, or run phase 1 with --force"
