@@ -55,6 +55,7 @@ DEFAULTS = {
 OPTIONS = {
     "transcriber": "--transcriber",
     "model": "--whisper-model",
+    "sequential": "--sequential",
     "segment_seconds": "--segment-seconds",
     "overlap_seconds": "--overlap-seconds",
     "frames_per_segment": "--frames-per-segment",
@@ -118,7 +119,10 @@ def options() -> argparse.ArgumentParser:
     )
     speech.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where Whisper runs (auto)")
     speech.add_argument(
-        "--sequential", action="store_true", default=None, help="one piece after the other: slower, seldom better"
+        "--sequential",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="one piece after the other: slower, seldom better",
     )
     cut = parser.add_argument_group("segments")
     cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({segments.SEGMENT_SECONDS:g})")

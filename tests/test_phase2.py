@@ -471,6 +471,7 @@ def in_turn(feed):
     ("stage", "begun", "other", "told"),
     [
         ("phase1", ["--whisper-model", "turbo"], ["--whisper-model", "base"], "with --whisper-model turbo; name that"),
+        ("phase1", ["--sequential"], ["--no-sequential"], "with --sequential; name that"),
         ("phase2", ["--analyzer", "vllm"], ["--analyzer", "local"], "with --analyzer vllm; name that"),
         ("phase2", ["--output-language", "kk"], ["--output-language", "ru"], "with --output-language kk; name that"),
     ],

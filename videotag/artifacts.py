@@ -119,9 +119,16 @@ def refuse_to_drop(
         return
     changed = next((setting for setting in options if other.get(setting) != header.get(setting)), None)
     if changed and changed not in named:
-        option, begun, mine = options[changed], other.get(changed), header.get(changed)
-        remedy = f"name that to go on with it, or {option} {mine} to begin anew"
-        raise UserError(f"{part_path(result)}: is unfinished work with {option} {begun}; {remedy}")
+        begun, mine = (_naming(options[changed], made.get(changed)) for made in (other, header))
+        remedy = f"name that to go on with it, or {mine} to begin anew"
+        raise UserError(f"{part_path(result)}: is unfinished work with {begun}; {remedy}")
+
+
+def _naming(option: str, value: Any) -> str:
+    """What to type on the command line for a setting."""
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    return f"{option} {value}"
 
 
 def part_header(result: Path) -> dict[str, Any] | None:
