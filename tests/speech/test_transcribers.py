@@ -75,7 +75,7 @@ def openai_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Whisper base as openai-whisper stores it."""
     for module in ("torch", "whisper"):
         pytest.importorskip(module, reason="openai-whisper is not installed (requirements-gpu.txt)")
-    import ct2_to_openai_whisper
+    from tests import ct2_to_openai_whisper
 
     path = tmp_path_factory.mktemp("openai") / "base.pt"
     ct2_to_openai_whisper.convert(faster_whisper._joined_base(), path)
