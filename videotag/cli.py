@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 from videotag import artifacts
 from videotag.claims import Held, NotDue
 from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean
-from videotag.stages import Record, Stage, by_key
+from videotag.stages import Record, Stage, inputs_of
 from videotag.text import printable
 
 log = logging.getLogger("videotag")
@@ -228,7 +228,7 @@ def due_videos(
         why: the reason for which a video is due, or None.
         finished_too: look at the finished ones as well, though neither --force nor the status says so.
     """
-    needed = [by_key(made_of.stage) for made_of in stage.inputs if made_of.needed]
+    needed = inputs_of(stage, needed_only=True)
     ready = {other.field("status"): "completed" for other in needed}
     # Not "completed", rather than "pending": a record that is older than the stage has no status of it.
     finished = {} if finished_too or args.force else {stage.field("status"): "completed"}

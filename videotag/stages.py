@@ -89,8 +89,10 @@ FORCED = ("--force", "force_reprocess is set")
 """Reasons for which a finished result is not taken over but made again."""
 
 
-def by_key(key: str) -> Stage:
-    return next(stage for stage in STAGES if stage.key == key)
+def inputs_of(stage: Stage, needed_only: bool = False) -> list[Stage]:
+    """The stages of whose results it is made; those that it waits for, if only these are asked for."""
+    keys = [made_of.stage for made_of in stage.inputs if made_of.needed or not needed_only]
+    return [next(other for other in STAGES if other.key == key) for key in keys]
 
 
 def after(stage: Stage) -> Iterator[Stage]:
@@ -104,24 +106,27 @@ def after(stage: Stage) -> Iterator[Stage]:
 
 def lacking(stage: Stage, record: Record) -> Stage | None:
     """The first needed input that is not completed, or None."""
-    needed = (by_key(made_of.stage) for made_of in stage.inputs if made_of.needed)
+    needed = inputs_of(stage, needed_only=True)
     return next((other for other in needed if other.status(record) != "completed"), None)
 
 
 def input_of(stage: Stage, record: Record) -> str | None:
     """What the stage would be made of now: the ids of its inputs' results; None for a stage without inputs."""
-    inputs = [by_key(made_of.stage) for made_of in stage.inputs]
-    results = (record.get(other.field("result")) for other in inputs if other.status(record) == "completed")
-    return " ".join(filter(None, results)) or None
+    completed = (other for other in inputs_of(stage) if other.status(record) == "completed")
+    return " ".join(filter(None, (record.get(other.field("result")) for other in completed))) or None
+
+
+def used(stage: Stage, record: Record) -> list[str]:
+    """The ids of the results that the stage was made of: `input_of` as it was then, taken apart."""
+    return str(record.get(stage.field("input"), "")).split()
 
 
 def other_input(stage: Stage, record: Record) -> Stage | None:
     """The input whose result is not the one that the stage was made of, or None."""
     if record.get(stage.field("input")) == input_of(stage, record):
         return None
-    used = str(record.get(stage.field("input"), "")).split()
-    inputs = [by_key(made_of.stage) for made_of in stage.inputs]
-    return next((other for other in inputs if record.get(other.field("result")) not in used), None)
+    then = used(stage, record)
+    return next((other for other in inputs_of(stage) if record.get(other.field("result")) not in then), None)
 
 
 def due(stage: Stage, record: Record, named: Mapping[str, Any], made_by: Mapping[str, Any], force: bool) -> str | None:
@@ -180,8 +185,7 @@ def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict
     again_by = {stage.key} if again else set()
     for other in after(stage):
         makers = {made_of.stage for made_of in other.inputs}
-        used = str(record.get(other.field("input"), "")).split()
-        if not again_by & makers and (stage.key not in makers or result_id in used):
+        if not again_by & makers and (stage.key not in makers or result_id in used(other, record)):
             continue
         again_by.add(other.key)
         fields[other.field("status")] = "pending"

@@ -95,20 +95,18 @@ class VectorCollection:
 
     def counts(self) -> dict[str, int]:
         """How many segments there are of each video; of none, as another program's, under ""."""
-        counts: Counter[str] = Counter()
-        with self.reading() as collection:
-            for page in pages.read_pages(collection, include=["metadatas"]) if collection is not None else ():
-                counts.update((metadata or {}).get("video_name", "") for metadata in page["metadatas"])
-        return dict(counts)
+        return dict(Counter(metadata.get("video_name", "") for metadata in self._metadatas()))
 
     def values(self, field: str, keep: bool = False) -> Counter[Any]:
-        """Which values a field has, and how often; each of a list counts. All records are read, in pages."""
-        counts: Counter[Any] = Counter()
+        """Which values a field has, and how often; each of a list counts."""
+        found = (metadata.get(field) for metadata in self._metadatas(keep))
+        return Counter(v for value in found for v in (value if isinstance(value, list) else [value]))
+
+    def _metadatas(self, keep: bool = False) -> Iterator[Mapping[str, Any]]:
+        """Of all records, read in pages, in one session."""
         with self.reading(keep) as collection:
             for page in pages.read_pages(collection, include=["metadatas"]) if collection is not None else ():
-                found = ((metadata or {}).get(field) for metadata in page["metadatas"])
-                counts.update(v for value in found for v in (value if isinstance(value, list) else [value]))
-        return counts
+                yield from (metadata or {} for metadata in page["metadatas"])
 
     def check(
         self, video_name: str, expected: Mapping[str, dict[str, Any]], lost: Callable[[Any, Any], set[str]]
