@@ -114,6 +114,22 @@ def test_the_exit_code_is_true_also_when_nobody_reads(raised, code):
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+ENDING = """
+import atexit
+from videotag import cli
+
+atexit.register(print, "torn down")  # as vLLM does, which takes seconds
+print("done")
+cli.leave({code})
+"""
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "done\ntorn down\n"), (1, "done\ntorn down\n"), (130, "done\n")])
+def test_an_interrupted_run_does_not_wait_for_the_libraries_to_be_torn_down(code, said):
+    done = python("-c", ENDING.format(code=code))
+    assert (done.returncode, done.stdout.decode().replace("\r", "")) == (code, said)
+
+
 @pytest.mark.parametrize(
     ("args", "environment", "db", "url"),
     [

@@ -101,11 +101,15 @@ def in_background(work: Callable[[], Made]) -> Made:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this code, not waiting for what an interruption has left `in_background`."""
-    if any(thread.name == _BACKGROUND for thread in threading.enumerate()):
+    """End the process with this code; after a signal (128 and its number) at once: what was open is closed already.
+
+    Python would tear the libraries down first: vLLM and torch take 5 s for it, and under a thread that an interruption
+    has left `in_background` it fails.
+    """
+    if code > 128 or any(thread.name == _BACKGROUND for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # Python would tear the library down under the thread that is in it
+        os._exit(code)
     sys.exit(code)
 
 
