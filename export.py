@@ -32,7 +32,7 @@ from typing import Any
 
 from videotag import artifacts, cli
 from videotag.errors import UserError, did_you_mean
-from videotag.fields import ANALYSIS_FIELDS
+from videotag.fields import EXPORTED
 from videotag.speech import subtitles
 from videotag.speech.subtitles import Word
 from videotag.stages import PHASE1, PHASE2
@@ -42,6 +42,7 @@ from videotag.times import clock
 log = logging.getLogger("videotag")
 
 ORIGINAL, TRANSLATION = "original", "translation"
+JOINTS = {"on_screen_text": " / "}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -246,33 +247,33 @@ def as_markdown(source: Source) -> str:
 
 
 def markdown_blocks(segment: dict[str, Any], analysis: dict[str, Any]) -> list[str]:
-    parts = {
-        "Speech": segment["transcript"],
-        "Translation": analysis.get("dialogue_translation", ""),
-        "On the screen": " / ".join(analysis.get("on_screen_text", [])),
-        "Keywords": ", ".join(analysis.get("keywords", [])),
-    }
     blocks = [f"## {clock(segment['start_time'])}-{clock(segment['end_time'])}"]
-    blocks += [escaped(analysis["description"])] if analysis else []
-    return blocks + [f"**{title}:** {escaped(text)}" for title, text in parts.items() if text.strip()]
+    for field in EXPORTED:
+        value = analysis.get(field.name) or segment.get(field.name)
+        if field.shown is None or not value:
+            continue
+        text = escaped(JOINTS.get(field.name, ", ").join(value) if isinstance(value, list) else str(value))
+        if text.strip():
+            blocks.append(text if field.name == "description" else f"**{field.label.en}:** {text}")
+    return blocks
 
 
 def as_json(source: Source) -> str:
     """Segments with their analyses (null where there is none), and the words, each once."""
     analyses = source.analyses
-    whole = {
+    head = {
         "video_name": source.name,
         "video_path": source.phase1["video_path"],
         "video_duration": source.phase1["video_duration"],
         "language": source.phase1["spoken_language"],
         "output_language": source.phase2["output_language"] if source.phase2 else None,
-        "segments": [
-            {key: segment[key] for key in ("segment_index", "start_time", "end_time", "transcript")}
-            | {key: analyses.get(segment["segment_index"], {}).get(key) for key in ANALYSIS_FIELDS}
-            for segment in source.segments
-        ],
-        "words": subtitles.joined(source.segments),
     }
+    names = [field.name for field in EXPORTED if field.name not in head]
+    segments = [
+        {name: {**segment, **analyses.get(segment["segment_index"], {})}.get(name) for name in names}
+        for segment in source.segments
+    ]
+    whole = {**head, "segments": segments, "words": subtitles.joined(source.segments)}
     return json.dumps(cleaned(whole), ensure_ascii=False, indent=2) + "\n"
 
 

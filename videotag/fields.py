@@ -1,100 +1,153 @@
-"""The fields of the two collections' records: which there are, of what kind, and which can be filtered by."""
+"""The fields of the two collections' records, a row each: what else names fields is derived from these rows.
 
+What phase 2 makes is named twice more: in `analyzers.contract.Analysis`, and in `analyzers.prompt`, which asks for it.
+"""
+
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from videotag import stages
 from videotag.stages import Stage
 
-STATUSES = ("pending", "processing", "completed")
 
-_STAGE_FIELDS: dict[str, type] = {
-    "status": str,
-    "start_time": str,
-    "end_time": str,
-    "error": str,
-    "attempts": int,
-    "owner": str,
-    "heartbeat": float,
-    "made_by": str,
-    "result": str,
-    "input": str,
-    "reason": str,
-    "wanted": str,
-}
-_VIDEO_FIELDS: dict[str, type] = {
-    "video_path": str,
-    "language": str,
-    "description": str,
-    "video_duration": float,
-    "total_segments": int,
-    "width": int,
-    "height": int,
-    "fps": float,
-    "source_size": int,
-    "source_mtime_ns": int,
-    "config_hash": str,
-    "phase1_key": str,
-    "analyzer": str,
-    "output_language": str,
-    "detected_language": str,
-    "language_probability": float,
-    "summary": str,
-    "keywords": list,
-    "content_type": str,
-}
+class Label(NamedTuple):
+    """What a field is called for people, in Russian, Kazakh and English."""
+
+    ru: str
+    kk: str
+    en: str
+
+
+UNSEEN = Label("", "", "")
+
+
+class Filter(NamedTuple):
+    """How a search is narrowed by a field: its option, a placeholder and the help. No option: by programs only."""
+
+    option: str = ""
+    example: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a record.
+
+    Attributes:
+        name: in the database and in files.
+        kind: bool, int, float, str, or list, which is of strings.
+        made_by: key of the stage that makes it, "" for the database itself.
+        label: what it is called for people.
+        searched: part of the document whose meaning and words are searched.
+        filter: how a search is narrowed by it, or None.
+        shown: what goes before it on a card; None keeps it off the card.
+        joint: what parts the strings of a list on a card.
+        exported: in the JSON and the tables of a search, and in what export.py writes.
+    """
+
+    name: str
+    kind: type
+    made_by: str
+    label: Label = UNSEEN
+    searched: bool = False
+    filter: Filter | None = None
+    shown: str | None = None
+    joint: str = ", "
+    exported: bool = True
+
+
+_NAMED, _SPOKEN = Filter("video", "NAME", "in this video"), Filter("language", "CODE", "spoken language, such as kk")
+_TYPED, _FELT = Filter("content-type", "TYPE", "such as новости"), Filter("mood", "MOOD", "such as спокойное")
+_SURE = Filter("confidence", "LEVEL", "of the description: высокая, средняя or низкая")
+_TAGGED = Filter("keyword", "WORD", "one of the keywords")
+
+SEGMENT = (
+    Field("video_name", str, "phase1", Label("видео", "бейне", "Video"), filter=_NAMED),
+    Field("video_path", str, "phase1", Label("файл", "файл", "File")),
+    Field("segment_index", int, "phase1", Label("фрагмент", "үзінді", "Segment")),
+    Field("start_time", float, "phase1", Label("начало", "басы", "Start")),
+    Field("end_time", float, "phase1", Label("конец", "соңы", "End")),
+    Field("duration", float, "phase1", exported=False),
+    Field("description", str, "phase2", Label("описание", "сипаттама", "Description"), True, shown=""),
+    Field("transcript", str, "phase1", Label("речь", "сөз", "Speech"), shown="— "),
+    Field("dialogue_translation", str, "phase2", Label("перевод", "аударма", "Translation"), True, shown="— "),
+    Field(
+        "on_screen_text",
+        list,
+        "phase2",
+        Label("на экране", "экранда", "On the screen"),
+        True,
+        None,
+        "on screen: ",
+        "; ",
+    ),
+    Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords"), True, _TAGGED, ""),
+    Field("language", str, "phase1", Label("язык речи", "сөз тілі", "Language"), filter=_SPOKEN),
+    Field("content_type", str, "phase2", Label("вид", "түрі", "Kind"), filter=_TYPED),
+    Field("mood_atmosphere", str, "phase2", Label("настроение", "көңіл күй", "Mood"), filter=_FELT),
+    Field("confidence", str, "phase2", Label("уверенность", "сенімділік", "Confidence"), filter=_SURE),
+    Field("scene_change", bool, "phase2", Label("смена сцены", "көрініс ауысуы", "Scene change"), filter=Filter()),
+    Field("word_times", str, "phase2", exported=False),
+    Field("screen_times", str, "phase2", exported=False),
+)
+BOOKKEEPING = ("run_id", "added")
+"""What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s)."""
+
+VIDEO = (
+    Field("video_name", str, "", Label("видео", "бейне", "Video")),
+    Field("video_path", str, "phase1", Label("файл", "файл", "File")),
+    Field("language", str, "phase1", Label("язык в списке", "тізімдегі тіл", "Language in the list")),
+    Field("description", str, "phase1", Label("примечание", "ескерту", "Note")),
+    Field("video_duration", float, "phase1", Label("длительность", "ұзақтығы", "Duration")),
+    Field("total_segments", int, "phase1", Label("фрагментов", "үзінді саны", "Segments")),
+    Field("width", int, "phase1", Label("ширина", "ені", "Width")),
+    Field("height", int, "phase1", Label("высота", "биіктігі", "Height")),
+    Field("fps", float, "phase1", Label("кадров в секунду", "секундына кадр", "Frames a second")),
+    Field("source_size", int, "phase1"),
+    Field("source_mtime_ns", int, "phase1"),
+    Field("config_hash", str, "phase1"),
+    Field("phase1_key", str, "phase1"),
+    Field("detected_language", str, "phase1", Label("язык на слух", "естілген тіл", "Language heard")),
+    Field("language_probability", float, "phase1", Label("уверенность в языке", "тілге сенім", "Certainty")),
+    Field("analyzer", str, "phase2", Label("анализ", "талдау", "Analyzer")),
+    Field("output_language", str, "phase2", Label("язык описаний", "сипаттама тілі", "Language of texts")),
+    Field("summary", str, "phase2", Label("о чём", "не туралы", "Summary")),
+    Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords")),
+    Field("content_type", str, "phase2", Label("вид", "түрі", "Kind")),
+    Field("created_at", str, ""),
+    Field("updated_at", str, ""),
+)
+STATUSES = ("pending", "processing", "completed")
+_DATABASES_OWN = {field.name for field in VIDEO if not field.made_by}
+_TEXTS = ("status", "start_time", "end_time", "error", "owner", "made_by", "result", "input", "reason", "wanted")
+OF_A_STAGE: dict[str, type] = {**dict.fromkeys(_TEXTS, str), "attempts": int, "heartbeat": float}
+"""What a video's record holds of each stage, after the stage's key: `phase1_status`."""
+
+EXPORTED = tuple(field for field in SEGMENT if field.exported)
+SEGMENT_FIELDS = {field.name: field.kind for field in SEGMENT}
+ANALYSIS_FIELDS = tuple(field.name for field in EXPORTED if field.made_by == "phase2")
+"""What phase 2 says of a segment."""
+SEGMENT_FILTERS = {field.name: field.kind for field in SEGMENT if field.filter}
+FILTERS = [
+    (field.name, field.filter)
+    for field in sorted(SEGMENT, key=lambda field: field.kind is list)
+    if field.filter and field.filter.option
+]
+"""What a person can filter by: fields and their options; lists, which have the most values, come last."""
 
 
 def video_fields() -> dict[str, type]:
     """What can be written into a video's record: the kind of each field, those of all stages among them."""
-    return _with_stages(stages.STAGES)
+    return {name: kind for name, kind in video_filters().items() if name not in _DATABASES_OWN}
 
 
 def video_filters() -> dict[str, type]:
     """What videos can be filtered by."""
-    return {"video_name": str, **video_fields(), "created_at": str, "updated_at": str}
+    return _with_stages(stages.STAGES)
 
 
 @lru_cache(maxsize=1)
 def _with_stages(all_stages: tuple[Stage, ...]) -> dict[str, type]:
-    own = {stage.field(field): kind for stage in all_stages for field, kind in _STAGE_FIELDS.items()}
-    return {**_VIDEO_FIELDS, **own, **{stage.counter: int for stage in all_stages}}
-
-
-ANALYSIS_FIELDS: dict[str, type] = {
-    "description": str,
-    "dialogue_translation": str,
-    "on_screen_text": list,
-    "keywords": list,
-    "content_type": str,
-    "mood_atmosphere": str,
-    "confidence": str,
-    "scene_change": bool,
-}
-"""What phase 2 says of a segment."""
-SEGMENT_FIELDS: dict[str, type] = {
-    "video_name": str,
-    "video_path": str,
-    "segment_index": int,
-    "start_time": float,
-    "end_time": float,
-    "duration": float,
-    "language": str,
-    "transcript": str,
-    **ANALYSIS_FIELDS,
-    "word_times": str,
-    "screen_times": str,
-}
-BOOKKEEPING = ("run_id", "added")
-"""What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s)."""
-SEGMENT_FILTERS = {
-    field: SEGMENT_FIELDS[field]
-    for field in (
-        "video_name",
-        "language",
-        "content_type",
-        "mood_atmosphere",
-        "confidence",
-        "scene_change",
-        "keywords",
-    )
-}
+    own = {stage.field(field): kind for stage in all_stages for field, kind in OF_A_STAGE.items()}
+    return {field.name: field.kind for field in VIDEO} | own | {stage.counter: int for stage in all_stages}

@@ -24,7 +24,7 @@ KAZAKH_SHARE = {"kk": (0.03, 1.0), "ru": (0.0, 0.07)}
 ENOUGH_LETTERS = 60
 """To tell Kazakh from Russian by."""
 RAW_KEPT = 4000
-_FIELDS = ANALYSIS_FIELDS.keys()
+_FIELDS = dict.fromkeys(ANALYSIS_FIELDS).keys()
 _CLOSED = ("content_type", "confidence")
 
 

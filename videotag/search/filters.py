@@ -8,16 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videotag.errors import UserError
+from videotag.fields import FILTERS
 from videotag.times import exact_clock
 
-FIELDS = {
-    "video": "video_name",
-    "language": "language",
-    "content-type": "content_type",
-    "mood": "mood_atmosphere",
-    "confidence": "confidence",
-    "keyword": "keywords",
-}
+FIELDS = {filter_.option: name for name, filter_ in FILTERS}
 """What a filter is called, and the field of a segment that it looks at."""
 
 Values = Mapping[str, tuple[str, ...]]

@@ -11,33 +11,16 @@ from typing import Any, TextIO
 
 from videotag import artifacts
 from videotag.errors import UserError
+from videotag.fields import EXPORTED
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
 from videotag.stages import PHASE1
 from videotag.text import escaped
 from videotag.times import clock, time_name
 
-KEYS = (
-    "video_name",
-    "video_path",
-    "segment_index",
-    "start_time",
-    "end_time",
-    "start",
-    "end",
-    "close",
-    "score",
-    "description",
-    "transcript",
-    "dialogue_translation",
-    "on_screen_text",
-    "keywords",
-    "language",
-    "content_type",
-    "mood_atmosphere",
-    "confidence",
-    "scene_change",
-)
+_NAMES = [field.name for field in EXPORTED]
+_PLACE = _NAMES.index("end_time") + 1
+KEYS = (*_NAMES[:_PLACE], "start", "end", "close", "score", *_NAMES[_PLACE:])
 """Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment."""
 
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -45,13 +28,12 @@ _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2
 
 def texts(moment: Hit, query: str) -> list[tuple[str, str]]:
     """What there is to read of a moment, each with what goes before it."""
-    parts = (
-        ("", moment.get("description") or ""),
-        ("— ", spoken(moment, query)),
-        ("on screen: ", "; ".join(moment.get("on_screen_text") or ())),
-        ("", ", ".join(moment.get("keywords") or ())),
-    )
-    return [(mark, text) for mark, text in parts if text.strip()]
+    found = []
+    for field in EXPORTED:
+        value = spoken(moment, query) if field.name == "dialogue_translation" else moment.get(field.name)
+        if field.shown is not None and value and field.name != "transcript":  # which `spoken` has, if it is wanted
+            found.append((field.shown, field.joint.join(value) if isinstance(value, list) else str(value)))
+    return [(mark, text) for mark, text in found if text.strip()]
 
 
 def spoken(moment: Hit, query: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from videotag import fields as tables
 from videotag.errors import did_you_mean
-from videotag.fields import SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
+from videotag.fields import SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
 from videotag.text import clean_text
 
 MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
@@ -21,14 +21,11 @@ _SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
 
 
 def segment_document(segment: Mapping[str, Any]) -> str:
-    """What is searched of a segment.
-
-    Description, translation (the speech itself where there is none), text on the screen, keywords.
-    """
-    speech = segment.get("dialogue_translation") or segment.get("transcript")
-    lists = (", ".join(segment.get(field) or ()) for field in ("on_screen_text", "keywords"))
-    parts = (segment.get("description"), speech, *lists)
-    return "\n".join(part.strip() for part in parts if part and part.strip())
+    """What is searched of a segment: its searched fields, the speech itself where there is no translation."""
+    values = {**segment, "dialogue_translation": segment.get("dialogue_translation") or segment.get("transcript")}
+    found = (values.get(field.name) for field in SEGMENT if field.searched)
+    parts = (", ".join(value) if isinstance(value, list) else value for value in found if value)
+    return "\n".join(part.strip() for part in parts if part.strip())
 
 
 def segment_words(document: str, segment: Mapping[str, Any]) -> str:

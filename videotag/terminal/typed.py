@@ -14,17 +14,10 @@ from datetime import datetime
 from typing import NoReturn
 
 from videotag.errors import UserError, did_you_mean
+from videotag.fields import FILTERS
 from videotag.search.filters import FIELDS, Filters
 from videotag.times import seconds
 
-_HELP = {
-    "video": ("NAME", "in this video"),
-    "language": ("CODE", "spoken language, such as kk"),
-    "content-type": ("TYPE", "such as новости"),
-    "mood": ("MOOD", "such as спокойное"),
-    "confidence": ("LEVEL", "of the description: высокая, средняя or низкая"),
-    "keyword": ("WORD", "one of the keywords"),
-}
 _BOUNDS = ("added-after", "added-before", "from", "to")
 OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *_BOUNDS)
 
@@ -36,7 +29,7 @@ _RANGE = re.compile(r"([^-]*)-([^-]*)")
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """The options of the filters."""
     group = parser.add_argument_group("filters (repeatable: any of several; --not-... leaves out)")
-    for name, (example, what) in _HELP.items():
+    for _, (name, example, what) in FILTERS:
         group.add_argument(f"--{name}", action="append", metavar=example, help=what)
         group.add_argument(f"--not-{name}", action="append", metavar=example, help=argparse.SUPPRESS)
     group.add_argument("--added-after", type=_date, metavar="DATE", help="added to the database on that day or later")
