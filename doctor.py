@@ -29,14 +29,23 @@ from db_manager import ChromaDBManager
 from videotag import artifacts, cli
 from videotag.analyzers.contract import EngineOptions
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
-from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.embedders.contract import Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.speech.engines import load_transcriber
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
-from videotag.stages import PHASE2, STAGES, Record
+from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
 
 ROOT = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to look at: the options, the database that they name, and how embedders are loaded."""
+
+    args: argparse.Namespace
+    db: ChromaDBManager
+    load: Callable[..., Embedder]
 
 
 @dataclass(frozen=True)
@@ -70,20 +79,20 @@ def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_emb
     database = parser.add_argument_group("database")
     database.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of the results (data)")
     database.add_argument("--repair", action="store_true", help="mend the database, then look")
-    args = parser.parse_args(argv, argparse.Namespace(load=load))
-    return cli.run(work, args)
+    return cli.run(lambda args: work(args, load), parser.parse_args(argv))
 
 
-def work(args: argparse.Namespace) -> int:
-    code = repair(args) if args.repair else cli.OK
-    return examine(args) or code
+def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
+    asked = Asked(args, ChromaDBManager(args.db, chroma_url=args.chroma_url, load=load), load)
+    code = repair(asked) if args.repair else cli.OK
+    return examine(asked) or code
 
 
-def examine(args: argparse.Namespace) -> int:
+def examine(asked: Asked) -> int:
     """Print every finding; 1 if something needed is missing."""
     bad = 0
     for title, check in CHECKS.items():
-        for finding in _findings(check, args):
+        for finding in _findings(check, asked):
             mark = {True: "ok ", False: "BAD", None: "no "}[finding.good]
             cli.say(f"{mark} {title}: {finding.text}")
             bad += finding.good is False
@@ -91,18 +100,18 @@ def examine(args: argparse.Namespace) -> int:
     return cli.SOME_FAILED if bad else cli.OK
 
 
-def _findings(check: Callable[[argparse.Namespace], Iterator[Finding]], args: argparse.Namespace) -> Iterator[Finding]:
+def _findings(check: Callable[[Asked], Iterator[Finding]], asked: Asked) -> Iterator[Finding]:
     try:
-        yield from check(args)
+        yield from check(asked)
     except UserError as error:
         yield Finding(False, cli.short(error))
 
 
-def python(args: argparse.Namespace) -> Iterator[Finding]:
+def python(asked: Asked) -> Iterator[Finding]:
     yield Finding(sys.version_info >= (3, 11), f"{sys.version.split()[0]} (3.11 or newer is needed)")
 
 
-def packages(args: argparse.Namespace) -> Iterator[Finding]:
+def packages(asked: Asked) -> Iterator[Finding]:
     """The packages of requirements.txt, in the versions that it pins."""
     wrong = []
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
@@ -121,7 +130,7 @@ def packages(args: argparse.Namespace) -> Iterator[Finding]:
     yield Finding(not wrong, remedy if wrong else "all of requirements.txt")
 
 
-def gpu(args: argparse.Namespace) -> Iterator[Finding]:
+def gpu(asked: Asked) -> Iterator[Finding]:
     program = shutil.which("nvidia-smi")
     if not program:
         yield Finding(None, "no NVIDIA driver; speech and analysis run on the CPU")
@@ -138,14 +147,14 @@ def gpu(args: argparse.Namespace) -> Iterator[Finding]:
         yield Finding(False, f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}; mend the driver")
 
 
-def speech(args: argparse.Namespace) -> Iterator[Finding]:
-    engine = load_transcriber(DEFAULT_TRANSCRIBER, args.whisper_model)
-    yield Finding(True, f"{engine.name}, model {args.whisper_model}, on {engine.made_by['device']}")
+def speech(asked: Asked) -> Iterator[Finding]:
+    engine = load_transcriber(DEFAULT_TRANSCRIBER, asked.args.whisper_model)
+    yield Finding(True, f"{engine.name}, model {asked.args.whisper_model}, on {engine.made_by['device']}")
     there = importlib.util.find_spec("whisper") is not None
     yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
 
 
-def screen_text(args: argparse.Namespace) -> Iterator[Finding]:
+def screen_text(asked: Asked) -> Iterator[Finding]:
     from videotag.analyzers.local.screen_text import installed_languages
 
     languages = installed_languages()
@@ -153,17 +162,17 @@ def screen_text(args: argparse.Namespace) -> Iterator[Finding]:
     yield Finding(bool(languages) or None, f"tesseract reads {', '.join(languages)}" if languages else remedy)
 
 
-def analysis(args: argparse.Namespace) -> Iterator[Finding]:
-    name, why = choose_analyzer("openai" if args.base_url else args.analyzer)
-    if args.model and Path(args.model).is_dir():
-        yield model_folder(Path(args.model))
+def analysis(asked: Asked) -> Iterator[Finding]:
+    name, why = choose_analyzer("openai" if asked.args.base_url else asked.args.analyzer)
+    if asked.args.model and Path(asked.args.model).is_dir():
+        yield model_folder(Path(asked.args.model))
     if name == "vllm":  # to load the model takes minutes and the whole GPU
         there = importlib.util.find_spec("vllm") is not None
         yield Finding(there, f"vllm ({why})" if there else "vLLM is missing: pip install -r requirements-gpu.txt")
         return
-    urls = [url for url in (args.base_url or "").split(",") if url.strip()]
-    for url in urls or [args.base_url]:
-        yield answering(name, why, EngineOptions(model=args.model, base_url=url))
+    urls = [url for url in (asked.args.base_url or "").split(",") if url.strip()]
+    for url in urls or [asked.args.base_url]:
+        yield answering(name, why, EngineOptions(model=asked.args.model, base_url=url))
 
 
 def answering(name: str, why: str, options: EngineOptions) -> Finding:
@@ -191,57 +200,52 @@ def model_folder(folder: Path) -> Finding:
     return Finding(not missing, remedy if missing else f"{folder} is complete ({len(needed)} files looked for)")
 
 
-def search(args: argparse.Namespace) -> Iterator[Finding]:
-    db = database_of(args)
-    stamp = db.stamp()
-    if not stamp:
-        embedder = args.load(DEFAULT_EMBEDDER, None)
-        yield Finding(True, f"no segments yet; new ones get vectors of {embedder.name}, model {embedder.model}")
-        return
-    yield Finding(True, f"{db.count_segments()} segments with vectors of {db.embedder.name}, model {db.embedder.model}")
+def search(asked: Asked) -> Iterator[Finding]:
+    count, embedder = asked.db.count_segments(), asked.db.embedder
+    what = f"{count} segments with vectors" if asked.db.stamp() else "no segments yet; new ones get vectors"
+    yield Finding(True, f"{what} of {embedder.name}, model {embedder.model}")
 
 
-def database(args: argparse.Namespace) -> Iterator[Finding]:
-    db = database_of(args)
-    with db.session():
-        counts = [len(db.video_names({f"{s}_status": "completed"})) for s in ("phase1", "phase2", "db_load")]
-        records = db.list_videos()  # all of each record, so that one that cannot be read shows
-    where = args.chroma_url or args.db
-    done = f"phase 1 done for {counts[0]}, phase 2 for {counts[1]}, loaded {counts[2]}"
-    yield Finding(True, f"{where}: {len(records)} videos, {done}")
+def database(asked: Asked) -> Iterator[Finding]:
+    with asked.db.session():
+        records = asked.db.list_videos()  # all of each record, so that one that cannot be read shows
+    where = asked.args.chroma_url or asked.args.db
+    counts = {stage: sum(stage.status(record) == "completed" for record in records) for stage in STAGES}
+    done = ", ".join(f"{'loaded' if stage is LOAD else f'{stage.title} for'} {n}" for stage, n in counts.items())
+    yield Finding(True, f"{where}: {len(records)} videos, {done.replace(' for', ' done for', 1)}")
     names = [record["video_name"] for record in records]
-    if lost := artifacts.unknown_results(args.data_dir, names):
+    if lost := artifacts.unknown_results(asked.args.data_dir, names):
         yield Finding(
             None,
-            f"{args.data_dir} has results of {few(lost)} besides: phase 1 takes over those in the list of videos",
+            f"{asked.args.data_dir} has results of {few(lost)} besides: phase 1 takes over those in the list of videos",
         )
     if failed := [r["video_name"] for r in records if any(r.get(stage.field("error")) for stage in STAGES)]:
         yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
+    for stage in STAGES:
+        if better := [r["video_name"] for r in records if better_today(stage, r)]:
+            again = f"{stage.script} --force --only NAME makes them again"
+            yield Finding(None, f"{stage.title} would do these better today: {few(better)}; {again}")
 
 
-def stored(args: argparse.Namespace) -> Iterator[Finding]:
+def stored(asked: Asked) -> Iterator[Finding]:
     """Whether the segments of each loaded video are stored as its result file has them, and found."""
     found = 0
-    for difference in differences(database_of(args), args.data_dir):
+    for difference in differences(asked.db, asked.args.data_dir):
         found += 1
         way = " (doctor.py --repair does it)" if difference.remedy in (RELOAD, DELETE) else ""
         yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy}{way}")
-    loaded = database_of(args).video_names({"db_load_status": "completed"})
-    gone = [name for name in loaded if not artifacts.path_of(PHASE2, args.data_dir, name).exists()]
+    loaded = asked.db.video_names({"db_load_status": "completed"})
+    gone = [name for name in loaded if not artifacts.path_of(PHASE2, asked.args.data_dir, name).exists()]
     if gone:
         yield Finding(
-            None, f"loaded, but not in {args.data_dir} any more: {few(gone)}; --force makes their results anew"
+            None, f"loaded, but not in {asked.args.data_dir} any more: {few(gone)}; --force makes their results anew"
         )
     if not found:
         besides = "other " if gone else ""
-        yield Finding(True, f"the segments of all {besides}loaded videos are as in {args.data_dir}, and found")
+        yield Finding(True, f"the segments of all {besides}loaded videos are as in {asked.args.data_dir}, and found")
 
 
 # --- the database and data/
-
-
-def database_of(args: argparse.Namespace) -> ChromaDBManager:
-    return ChromaDBManager(args.db, chroma_url=args.chroma_url, load=args.load)
 
 
 def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
@@ -281,13 +285,13 @@ def few(things: Sequence[object]) -> str:
     return ", ".join(map(str, things[:5])) + (", ..." if len(things) > 5 else "")
 
 
-def repair(args: argparse.Namespace) -> int:
+def repair(asked: Asked) -> int:
     """Mend the database; what is left the checks that follow tell. 1 if something could not be loaded again.
 
     Raises:
         UserError: it was damaged beyond mending.
     """
-    db = database_of(args)
+    args, db = asked.args, asked.db
     db.mend()
     found = list(differences(db, args.data_dir))
     if deleted := db.delete_unknown_segments():
@@ -300,11 +304,11 @@ def repair(args: argparse.Namespace) -> int:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
         load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
-        return load_data_to_chroma.work(load, args.load)
+        return load_data_to_chroma.work(load, asked.load)
     return cli.OK
 
 
-CHECKS: dict[str, Callable[[argparse.Namespace], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[Asked], Iterator[Finding]]] = {
     "python": python,
     "packages": packages,
     "GPU": gpu,

@@ -27,12 +27,11 @@ class Loaded:
 
     def __init__(self, db: ChromaDBManager, folder: Path) -> None:
         self.db, self.data = db, folder / "data"
-        self.args = argparse.Namespace(
-            db=str(db.directory), chroma_url=db.chroma_url, data_dir=self.data, load=lambda *_: FakeEmbedder()
-        )
+        self.args = argparse.Namespace(db=str(db.directory), chroma_url=db.chroma_url, data_dir=self.data)
+        self.asked = doctor.Asked(self.args, db, lambda *_: FakeEmbedder())
         for name, count in VIDEOS.items():
             self.record(name, count)
-        assert load_data_to_chroma.main([*self.place(), "--data-dir", str(self.data)], self.args.load) == 0
+        assert load_data_to_chroma.main([*self.place(), "--data-dir", str(self.data)], self.asked.load) == 0
 
     def record(self, name: str, count: int) -> None:
         result = {"video_name": name, "output_language": "ru", "made_by": {}, "input": "phase 1"}
@@ -70,7 +69,7 @@ class Loaded:
         return [f"{d.video_name}: {d.what}; {d.remedy}" for d in doctor.differences(self.db, self.data)]
 
     def repair(self) -> int:
-        return doctor.repair(self.args)
+        return doctor.repair(self.asked)
 
 
 @pytest.fixture
@@ -267,15 +266,15 @@ def test_equal_vectors_that_are_found_are_no_damage(db):
 def test_the_doctor_says_it_and_repairs(loaded, capsys, monkeypatch):
     monkeypatch.setattr(doctor, "CHECKS", {"database": doctor.database, "stored segments": doctor.stored})
     arguments = [*loaded.place(), "--data-dir", str(loaded.data)]
-    assert doctor.main(arguments, loaded.args.load) == 0
+    assert doctor.main(arguments, loaded.asked.load) == 0
     assert "ok  stored segments: the segments of all loaded videos are as in" in capsys.readouterr().out
     loaded.collection(lose)
     loaded.collection(add_of_an_unknown_video)
-    assert doctor.main(arguments, loaded.args.load) == 1
+    assert doctor.main(arguments, loaded.asked.load) == 1
     told = capsys.readouterr().out.splitlines()
     assert "BAD stored segments: news: segments: 2 missing (0, 5); load it again (doctor.py --repair does it)" in told
     assert told[-1] == "2 of these need mending"
-    assert doctor.main([*arguments, "--repair"], loaded.args.load) == 0
+    assert doctor.main([*arguments, "--repair"], loaded.asked.load) == 0
     told = capsys.readouterr().out
     assert "deleted 2 segments of videos that are not there" in told
     assert "nothing is missing" in told
@@ -294,13 +293,13 @@ def test_an_interrupted_repair_ends_the_doctor(folder_only, capsys, monkeypatch)
     assert doctor.main(arguments, lambda *_: Interrupted()) == 130
     assert looked == []
     assert capsys.readouterr().out.splitlines()[-1] == "interrupted; run the same command again to go on"
-    assert doctor.main(arguments, folder_only.args.load) == 0
+    assert doctor.main(arguments, folder_only.asked.load) == 0
     assert folder_only.content() == WHOLE
 
 
 def test_what_the_doctor_says_of_lost_results_failed_videos_and_a_lost_database(loaded):
     def said(check) -> list[str]:
-        return [finding.text for finding in check(loaded.args)]
+        return [finding.text for finding in check(loaded.asked)]
 
     assert len(said(doctor.database)) == 1
     artifacts.path_of(PHASE2, loaded.data, "film").unlink()

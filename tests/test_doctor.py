@@ -3,10 +3,14 @@
 import argparse
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
 import doctor
+from db_manager import ChromaDBManager
+from tests.conftest import FakeEmbedder
+from videotag.stages import STAGES
 
 
 def lines(capsys):
@@ -37,10 +41,24 @@ def test_what_is_wrong_is_told_and_the_rest_still_looked_at(tmp_path, capsys):
     assert found["ok  python"]
 
 
+def test_what_an_older_version_of_a_stage_made_is_named_and_due_by_force_alone(tmp_path, capsys, monkeypatch):
+    db = ChromaDBManager(tmp_path / "db")
+    for name, version in (("old", {}), ("new", {"phase2_version": 2}), ("begun", {"phase2_status": "processing"})):
+        record = {"video_path": f"{name}.mp4", "phase1_status": "completed", "phase2_status": "completed"}
+        db.create_or_update_video_files({name: record | version})
+    monkeypatch.setattr(doctor, "CHECKS", {"database": doctor.database})
+    monkeypatch.setattr(
+        doctor, "STAGES", [replace(stage, version=2) if stage.key == "phase2" else stage for stage in STAGES]
+    )
+    assert doctor.main(["--db", str(tmp_path / "db"), "--data-dir", str(tmp_path)]) == 0
+    again = "phase2_vllm_analysis.py --force --only NAME makes them again"
+    assert f"no  database: phase 2 would do these better today: old; {again}" in capsys.readouterr().out.splitlines()
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text("# comment\nnot-a-package==1.0\npytest>=1\nnumpy==0.1\n")
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
-    [finding] = doctor.packages(argparse.Namespace())
+    [finding] = doctor.packages(doctor.Asked(argparse.Namespace(), ChromaDBManager(tmp_path), FakeEmbedder))
     assert finding.good is False
     assert "not-a-package is missing" in finding.text
     assert ", not 0.1" in finding.text

@@ -121,7 +121,7 @@ VIDEO = (
 STATUSES = ("pending", "processing", "completed")
 _DATABASES_OWN = {field.name for field in VIDEO if not field.made_by}
 _TEXTS = ("status", "start_time", "end_time", "error", "owner", "made_by", "result", "input", "reason", "wanted")
-OF_A_STAGE: dict[str, type] = {**dict.fromkeys(_TEXTS, str), "attempts": int, "heartbeat": float}
+OF_A_STAGE: dict[str, type] = {**dict.fromkeys(_TEXTS, str), "attempts": int, "version": int, "heartbeat": float}
 """What a video's record holds of each stage, after the stage's key: `phase1_status`."""
 
 EXPORTED = tuple(field for field in SEGMENT if field.exported)

@@ -36,6 +36,7 @@ class Stage:
         counter: the field that says how many segments it made.
         ending: of its result's file in data/, after the video's name; "" if it makes none.
         keys: what its result holds, at least.
+        version: raised when it makes better results than before. That makes nothing due: see `better_today`.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Stage:
     counter: str
     ending: str = ""
     keys: tuple[str, ...] = ()
+    version: int = 1
 
     def status(self, record: Record) -> str:
         """ "pending" also where the record was made before there was this stage."""
@@ -197,6 +199,11 @@ def done_since(stage: Stage, seen: Record, record: Record) -> bool:
     """Whether a worker has finished the stage since the record was `seen`: not even --force means to do it twice."""
     end = stage.field("end_time")
     return stage.status(record) == "completed" and record.get(end) != seen.get(end)
+
+
+def better_today(stage: Stage, record: Record) -> bool:
+    """Whether the stage was completed by an older version than today's: --force would make something better of it."""
+    return stage.status(record) == "completed" and record.get(stage.field("version"), 1) < stage.version
 
 
 def as_json(named: Mapping[str, Any]) -> str | None:
