@@ -1,0 +1,119 @@
+"""The table of fields, walked through all that is derived from it, and through what has to name fields again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import export
+from videotag.analyzers.contract import Analysis
+from videotag.analyzers.prompt import SCHEMA
+from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, VIDEO, Field, video_fields
+from videotag.search import hits
+from videotag.store.records import segment_document, segment_record, segment_where
+from videotag.store.records import video_fields as checked
+from videotag.terminal import typed
+from videotag.terminal.cards import Style, card
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+VALUES = {str: "слово {}", float: 1.5, int: 3, bool: True, list: ["слово {}", "другое"]}
+
+
+def value_of(field: Field):
+    value = VALUES[field.kind]
+    if isinstance(value, list):
+        return [text.format(field.name) for text in value]
+    return value.format(field.name) if isinstance(value, str) else value
+
+
+def whole() -> dict:
+    segment = {field.name: value_of(field) for field in SEGMENT} | {"start_time": 10.0, "end_time": 60.0}
+    return segment | {"duration": 50.0}
+
+
+@pytest.mark.parametrize("field", SEGMENT, ids=lambda field: field.name)
+def test_a_field_of_a_segment(field):
+    segment = whole()
+    record = segment_record(segment, segment["video_path"])
+    assert record[field.name] == segment[field.name]
+
+    value = segment[field.name]
+    text = "; ".join(value) if field.joint == "; " else ", ".join(value) if isinstance(value, list) else str(value)
+    document = segment_document(segment)
+    assert field.searched == (field.kind in (str, list) and text.replace("; ", ", ") in document)
+
+    if field.filter:
+        wanted = value[0] if isinstance(value, list) else value
+        assert field.name in json.dumps(segment_where({field.name: wanted}))
+    else:
+        with pytest.raises(ValueError, match=f'there is no field "{field.name}"'):
+            segment_where({field.name: value})
+    if field.filter and field.filter.option:
+        _, filters = typed.question(f'вода --{field.filter.option} "a b" --not-{field.filter.option} c')
+        given = filters.arguments()
+        assert (given[field.name], given["without"]) == (["a b"], {field.name: ["c"]})
+
+    hit = {**segment, "start": 12.0, "end": 20.0, "score": 0.9, "close": True}
+    [moment] = json.loads(hits.as_json([hit]))
+    assert moment.get(field.name) == (value if field.exported else None)
+    lines = " ".join(line.strip() for line in card(1, hit, "", Style(environment={}))[1:])
+    # Of the speech and its translation one is shown.
+    assert (f"{field.shown}{text}" in lines) == (field.shown is not None and field.name != "transcript")
+
+
+@pytest.mark.parametrize("field", SEGMENT, ids=lambda field: field.name)
+def test_the_readme_has_a_line_for_each_field_of_a_segment(field):
+    labels = ", ".join(label for label in (field.label.en, field.label.ru, field.label.kk) if label)
+    used = [
+        *(["searched"] if field.searched else []),
+        *([f"`--{field.filter.option}`"] if field.filter and field.filter.option else []),
+    ]
+    assert f"| `{field.name}` | {labels} | {field.made_by} | {', '.join(used)} |" in README
+
+
+def test_what_people_see_has_a_label_in_every_language():
+    for field in SEGMENT:
+        assert all(field.label) == field.exported, field.name
+
+
+def test_the_exports_of_a_video_have_what_is_exported():
+    segment = {**whole(), "words": [], "frames": []}
+    head = {"video_path": "a.mp4", "video_duration": 60.0, "spoken_language": "ru"}
+    source = export.Source("a", {**head, "segments": [segment]}, {"output_language": "ru", "segments": [segment]})
+    [found] = json.loads(export.as_json(source))["segments"]
+    once = {"video_name", "video_path", "language"}  # what the file says once
+    assert found == {field.name: segment[field.name] for field in SEGMENT if field.exported and field.name not in once}
+    text = export.as_markdown(source)
+    for field in SEGMENT:
+        titled = f"**{field.label.en}:** " in text
+        assert titled == (field.shown is not None and field.name != "description"), field.name
+    assert "слово description" in text
+
+
+def test_what_is_asked_of_an_analyzer_is_in_the_table():
+    own = {field.name for field in SEGMENT if field.made_by == "phase2"} - {"word_times"}
+    assert set(Analysis.model_fields) == own
+    assert set(SCHEMA["properties"]) == {*ANALYSIS_FIELDS, "screen_frames"}
+    for name, field in Analysis.model_fields.items():
+        kind = next(row.kind for row in SEGMENT if row.name == name)
+        assert (kind is list) == (field.annotation == list[str]), name
+        assert (kind is bool) == (name == "scene_change")
+
+
+@pytest.mark.parametrize("field", [field for field in VIDEO if field.made_by], ids=lambda field: field.name)
+def test_a_field_of_a_video(field):
+    assert checked(**{field.name: value_of(field)}) == {field.name: value_of(field)}
+    wrong = 1 if field.kind is str else "слово"
+    with pytest.raises(ValueError, match=f"{field.name}: {field.kind.__name__} expected"):
+        checked(**{field.name: wrong})
+    if all(field.label):
+        assert f"`{field.name}`" in README
+
+
+def test_fields_of_the_stages():
+    kinds = video_fields()
+    assert (kinds["phase1_status"], kinds["db_load_heartbeat"], kinds["phase2_version"]) == (str, float, int)
+    for status in STATUSES:
+        assert checked(phase2_status=status) == {"phase2_status": status}
+    with pytest.raises(ValueError, match="is none of pending"):
+        checked(phase2_status="failed")
