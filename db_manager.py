@@ -14,8 +14,8 @@ Every access is a short session. Several calls that belong together go in one:
         if db.get_video_status("news").get("phase1_status") == "pending":
             db.update_video_status("news", phase1_status="processing")
 
-A database that a killed process has left broken is mended by whoever opens it next (videotag/store/folder.py). By
-hand: python db_manager.py --mend ./chroma_db
+A database that a killed process has left broken is mended by whoever opens it next (videotag/store/folder.py), or by
+python doctor.py --repair
 
 Searching is by meaning (vectors) and by words, in an index that is a file of its own (videotag/search/index.py),
 brought up to the collection's generation, a number that each writer raises, before it is asked.
@@ -23,8 +23,6 @@ brought up to the collection's generation, a number that each writer raises, bef
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -359,22 +357,3 @@ class ChromaDBManager:
             UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
         """
         return self._place.mend()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """--mend FOLDER."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if len(arguments) != 2 or arguments[0] != "--mend":
-        print("usage: python db_manager.py --mend FOLDER", file=sys.stderr)
-        return 2
-    logging.basicConfig(format="%(message)s")
-    try:
-        ChromaDBManager(arguments[1]).mend()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

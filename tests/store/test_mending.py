@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
-from tests.test_db_manager import ROOT, add_video, names, segment
+from tests.test_db_manager import add_video, names, segment
 from videotag.errors import UserError
 from videotag.store import collection as store_collection
 from videotag.store import mending
@@ -299,14 +299,6 @@ def test_mending_by_hand_loads_what_the_collection_remembers(broken_db):
     assert other.mend() == [VIDEO_SEGMENTS]
     assert loaded == [("fake", "words")]
     assert_whole(broken_db)
-
-
-def test_mend_as_a_command(broken_db):
-    Path(f"{broken_db.directory}.open").unlink()
-    command = [sys.executable, str(ROOT / "db_manager.py")]
-    run = subprocess.run([*command, "--mend", str(broken_db.directory)], capture_output=True, text=True)
-    assert (run.returncode, "nothing is broken" in run.stderr) == (0, True)
-    assert subprocess.run(command, capture_output=True).returncode == 2
 
 
 def test_a_probe_that_dies_condemns_only_where_it_died():

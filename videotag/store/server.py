@@ -77,7 +77,7 @@ class Server(Place):
         if any(words in text for words in mending.FULL):
             return UserError(f"the disk of the database {self.title} is full: make room there, then run again")
         return UserError(
-            f"the database {self.title} failed ({text}): stop the server and run: python db_manager.py --mend FOLDER"
+            f"the database {self.title} failed ({text}): stop the server and run: python doctor.py --repair --db FOLDER"
         )
 
 
