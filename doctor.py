@@ -222,11 +222,14 @@ def database(args: argparse.Namespace) -> Iterator[Finding]:
 def stored(args: argparse.Namespace) -> Iterator[Finding]:
     """Whether the segments of each loaded video are stored as its result file has them, and found."""
     found = 0
-    for difference in differences(database_of(args), args.data_dir):
+    db = database_of(args)
+    if db.is_outdated() or db.video_names({"db_load_reason": load_data_to_chroma.OUTDATED}):
+        yield Finding(False, f"{load_data_to_chroma.OUTDATED}: run load_data_to_chroma.py")
+    for difference in differences(db, args.data_dir):
         found += 1
         way = " (doctor.py --repair does it)" if difference.remedy in (RELOAD, DELETE) else ""
         yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy}{way}")
-    loaded = database_of(args).video_names({"db_load_status": "completed"})
+    loaded = db.video_names({"db_load_status": "completed"})
     gone = [name for name in loaded if not artifacts.path_of(PHASE2, args.data_dir, name).exists()]
     if gone:
         yield Finding(
