@@ -14,8 +14,8 @@ Every access is a short session. Several calls that belong together go in one:
         if db.get_video_status("news").get("phase1_status") == "pending":
             db.update_video_status("news", phase1_status="processing")
 
-A database that a killed process has left broken is mended by whoever opens it next (videotag/store/folder.py). By
-hand: python db_manager.py --mend ./chroma_db
+A database that a killed process has left broken is mended by whoever opens it next (videotag/store/folder.py), or by
+python doctor.py --repair
 
 Searching is by meaning (vectors) and by words, in an index that is a file of its own (videotag/search/index.py),
 brought up to the collection's generation, a number that each writer raises, before it is asked.
@@ -23,10 +23,8 @@ brought up to the collection's generation, a number that each writer raises, bef
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +34,7 @@ from videotag.errors import UserError
 from videotag.fields import SEGMENT_FILTERS, video_filters
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.segment_search import By
-from videotag.store.collection import VectorCollection
+from videotag.store.collection import SEGMENTS, VectorCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
 from videotag.store.records import (
@@ -44,7 +42,6 @@ from videotag.store.records import (
     exact,
     one_video,
     ordered,
-    segment_document,
     segment_record,
     segment_where,
     video_fields,
@@ -89,21 +86,16 @@ class ChromaDBManager:
         """
         self.directory = Path(persist_directory).resolve()
         self.chroma_url = chroma_url
-        self._embedders = Embedders(embedder, load)
-        self._place: Place = (
-            Server(chroma_url, lock_timeout)
-            if chroma_url
-            else Folder(self.directory, lock_timeout, self._embedders, lambda *asked: self._search.kept(*asked))
-        )
+        self._place: Place = Server(chroma_url, lock_timeout) if chroma_url else Folder(self.directory, lock_timeout)
         self._videos = VideoFiles(self._place)
-        self._segments = VectorCollection(self._place, self._embedders, lambda: self._search.follow())
-        self._search = ArchiveSearch(self._segments, self._embedders)
+        self._embedders = Embedders(SEGMENTS.name, embedder, load)
+        self._segments = VectorCollection(SEGMENTS, self._place, self._embedders)
+        self._search = ArchiveSearch(self._segments)
 
     def __repr__(self) -> str:
         return f"ChromaDBManager({self.chroma_url or str(self.directory)!r})"
 
-    @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self) -> AbstractContextManager[None]:
         """Hold the database for the calls inside: nobody else changes it between them. May be nested.
 
         Keep it short: other processes wait. Never hold one during speech or vision work, nor across a fork. With a
@@ -112,8 +104,7 @@ class ChromaDBManager:
         Raises:
             UserError: the database stays busy, cannot be opened, or failed inside.
         """
-        with self._place.session():
-            yield
+        return self._place.session()
 
     # === video_files ===
 
@@ -208,13 +199,12 @@ class ChromaDBManager:
         if not records:
             self.delete_video_segments(name)
             return 0
-        documents = [segment_document(segment) for segment in records]
         embedder = self.embedder
         if embeddings is None:
-            vectors = embed(embedder, documents, progress)
+            vectors = embed(embedder, self._segments.documents(records), progress)
         else:
             vectors = checked_vectors(embeddings, len(records), embedder)
-        self._segments.replace(name, records, documents, vectors, by=embedder)
+        self._segments.replace(name, records, vectors, by=embedder)
         return len(records)
 
     def embed_segments(self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None) -> np.ndarray:
@@ -223,8 +213,8 @@ class ChromaDBManager:
         For who wants to write them in a session of its own: embedding takes too long to hold one meanwhile.
         """
         # By way of the record, so that these are the very texts that add_segments stores.
-        documents = [segment_document(segment_record(segment, "-")) for segment in segments]
-        return embed(self.embedder, documents, progress)
+        records = [segment_record(segment, "-") for segment in segments]
+        return embed(self.embedder, self._segments.documents(records), progress)
 
     # === Search ===
 
@@ -289,7 +279,7 @@ class ChromaDBManager:
         All records are read, in pages: 7 s for 100,000.
         """
         check_known({field: None}, SEGMENT_FILTERS)
-        counts = self._segments.values(field, keep=True).most_common()
+        counts = self._segments.values(field).most_common()
         return {value: count for value, count in counts if value not in (None, "")}
 
     # === Counting, checking, deleting ===
@@ -297,7 +287,7 @@ class ChromaDBManager:
     def delete_video_segments(self, video_name: str) -> int:
         """Delete all segments of a video; how many there were. Its load is due again."""
         with self._segments.reading():
-            count = self._segments.delete(video_name)
+            count = self._segments.delete({"video_name": video_name})
             if count and self.get_video_status(video_name).get("db_load_status") == "completed":
                 due = {"db_load_status": "pending", "db_load_reason": "its segments were deleted"}
                 self.update_video_status(video_name, **due)
@@ -308,8 +298,8 @@ class ChromaDBManager:
         return self._segments.count(video_name)
 
     def segment_counts(self) -> dict[str, int]:
-        """How many segments are stored of each video, whether or not it has a record."""
-        return self._segments.counts()
+        """How many segments are stored of each video, whether or not it has a record; of none under ""."""
+        return {name or "": count for name, count in self._segments.values("video_name").items()}
 
     def check_segments(
         self, video_name: str, video_path: str, segments: Sequence[Mapping[str, Any]]
@@ -317,19 +307,28 @@ class ChromaDBManager:
         """Compare what is stored of a video with the segments that were loaded: indexes by fault, {} if all is well.
 
         The faults: "missing", "surplus", "different" (document or fields), "without a vector", "not found by search"
-        (the index beside the collection lacks it, or knows another vector of it).
+        (the index beside the collection lacks it, or knows another vector of it). Documents are not compared while
+        `is_outdated`.
         """
-        records = [segment_record(segment, video_path) for segment in segments]
-        expected = {f"{video_name}_seg_{record['segment_index']}": record for record in records}
-        return self._segments.check(video_name, expected, self._search.not_found)
+        faults = self._segments.check(video_name, [segment_record(segment, video_path) for segment in segments])
+        return {fault: sorted(record.get("segment_index", -1) for record in found) for fault, found in faults.items()}
 
     def delete_unknown_segments(self) -> int:
-        """Delete the segments of videos that have no record; how many."""
-        return self._segments.delete_unknown(self.video_names)
+        """Delete the segments of videos that have no record, and of none; how many."""
+        with self._segments.reading():
+            return self._segments.delete({"video_name": {"$nin": [*self.video_names(), ""]}})
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""
         return self._segments.stamp()
+
+    def is_outdated(self) -> bool:
+        """Whether what is searched of a segment is another text by now: all are to be loaded again."""
+        return self._segments.is_outdated()
+
+    def set_current(self) -> None:
+        """Note that no segment is outdated, or its video is marked as to be loaded again."""
+        self._segments.set_current()
 
     @property
     def embedder(self) -> Embedder:
@@ -348,9 +347,7 @@ class ChromaDBManager:
         Searching and writing go on meanwhile: what changed is embedded again before the swap. All documents and vectors
         are held in memory (10,000 x 384: some 50 MB). `progress` is told how many of the texts are embedded.
         """
-        count = self._segments.rebuild(embedder, progress)
-        self._search.forget()
-        return count
+        return self._segments.rebuild(embedder, progress)
 
     def mend(self) -> list[str]:
         """Check the embedded database as after a crash, and mend it; the collections whose index was broken.
@@ -359,22 +356,3 @@ class ChromaDBManager:
             UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
         """
         return self._place.mend()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """--mend FOLDER."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if len(arguments) != 2 or arguments[0] != "--mend":
-        print("usage: python db_manager.py --mend FOLDER", file=sys.stderr)
-        return 2
-    logging.basicConfig(format="%(message)s")
-    try:
-        ChromaDBManager(arguments[1]).mend()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

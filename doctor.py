@@ -230,6 +230,8 @@ def database(asked: Asked) -> Iterator[Finding]:
 def stored(asked: Asked) -> Iterator[Finding]:
     """Whether the segments of each loaded video are stored as its result file has them, and found."""
     found = 0
+    if asked.db.is_outdated() or asked.db.video_names({"db_load_reason": load_data_to_chroma.OUTDATED}):
+        yield Finding(False, f"{load_data_to_chroma.OUTDATED}: run load_data_to_chroma.py")
     for difference in differences(asked.db, asked.args.data_dir):
         found += 1
         way = " (doctor.py --repair does it)" if difference.remedy in (RELOAD, DELETE) else ""

@@ -26,6 +26,7 @@ from videotag.search.typical import typical
 from videotag.stages import LOAD, PHASE2
 
 NO_SEGMENTS = "its segments are not in the database"
+OUTDATED = "what is searched has changed"
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
@@ -58,11 +59,12 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         rebuild(db, embedder or load(DEFAULT_EMBEDDER, None))
     report = cli.Report("load", f"{args.chroma_url or args.db} (search with test_search.py)", args.debug)
     with db.session():
-        lost = db.count_segments() == 0  # the collection was lost, whatever the records say
-        if lost and not args.dry_run:
-            mark_lost(db)
-            lost = False  # the records say so now
-        due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, lost), lost)
+        # The collection was lost, whatever the records say, or its documents are made in another way now.
+        again = NO_SEGMENTS if db.count_segments() == 0 else OUTDATED if db.is_outdated() else None
+        if again and not args.dry_run:
+            mark_again(db, again)
+            again = None  # the records say so now
+        due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, again), bool(again))
     if args.embedder and not args.rebuild:
         _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
@@ -91,9 +93,10 @@ def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
     cli.say(f"rebuilt {count} segments with {embedder.name}, model {embedder.model}")
 
 
-def mark_lost(db: ChromaDBManager) -> None:
-    """Make all loads due again of which nothing is stored, those too that this run does not come to."""
-    claims.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), NO_SEGMENTS)
+def mark_again(db: ChromaDBManager, reason: str) -> None:
+    """Make all loads due again, those too that this run does not come to: from now on the records say it."""
+    claims.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), reason)
+    db.set_current()  # not before: a run that is killed in between is followed by one that marks them all
 
 
 def has_segments(record: stages.Record) -> bool:
@@ -101,10 +104,10 @@ def has_segments(record: stages.Record) -> bool:
     return LOAD.status(record) == "completed" and bool(record.get("db_segments_loaded"))
 
 
-def why_due(record: stages.Record, force: bool, lost: bool = False) -> str | None:
-    """Why a video is to be loaded, or None. `lost`: no segment of any video is in the database."""
-    if lost and has_segments(record):
-        return NO_SEGMENTS
+def why_due(record: stages.Record, force: bool, again: str | None = None) -> str | None:
+    """Why a video is to be loaded, or None. `again`: why all that were loaded are."""
+    if again and has_segments(record):
+        return again
     return stages.due(LOAD, record, {}, {}, force)
 
 

@@ -17,7 +17,7 @@ from tests.conftest import FakeEmbedder
 from videotag import artifacts
 from videotag.stages import PHASE1, PHASE2
 from videotag.store import mending
-from videotag.store.place import VIDEO_SEGMENTS
+from videotag.store.collection import SEGMENTS
 
 VIDEOS = {"news": 7, "film": 3}
 
@@ -147,7 +147,7 @@ def test_damage_is_told_and_repaired(loaded):
 
 def test_nothing_is_left_of_the_collection(loaded):
     with loaded.db.session():
-        loaded.db._place.client().delete_collection(VIDEO_SEGMENTS)
+        loaded.db._place.client().delete_collection(SEGMENTS.name)
     assert len(loaded.differences()) == 2
     loaded.repair()
     assert (loaded.differences(), loaded.content()) == ([], WHOLE)
@@ -210,7 +210,7 @@ def test_vectors_that_cannot_be_read(folder_only):
     long = [segment("long", i) for i in range(120)]  # over SYNC_THRESHOLD, so that the index is saved
     folder_only.db.create_or_update_video_file("long", "long.mp4", "ru", 60.0, 120, 1, 1, 1.0)
     folder_only.db.add_segments("long.mp4", long)
-    [index] = [i for i in mending.vector_indexes(folder_only.db.directory) if i.collection == VIDEO_SEGMENTS]
+    [index] = [i for i in mending.vector_indexes(folder_only.db.directory) if i.collection == SEGMENTS.name]
     path = index.folder / "index_metadata.pickle"
     lists = pickle.loads(path.read_bytes())
     for id_ in ("news_seg_2", "film_seg_0"):

@@ -12,9 +12,8 @@ import db_manager
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from videotag.errors import UserError
-from videotag.store import collection as store_collection
 from videotag.store import pages as store_pages
-from videotag.store.place import REBUILD, VIDEO_SEGMENTS
+from videotag.store.collection import SEGMENTS
 from videotag.store.records import segment_document
 
 ROOT = Path(db_manager.__file__).parent
@@ -452,7 +451,7 @@ def test_an_empty_database_gets_the_default(tmp_path):
 def test_a_collection_of_another_program(db):
     """It was made with Chroma's own model: refused, and taken over by a rebuild."""
     with db.session():
-        foreign = db._place.client().create_collection(VIDEO_SEGMENTS)
+        foreign = db._place.client().create_collection(SEGMENTS.name)
         foreign.add(
             ids=["a", "b"],
             documents=["вода", "снег"],
@@ -489,7 +488,7 @@ def test_rebuild(db, tmp_path):
     assert db.search(segment_document(segments[7]), limit=1)[0]["score"] == pytest.approx(1)
     with db.session():
         names = [collection.name for collection in db._place.client().list_collections()]
-        assert [name for name in names if not name.startswith("old-")] == [VIDEO_SEGMENTS]
+        assert [name for name in names if not name.startswith("old-")] == [SEGMENTS.name]
     if not db.chroma_url:
         indexes = [path for path in db.directory.iterdir() if path.is_dir()]
         assert len(indexes) <= 1, "the old index's folder is gone"
@@ -522,14 +521,14 @@ def test_what_is_loaded_just_before_a_rebuild_swaps_is_kept(server_url, tmp_path
     db = ChromaDBManager(tmp_path, chroma_url=server_url, embedder=FakeEmbedder())
     db.add_segments("n", [segment(i, f"старое{i}") for i in range(3)])
     writer = same_place(db, embedder=FakeEmbedder())
-    create, loaded = store_collection.create_segments, []
+    create, loaded = db._segments.create, []
 
-    def loading(client, name, embedder):
-        if name == REBUILD and not loaded:
+    def loading(name, embedder, version):
+        if name == SEGMENTS.rebuild and not loaded:
             loaded.append(writer.add_segments("n", [segment(i, f"новое{i}") for i in range(3)]))
-        return create(client, name, embedder)
+        return create(name, embedder, version)
 
-    monkeypatch.setattr(store_collection, "create_segments", loading)
+    monkeypatch.setattr(db._segments, "create", loading)
     assert db.rebuild_segments(FakeEmbedder("other")) == 3
     assert loaded == [3] and sorted(document for _, document in stored(db).values()) == ["новое0", "новое1", "новое2"]
 
@@ -537,21 +536,21 @@ def test_what_is_loaded_just_before_a_rebuild_swaps_is_kept(server_url, tmp_path
 def test_a_rebuild_that_ended_before_its_rename(db):
     db.add_segments("n", [segment(0, "вода")])
     with db.session():
-        db._segments.find().modify(name=REBUILD)
+        db._segments.find().modify(name=SEGMENTS.rebuild)
     assert ids(db.search("вода")) == ["news_seg_0"]
     with db.session():
         names = [collection.name for collection in db._place.client().list_collections()]
-        assert [name for name in names if not name.startswith("old-")] == [VIDEO_SEGMENTS]
+        assert [name for name in names if not name.startswith("old-")] == [SEGMENTS.name]
 
 
 def test_two_may_rename_a_rebuilt_collection_at_once(db):
     db.add_segments("n", [segment(0, "вода")])
     with db.session():
-        db._segments.find().modify(name=REBUILD)
+        db._segments.find().modify(name=SEGMENTS.rebuild)
         client = db._place.client()
-        first, second = (store_pages.get(client, REBUILD) for _ in range(2))
-        store_collection.rename(client, first)
-        store_collection.rename(client, second)
+        first, second = (store_pages.get(client, SEGMENTS.rebuild) for _ in range(2))
+        db._segments.rename(first)
+        db._segments.rename(second)
     assert ids(db.search("вода")) == ["news_seg_0"]
 
 

@@ -17,11 +17,11 @@ from filelock import FileLock
 
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
-from tests.test_db_manager import ROOT, add_video, names, segment
+from tests.test_db_manager import add_video, names, segment
 from videotag.errors import UserError
-from videotag.store import collection as store_collection
 from videotag.store import mending
-from videotag.store.place import REBUILD, VIDEO_FILES, VIDEO_SEGMENTS
+from videotag.store.collection import SEGMENTS
+from videotag.store.place import VIDEO_FILES
 from videotag.store.stamp import raise_generation
 
 spawn = multiprocessing.get_context("spawn")
@@ -150,7 +150,7 @@ def assert_whole(db: ChromaDBManager) -> None:
 
 @pytest.mark.parametrize("name", ["index_metadata.pickle", "data_level0.bin"])
 def test_a_broken_segment_index_is_mended(broken_db, caplog, name):
-    cut(index_file(broken_db, VIDEO_SEGMENTS, name))
+    cut(index_file(broken_db, SEGMENTS.name, name))
     with caplog.at_level(logging.WARNING, logger="videotag"):
         assert broken_db.count_segments() == 700
     assert "mending video_segments" in caplog.text
@@ -184,7 +184,7 @@ def test_a_marker_with_nothing_broken(broken_db, caplog):
 def test_without_a_marker_a_broken_seal_tells(broken_db, caplog):
     """Broken by something else than a session."""
     Path(f"{broken_db.directory}.open").unlink()
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "index_metadata.pickle"))
+    cut(index_file(broken_db, SEGMENTS.name, "index_metadata.pickle"))
     with caplog.at_level(logging.WARNING, logger="videotag"):
         assert len(broken_db.search("слово1", limit=7)) == 7
     assert "was changed by something else, such as a server: mending video_segments" in caplog.text
@@ -194,7 +194,7 @@ def test_without_a_marker_a_broken_seal_tells(broken_db, caplog):
 def test_overwritten_vectors_are_put_right(broken_db):
     """As a power cut can leave a file: a sector of zeros. Nothing fails by it, the vectors are only wrong."""
     Path(f"{broken_db.directory}.open").unlink()
-    path = index_file(broken_db, VIDEO_SEGMENTS, "data_level0.bin")
+    path = index_file(broken_db, SEGMENTS.name, "data_level0.bin")
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(bytes(512))
@@ -204,7 +204,7 @@ def test_overwritten_vectors_are_put_right(broken_db):
 
 @pytest.mark.parametrize("loss", ["gone", "of another state", "damaged"])
 def test_without_the_index_beside_it_vectors_are_made_anew(broken_db, loss):
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "index_metadata.pickle"))
+    cut(index_file(broken_db, SEGMENTS.name, "index_metadata.pickle"))
     if loss == "gone":
         broken_db._search.index.path.unlink()
     elif loss == "damaged":
@@ -229,7 +229,7 @@ def test_one_changed_letter_is_noticed(broken_db):
 def test_without_any_sign_the_failure_leaves_one(broken_db):
     """Rot that changes no file's time: the call fails with what to do, and the next one mends."""
     Path(f"{broken_db.directory}.open").unlink()
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "index_metadata.pickle"))
+    cut(index_file(broken_db, SEGMENTS.name, "index_metadata.pickle"))
     mending.seal(broken_db.directory)
     with pytest.raises(UserError, match="run the same command again"):
         broken_db.search("слово1")
@@ -262,13 +262,13 @@ def test_after_a_kill_within_a_write_only_what_it_wrote_is_embedded_again(broken
             metadatas=[{"run_id": generation}] * 5,
         )
     mending.write_marker(Path(f"{broken_db.directory}.open"))
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "data_level0.bin"))
+    cut(index_file(broken_db, SEGMENTS.name, "data_level0.bin"))
     assert broken_db.count_segments() == 700
     assert sorted(broken_db._embedders.given.embedded) == texts
 
 
 def test_mending_interrupted_is_taken_up(broken_db):
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "data_level0.bin"))
+    cut(index_file(broken_db, SEGMENTS.name, "data_level0.bin"))
     broken_db._search.index.path.unlink()
 
     class Interrupted(FakeEmbedder):
@@ -287,7 +287,7 @@ def test_mending_interrupted_is_taken_up(broken_db):
 def test_mending_by_hand_loads_what_the_collection_remembers(broken_db):
     """Not the embedder that the manager was given: that one may be meant for a rebuild."""
     Path(f"{broken_db.directory}.open").unlink()
-    cut(index_file(broken_db, VIDEO_SEGMENTS, "header.bin"))  # reads well, dies at the next write
+    cut(index_file(broken_db, SEGMENTS.name, "header.bin"))  # reads well, dies at the next write
     broken_db._search.index.path.unlink()
     loaded = []
 
@@ -296,17 +296,9 @@ def test_mending_by_hand_loads_what_the_collection_remembers(broken_db):
         return FakeEmbedder(model or "")
 
     other = ChromaDBManager(broken_db.directory, embedder=FakeEmbedder("letters"), load=load)
-    assert other.mend() == [VIDEO_SEGMENTS]
+    assert other.mend() == [SEGMENTS.name]
     assert loaded == [("fake", "words")]
     assert_whole(broken_db)
-
-
-def test_mend_as_a_command(broken_db):
-    Path(f"{broken_db.directory}.open").unlink()
-    command = [sys.executable, str(ROOT / "db_manager.py")]
-    run = subprocess.run([*command, "--mend", str(broken_db.directory)], capture_output=True, text=True)
-    assert (run.returncode, "nothing is broken" in run.stderr) == (0, True)
-    assert subprocess.run(command, capture_output=True).returncode == 2
 
 
 def test_a_probe_that_dies_condemns_only_where_it_died():
@@ -326,11 +318,11 @@ for name in sys.argv[1:]:
 def test_a_rebuild_killed_before_its_swap(broken_db, caplog):
     Path(f"{broken_db.directory}.open").unlink()
     with broken_db.session():
-        half = store_collection.create_segments(broken_db._place.client(), REBUILD, FakeEmbedder("other"))
+        half = broken_db._segments.create(SEGMENTS.rebuild, FakeEmbedder("other"), 1)
         half.add(ids=["v0_seg_0"], embeddings=np.eye(1, 16), documents=["x"])
     mending.write_marker(Path(f"{broken_db.directory}.open"))
     assert broken_db.count_segments() == 700
-    assert {index.collection for index in mending.vector_indexes(broken_db.directory)} == {VIDEO_FILES, VIDEO_SEGMENTS}
+    assert {index.collection for index in mending.vector_indexes(broken_db.directory)} == {VIDEO_FILES, SEGMENTS.name}
     assert_whole(broken_db)
 
 

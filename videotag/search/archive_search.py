@@ -16,7 +16,7 @@ from videotag.search.segment_search import By, SegmentSearch, Wanted
 from videotag.search.typical import Typical, typical
 from videotag.store import pages
 from videotag.store.collection import VectorCollection
-from videotag.store.stamp import Embedders, stamp_of
+from videotag.store.stamp import stamp_of
 from videotag.text import clean_text
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ log = logging.getLogger("videotag")
 class ArchiveSearch:
     """Searches a collection by way of the index beside it, which it keeps up to date."""
 
-    def __init__(self, segments: VectorCollection, embedders: Embedders) -> None:
-        self._segments, self._embedders = segments, embedders
+    def __init__(self, segments: VectorCollection) -> None:
+        self._segments, self._embedders = segments, segments.embedders
+        segments.follower = self
         self._stamp: dict[str, Any] | None = None  # of the collection, when it was last searched
 
     @functools.cached_property
     def index(self) -> SegmentIndex:
         """The words and the vectors of all segments, in a file of their own."""
-        return SegmentIndex(self._segments.place.index_path())
+        return SegmentIndex(self._segments.place.index_path(self._segments.kind.index))
 
     @functools.cached_property
     def _search(self) -> SegmentSearch:
@@ -101,14 +102,11 @@ class ArchiveSearch:
             hits = self._search.find(collection, alike, limit + len(same))
         return [hit for hit in hits if hit["id"] not in same][:limit]
 
-    def forget(self) -> None:
-        """The collection has another embedder now."""
-        self._stamp = None
-
     # === The index ===
 
     def follow(self) -> None:
         """Bring the index up to date after a change, so that the next search need not."""
+        self._stamp = None  # another embedder may have made the vectors
         try:
             with self._segments.reading() as found:
                 if found is not None:

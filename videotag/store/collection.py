@@ -1,24 +1,29 @@
-"""The collection video_segments: vectors of one embedder, and a generation that tells readers of each change."""
+"""A collection with vectors of one embedder, and a generation that tells readers of each change.
+
+What tells one from another is its `Kind`; video_segments is one.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from videotag.embedders.contract import Embedder, Progress, embed
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING
 from videotag.store import pages
 from videotag.store.pages import Snapshot, get
-from videotag.store.place import REBUILD, SYNC_THRESHOLD, VIDEO_SEGMENTS, Place
+from videotag.store.place import SYNC_THRESHOLD, Place
 from videotag.store.records import segment_document
 from videotag.store.stamp import (
     Embedders,
     State,
+    document_version_of,
     generation_of,
     milliseconds,
     raise_generation,
@@ -33,18 +38,69 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class VectorCollection:
-    """The collection of a place, read and written in sessions of their own.
+@dataclass(frozen=True)
+class Kind:
+    """What tells one collection from another. Its records hold video_name: a video's are replaced together.
 
     Attributes:
-        place: where it lies.
+        name: in the database.
+        description: for other programs.
+        id_of: a record's id.
+        document: what is searched of a record.
+        version: of `document`, 1 or more. Raise it when that gives other texts: the load makes all documents anew.
+        index: what follows "index" in the name of the file beside it.
     """
 
-    def __init__(self, place: Place, embedders: Embedders, changed: Callable[[], None]) -> None:
-        """`changed`: called when records were changed, and before, where others may have changed them meanwhile."""
-        self.place = place
-        self._embedders = embedders
-        self._changed = changed
+    name: str
+    description: str
+    id_of: Callable[[Mapping[str, Any]], str]
+    document: Callable[[Mapping[str, Any]], str]
+    version: int = 1
+    index: str = ""
+
+    @property
+    def rebuild(self) -> str:
+        """The name of what takes its place; exists only while a rebuild swaps."""
+        return f"{self.name}_rebuild"
+
+
+SEGMENTS = Kind(
+    name="video_segments",
+    description="Video segment descriptions from VLLM analysis",
+    id_of=lambda record: f"{record['video_name']}_seg_{record['segment_index']}",
+    document=segment_document,
+)
+
+
+class Follower(Protocol):
+    """What is kept beside a collection to search in it."""
+
+    def follow(self) -> None:
+        """Take in what changed."""
+        ...
+
+    def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The vectors, by id, of records that have not changed since. `run_ids`: of all; when each was written."""
+        ...
+
+    def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
+        """Those of the stored vectors that a search would not find."""
+        ...
+
+
+class VectorCollection:
+    """The collection of a kind in a place, read and written in sessions of their own.
+
+    Attributes:
+        kind, place, embedders: what it is, where it lies, who makes its vectors.
+        follower: to be set by who searches in it.
+    """
+
+    follower: Follower
+
+    def __init__(self, kind: Kind, place: Place, embedders: Embedders) -> None:
+        self.kind, self.place, self.embedders = kind, place, embedders
+        place.collections.append(self)
 
     # === Sessions ===
 
@@ -61,23 +117,23 @@ class VectorCollection:
     def find(self) -> Any:
         """The collection of the session's client, or None."""
         client = self.place.client()
-        found = get(client, VIDEO_SEGMENTS)
+        found = get(client, self.kind.name)
         if found is None:
             # A rebuild ended between its delete and its rename, or is there now: then both may rename.
-            if rebuilt := get(client, REBUILD):
-                rename(client, rebuilt)
-            return get(client, VIDEO_SEGMENTS)
+            if rebuilt := get(client, self.kind.rebuild):
+                self.rename(rebuilt)
+            return get(client, self.kind.name)
         return found
 
     @contextmanager
     def _changing(self, collection: Any) -> Iterator[int]:
         """Records are changed inside; who searches notices. Gives the generation to write as run_id."""
         if self.place.shared:  # its folder may be of an older state now: our index must not take that for newer
-            self._changed()
+            self.follower.follow()
         yield raise_generation(collection)
         if self.place.shared:  # who searched meanwhile has not seen all of it
             raise_generation(collection)
-        self._changed()
+        self.follower.follow()
 
     # === What is there ===
 
@@ -86,143 +142,137 @@ class VectorCollection:
         with self.reading() as collection:
             return None if collection is None else stamp_of(collection)
 
+    def is_outdated(self) -> bool:
+        """Whether documents are made in another way by now than all that are stored."""
+        with self.reading() as collection:
+            return collection is not None and document_version_of(collection) < self.kind.version
+
     def count(self, video_name: str | None = None) -> int:
-        """How many segments there are, of one video or of all."""
+        """How many records there are, of one video or of all."""
         with self.reading() as collection:
             if collection is None:
                 return 0
-            return collection.count() if video_name is None else pages.count_segments(collection, video_name)
+            return collection.count() if video_name is None else pages.count(collection, {"video_name": video_name})
 
-    def counts(self) -> dict[str, int]:
-        """How many segments there are of each video; of none, as another program's, under ""."""
-        return dict(Counter(metadata.get("video_name", "") for metadata in self._metadatas()))
+    def values(self, field: str) -> Counter[Any]:
+        """Which values a field has, and how often, read in pages; each of a list counts; None where it is not there."""
+        with self.reading(keep=True) as collection:
+            found = pages.read_pages(collection, include=["metadatas"]) if collection is not None else ()
+            each = ((metadata or {}).get(field) for page in found for metadata in page["metadatas"])
+            return Counter(v for value in each for v in (value if isinstance(value, list) else [value]))
 
-    def values(self, field: str, keep: bool = False) -> Counter[Any]:
-        """Which values a field has, and how often; each of a list counts."""
-        found = (metadata.get(field) for metadata in self._metadatas(keep))
-        return Counter(v for value in found for v in (value if isinstance(value, list) else [value]))
+    def check(self, video_name: str, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """Compare what is stored of a video with the records that it should be: by fault the records that have it.
 
-    def _metadatas(self, keep: bool = False) -> Iterator[Mapping[str, Any]]:
-        """Of all records, read in pages, in one session."""
-        with self.reading(keep) as collection:
-            for page in pages.read_pages(collection, include=["metadatas"]) if collection is not None else ():
-                yield from (metadata or {} for metadata in page["metadatas"])
-
-    def check(
-        self, video_name: str, expected: Mapping[str, dict[str, Any]], lost: Callable[[Any, Any], set[str]]
-    ) -> dict[str, list[int]]:
-        """Compare what is stored of a video with the records that it should be, by id: indexes by fault.
-
-        Args:
-            lost: of (the collection, its vectors by id) those ids that a search would not find.
+        Documents are not compared while the collection is outdated.
         """
-        there: Snapshot = {}
-        vectors: dict[str, np.ndarray] = {}
-        unfound: set[str] = set()
         with self.reading() as collection:
-            if collection is not None:
-                there = pages.read_records(collection, where={"video_name": video_name})
-                vectors = pages.readable_vectors(collection, list(there))
-                unfound = lost(collection, vectors)
+            if collection is None:
+                return {"missing": list(records)} if records else {}
+            there = pages.read_records(collection, where={"video_name": video_name})
+            vectors = pages.readable_vectors(collection, list(there))
+            unfound = self.follower.not_found(collection, vectors)
+            outdated = document_version_of(collection) < self.kind.version
+        expected = {self.kind.id_of(record): record for record in records}
+        both = expected.keys() & there.keys()
+        texts = set() if outdated else both
+        changed = {id_ for id_ in texts if there[id_][1] != self.kind.document(expected[id_])}
         faults = {
             "missing": expected.keys() - there.keys(),
             "surplus": there.keys() - expected.keys(),
-            "different": {id_ for id_ in expected.keys() & there.keys() if differs(there[id_], expected[id_])},
+            "different": changed | {id_ for id_ in both if differs(there[id_][0], expected[id_])},
             "without a vector": there.keys() - vectors.keys(),
             "not found by search": unfound,
         }
-        everything = {id_: metadata for id_, (metadata, _) in there.items()} | dict(expected)
-        indexes = {
-            fault: sorted(everything[id_].get("segment_index", -1) for id_ in ids) for fault, ids in faults.items()
-        }
-        return {fault: found for fault, found in indexes.items() if found}
+        everything = {id_: metadata for id_, (metadata, _) in there.items()} | expected
+        return {fault: [everything[id_] for id_ in ids] for fault, ids in faults.items() if ids}
 
     # === Changes ===
 
-    def replace(
-        self, video_name: str, records: list[dict[str, Any]], documents: list[str], vectors: np.ndarray, by: Embedder
-    ) -> None:
+    def replace(self, video_name: str, records: list[dict[str, Any]], vectors: np.ndarray, by: Embedder) -> None:
         """Put a video's records in place of those that are there; a reader finds the old ones or the new ones.
 
         Args:
-            vectors: float32 [len(records), dimension], made `by` that embedder.
+            vectors: float32 [len(records), dimension], of their documents, made `by` that embedder.
         """
         with self.place.session():
-            collection = self._made_by(by)
+            collection = self.find() or self.create(self.kind.name, by, self.kind.version)
+            if (stamp := stamp_of(collection)) != stamp_for(by):
+                raise UserError(
+                    f"{self.kind.name} was made with {title(stamp)} meanwhile, not with {title_of(by)}: run again"
+                )
+            ids, documents = [self.kind.id_of(record) for record in records], self.documents(records)
             with self._changing(collection) as generation:
-                replace_segments(collection, video_name, generation, records, documents, vectors)
+                # In place, then the surplus: deleting and adding again makes live records unreachable (chroma #7758).
+                old = pages.read_records(collection, where={"video_name": video_name})
+                merged = [
+                    _merged(old[id_][0] if id_ in old else {}, record, generation)
+                    for id_, record in zip(ids, records, strict=True)
+                ]
+                for start in range(0, len(ids), pages.UPSERT):
+                    part = slice(start, start + pages.UPSERT)
+                    collection.upsert(ids[part], vectors[part], merged[part], documents[part])
+                collection.delete(where={"$and": [{"video_name": video_name}, {"run_id": {"$ne": generation}}]})
 
-    def _made_by(self, embedder: Embedder) -> Any:
-        """The collection to write to, made where there is none; refused if it is another embedder's by now."""
-        collection = self.find() or create_segments(self.place.client(), VIDEO_SEGMENTS, embedder)
-        stamp = stamp_of(collection)
-        if stamp != stamp_for(embedder):
-            raise UserError(
-                f"{VIDEO_SEGMENTS} was made with {title(stamp)} meanwhile, not with {title_of(embedder)}: run again"
-            )
-        return collection
+    def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
+        """What is searched of each."""
+        return [self.kind.document(record) for record in records]
 
-    def delete(self, video_name: str) -> int:
-        """Delete all segments of a video; how many there were."""
+    def delete(self, where: dict[str, Any]) -> int:
+        """Delete the records that pass ChromaDB's filter; how many there were."""
         with self.reading() as collection:
-            if collection is None or not (count := pages.count_segments(collection, video_name)):
+            if collection is None or not (count := pages.count(collection, where)):
                 return 0
             with self._changing(collection):
-                collection.delete(where={"video_name": video_name})
+                collection.delete(where=where)
             return count
 
-    def delete_unknown(self, known: Callable[[], Iterable[str]]) -> int:
-        """Delete the segments of videos that are not among the known; how many.
-
-        Args:
-            known: gives the names, in the session.
-        """
+    def set_current(self) -> None:
+        """Note that all documents are as they would be made now."""
         with self.reading() as collection:
-            if collection is None:
-                return 0
-            names = set(known())
-            unknown = [
-                id_
-                for page in pages.read_pages(collection, include=["metadatas"])
-                for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
-                if (metadata or {}).get("video_name") not in names
-            ]
-            with self._changing(collection):
-                for start in range(0, len(unknown), pages.UPSERT):
-                    collection.delete(ids=unknown[start : start + pages.UPSERT])
-            return len(unknown)
+            if collection is not None and document_version_of(collection) != self.kind.version:
+                raise_generation(collection, document_version=self.kind.version)
+                self.follower.follow()
+
+    def refill(self, collection: Any) -> None:
+        """Give all records of it, whose index is empty, their vectors again: those kept beside it, or made anew."""
+        run_ids = {
+            id_: (metadata or {}).get("run_id")
+            for page in pages.read_pages(collection, include=["metadatas"])
+            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
+        }
+        ids, vectors = list(run_ids), self.follower.kept(collection, run_ids)
+        raise_generation(collection)
+        lost = run_ids.keys() - vectors.keys()
+        embedder = self.embedders.as_stamped(stamp_of(collection)) if lost else None
+        for start in range(0, len(ids), pages.UPSERT):
+            part = ids[start : start + pages.UPSERT]
+            if embedder and not lost.isdisjoint(part):
+                records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
+                made = embed(embedder, [text for _, text in records.values()], None)
+                vectors |= dict(zip(records, made, strict=True))
+            collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
 
     def rebuild(self, embedder: Embedder, progress: Progress | None = None) -> int:
-        """Make all vectors anew with this embedder, which the collection remembers from then on; how many.
-
-        Searching and writing go on meanwhile: what changed is embedded again before the swap. All documents and vectors
-        are held in memory (10,000 x 384: some 50 MB).
-
-        Args:
-            progress: told how many of the texts are embedded.
-        """
+        """See `ChromaDBManager.rebuild_segments`."""
         vectors: dict[str, np.ndarray] = {}
         while True:
             with self.reading() as collection:
                 if collection is None:
                     return 0
                 generation = generation_of(collection)
-                records = pages.read_records(collection)
+                found = pages.read_records(collection)  # another program's may be without documents
+                records = {id_: (fields, text or self.kind.document(fields)) for id_, (fields, text) in found.items()}
                 missing = list(dict.fromkeys(text for _, text in records.values() if text not in vectors))
                 if not missing and self._swap(collection, generation, records, vectors, embedder):
                     break
             vectors.update(zip(missing, embed(embedder, missing, progress), strict=True))
-        self._changed()
-        self._embedders.use(embedder)
+        self.follower.follow()
+        self.embedders.use(embedder)
         return len(records)
 
     def _swap(
-        self,
-        old: Any,
-        generation: int,
-        records: Snapshot,
-        vectors: Mapping[str, np.ndarray],
-        embedder: Embedder,
+        self, old: Any, generation: int, records: Snapshot, vectors: Mapping[str, np.ndarray], embedder: Embedder
     ) -> bool:
         """Fill a new collection and put it in the old one's place, unless a server's other client changed the old.
 
@@ -230,9 +280,9 @@ class VectorCollection:
             generation: the old one's, before its records were read.
         """
         client = self.place.client()
-        if any(collection.name == REBUILD for collection in client.list_collections()):
-            client.delete_collection(REBUILD)
-        new = create_segments(client, REBUILD, embedder)
+        if get(client, self.kind.rebuild):
+            client.delete_collection(self.kind.rebuild)
+        new = self.create(self.kind.rebuild, embedder, document_version_of(old))
         ids = list(records)
         for start in range(0, len(ids), pages.UPSERT):
             part = ids[start : start + pages.UPSERT]
@@ -243,67 +293,50 @@ class VectorCollection:
                 embeddings=[vectors[records[id_][1]] for id_ in part],
             )
         if self.place.shared:  # who writes raises the generation before and after
-            now = get(client, VIDEO_SEGMENTS)
+            now = get(client, self.kind.name)
             state = now and state_of(now)
             if state != State(str(old.id), generation, len(records)):
-                client.delete_collection(REBUILD)
+                client.delete_collection(self.kind.rebuild)
                 return False
-        client.delete_collection(VIDEO_SEGMENTS)
-        rename(client, new)  # a crash before this line is mended by find()
+        client.delete_collection(self.kind.name)
+        self.rename(new)  # a crash before this line is mended by find()
         self.place.clear_up()
         return True
 
+    def create(self, name: str, embedder: Embedder, version: int) -> Any:
+        """A new collection; over a server another process may be quicker: then it is that one's, with its stamp.
 
-def create_segments(client: Any, name: str, embedder: Embedder) -> Any:
-    """A new collection; over a server another process may be quicker: then it is that one's, with its stamp."""
-    return client.get_or_create_collection(
-        name,
-        embedding_function=None,
-        metadata={
-            "description": "Video segment descriptions from VLLM analysis",
-            **stamp_for(embedder),
-            "generation": milliseconds(),
-        },
-        configuration={"hnsw": {"space": "cosine", "sync_threshold": SYNC_THRESHOLD}},
-    )
+        Args:
+            version: of its documents.
+        """
+        made = {"description": self.kind.description, **stamp_for(embedder), "document_version": version}
+        return self.place.client().get_or_create_collection(
+            name,
+            embedding_function=None,
+            metadata={**made, "generation": milliseconds()},
+            configuration={"hnsw": {"space": "cosine", "sync_threshold": SYNC_THRESHOLD}},
+        )
 
+    def rename(self, rebuilt: Any) -> None:
+        """Make a rebuilt collection the one that is searched; another process may do the same at once."""
+        from chromadb.errors import ChromaError
 
-def rename(client: Any, rebuilt: Any) -> None:
-    """Make a rebuilt collection the one that is searched; another process may do the same at once."""
-    from chromadb.errors import ChromaError
-
-    try:
-        rebuilt.modify(name=VIDEO_SEGMENTS)
-    except ChromaError:
-        now = get(client, VIDEO_SEGMENTS)
-        if now is None or now.id != rebuilt.id:
-            raise
-
-
-def replace_segments(
-    collection: Any, name: str, generation: int, records: list[dict], documents: list[str], vectors: Any
-) -> None:
-    """Write a video's records under a generation, and delete those that are left of an earlier one."""
-    # In place, then the surplus: deleting and adding again makes live records unreachable (chroma #7758).
-    old = pages.read_records(collection, where={"video_name": name})
-    ids = [f"{name}_seg_{record['segment_index']}" for record in records]
-    merged = []
-    for id_, record in zip(ids, records, strict=True):
-        before, _ = old.get(id_, ({}, ""))
-        kept = {"run_id": generation, "added": before.get("added", time.time())}
-        # An upsert merges keys: one that is not there any more has to be deleted by name.
-        merged.append(dict.fromkeys(before) | record | kept)
-    for start in range(0, len(ids), pages.UPSERT):
-        part = slice(start, start + pages.UPSERT)
-        collection.upsert(ids=ids[part], metadatas=merged[part], documents=documents[part], embeddings=vectors[part])
-    surplus = {"$and": [{"video_name": name}, {"run_id": {"$ne": generation}}]}
-    collection.delete(where=surplus)
+        try:
+            rebuilt.modify(name=self.kind.name)
+        except ChromaError:
+            now = get(self.place.client(), self.kind.name)
+            if now is None or now.id != rebuilt.id:
+                raise
 
 
-def differs(there: tuple[dict[str, Any], str], expected: dict[str, Any]) -> bool:
-    """Whether a stored (metadata, document) is another one than expected."""
-    metadata, document = there
-    if document != segment_document(expected) or metadata.keys() - set(BOOKKEEPING) != expected.keys():
+def _merged(before: dict[str, Any], record: dict[str, Any], generation: int) -> dict[str, Any]:
+    """A record to be written in place of what is there. An upsert merges keys: one that went is deleted by name."""
+    return dict.fromkeys(before) | record | {"run_id": generation, "added": before.get("added", time.time())}
+
+
+def differs(metadata: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether the fields of a stored record are others than expected."""
+    if metadata.keys() - set(BOOKKEEPING) != expected.keys():
         return True
     for key, value in expected.items():
         # ChromaDB keeps 16 digits of a float.

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,9 @@ from videotag.errors import UserError
 from videotag.store import faults, mending
 from videotag.store.chroma import is_internal, open_folder
 from videotag.store.pages import get
-from videotag.store.place import VIDEO_SEGMENTS, Place
-from videotag.store.repair import KeptVectors, Repair
-from videotag.store.stamp import Embedders, generation_of
-
-
-@dataclass(frozen=True)
-class _OpenClient:
-    """A client that stays open between two searches, and what tells whether it may still be used."""
-
-    client: Any
-    inode: int
-    searched: tuple[str, int] | None  # the search collection and its generation
+from videotag.store.place import Place
+from videotag.store.repair import Repair
+from videotag.store.stamp import generation_of
 
 
 class Folder(Place):
@@ -42,20 +32,14 @@ class Folder(Place):
 
     shared = False
 
-    def __init__(self, directory: Path, lock_timeout: float, embedders: Embedders, kept: KeptVectors) -> None:
-        """Touch nothing yet: the database is opened, and made, when it is needed.
-
-        Args:
-            embedders: make the vectors of a broken index again.
-            kept: gives those that need not be made.
-        """
+    def __init__(self, directory: Path, lock_timeout: float) -> None:
+        """Touch nothing yet: the database is opened, and made, when it is needed."""
         super().__init__(str(directory), lock_timeout)
         self.directory = directory
         self.marker = Path(f"{directory}.open")
         self.lock = FileLock(f"{directory}.lock", thread_local=False)
-        self._repair = Repair(directory, self.marker, self.lock, embedders, kept)
-        self._client: Any = None
-        self._kept: _OpenClient | None = None
+        self._repair = Repair(self)
+        self._kept: tuple[Any, list[Any]] | None = None  # a client between two searches, and its `_state`
         self._resumed = False  # _client is the kept one
         self._suspect = False  # an operation failed in a way that a broken index does
         self._was_there = False  # the folder was there once: if it is gone, it has vanished
@@ -64,7 +48,6 @@ class Folder(Place):
     def _held(self, keep: bool) -> Iterator[None]:
         try:
             self._acquire()
-            self._inside = True
             self._resume(keep)
             yield
         except BaseException as error:
@@ -74,7 +57,6 @@ class Folder(Place):
                 raise faults.failure(self.directory, error, self._was_there) from error
             raise
         finally:
-            self._inside = False
             try:
                 self._close(keep)
             finally:
@@ -99,11 +81,6 @@ class Folder(Place):
     def _holder(self) -> str:
         return mending.read_marker(self.marker)
 
-    def client(self) -> Any:
-        if self._client is None:
-            self._client = self._open()
-        return self._client
-
     def _open(self) -> Any:
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
@@ -127,19 +104,19 @@ class Folder(Place):
         kept, self._kept = self._kept, None
         if kept is None:
             return
-        if keep and self._is_current(kept):
-            self._client, self._resumed = kept.client, True
-        else:
-            kept.client.close()
-
-    def _is_current(self, kept: _OpenClient) -> bool:
-        if self.marker.exists() or not mending.is_sealed(self.directory):
-            return False
+        client, state = kept
+        whole = keep and not self.marker.exists() and mending.is_sealed(self.directory)
         # Of metadata another process's changes are seen at once; of vectors they are not.
-        return self._inode() == kept.inode and _searched(kept.client) == kept.searched
+        if whole and self._state(client) == state:
+            self._client, self._resumed = client, True
+        else:
+            client.close()
 
-    def _inode(self) -> int:
-        return (self.directory / mending.DATABASE).stat().st_ino
+    def _state(self, client: Any) -> list[Any]:
+        """The file's inode, and the collections with vectors: each one's id and generation, as stored now."""
+        found = [get(client, known.kind.name) for known in self.collections]
+        there = [(str(one.id), generation_of(one)) for one in found if one is not None]
+        return [(self.directory / mending.DATABASE).stat().st_ino, *there]
 
     def _close(self, keep: bool = False) -> None:
         if self._client is None:
@@ -147,7 +124,7 @@ class Folder(Place):
         client, self._client = self._client, None
         resumed, self._resumed = self._resumed, False
         if keep:
-            self._kept = _OpenClient(client, self._inode(), _searched(client))
+            self._kept = client, self._state(client)
         else:
             client.close()
         if self._suspect and resumed:
@@ -165,8 +142,8 @@ class Folder(Place):
             raise faults.vanished(self.directory)
         return False
 
-    def index_path(self) -> Path:
-        return self.directory / "index.sqlite3"
+    def index_path(self, ending: str) -> Path:
+        return self.directory / f"index{ending}.sqlite3"
 
     def clear_up(self) -> None:
         self._close()
@@ -188,9 +165,3 @@ class Folder(Place):
                     f"{str(error).partition(':')[0]}; it is kept as {kept}: run the scripts again, from "
                     "phase1_whisper_frames.py on: they make a new one from data/"
                 ) from error
-
-
-def _searched(client: Any) -> tuple[str, int] | None:
-    """The search collection and its generation, as stored now."""
-    collection = get(client, VIDEO_SEGMENTS)
-    return None if collection is None else (str(collection.id), generation_of(collection))

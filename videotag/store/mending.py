@@ -220,15 +220,9 @@ def _run_probe(command: list[str], lock_fd: int | None, timeout: float) -> list[
     """The lines that it printed before it ended, was killed or took too long."""
     inherited = (lock_fd,) if lock_fd is not None and os.name == "posix" else ()
     try:
-        run = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=timeout,
-            pass_fds=inherited,
-            cwd=ROOT,
-        )
-        output = run.stdout
+        output = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout, pass_fds=inherited, cwd=ROOT
+        ).stdout
     except subprocess.TimeoutExpired as error:
         output = error.stdout or b""
     return output.decode("utf-8", "replace").splitlines()

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from videotag.store.chroma import Unreadable, is_internal
-from videotag.store.records import segment_document
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +48,8 @@ def _pages_of(collection: Any, ids: Sequence[str], include: list[str]) -> Iterat
         yield collection.get(ids=list(ids[start : start + PAGE]), include=include)
 
 
-def count_segments(collection: Any, video_name: str) -> int:
-    return sum(len(page["ids"]) for page in read_pages(collection, where={"video_name": video_name}, include=[]))
+def count(collection: Any, where: dict[str, Any]) -> int:
+    return sum(len(page["ids"]) for page in read_pages(collection, where=where, include=[]))
 
 
 def read_records(collection: Any, *, where: dict[str, Any] | None = None, ids: Sequence[str] | None = None) -> Snapshot:
@@ -61,9 +60,9 @@ def read_records(collection: Any, *, where: dict[str, Any] | None = None, ids: S
 
 
 def snapshot(page: dict[str, Any]) -> Snapshot:
-    """A page with metadatas and documents."""
+    """A page with metadatas and documents; "" where another program has written none."""
     return {
-        id_: (metadata or {}, document if document is not None else segment_document(metadata or {}))
+        id_: (metadata or {}, document or "")
         for id_, metadata, document in zip(page["ids"], page["metadatas"], page["documents"], strict=True)
     }
 

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
 
+if TYPE_CHECKING:
+    from videotag.store.collection import VectorCollection
+
 VIDEO_FILES = "video_files"
-VIDEO_SEGMENTS = "video_segments"
-REBUILD = "video_segments_rebuild"  # exists only while a rebuild swaps
 
 LOCK_TIMEOUT = 120.0  # s
 # ChromaDB saves an index after so many changes, and each fresh client applies again what came since. At its default of
@@ -27,6 +28,7 @@ class Place(ABC):
     Attributes:
         title: the folder or the address, for messages.
         shared: others may change the database while a session lasts.
+        collections: those with vectors.
     """
 
     shared: bool
@@ -34,28 +36,31 @@ class Place(ABC):
     def __init__(self, title: str, lock_timeout: float) -> None:
         """`lock_timeout`: seconds to wait for another process's or thread's session."""
         self.title = title
+        self.collections: list[VectorCollection] = []
         self._lock_timeout = lock_timeout
         self._thread_lock = threading.RLock()
         self._inside = False  # a session of the thread that holds _thread_lock is running
+        self._client: Any = None
 
     @contextmanager
     def session(self, keep: bool = False) -> Iterator[None]:
         """Hold the database. May be nested.
 
         Args:
-            keep: only the search collection is read, and the client may stay open for the next such session.
-
-        Raises:
-            UserError: the database stays busy, cannot be opened, or failed inside.
+            keep: only collections with vectors are read, and the client may stay open for the next such session.
         """
         if not self._thread_lock.acquire(timeout=self._lock_timeout):
             raise self._busy()
         try:
             if self._inside:
                 yield
-            else:
+                return
+            self._inside = True
+            try:
                 with self._held(keep):
                     yield
+            finally:
+                self._inside = False
         finally:
             self._thread_lock.release()
 
@@ -72,17 +77,23 @@ class Place(ABC):
     def _held(self, keep: bool) -> AbstractContextManager[None]:
         """An outermost session."""
 
-    @abstractmethod
     def client(self) -> Any:
         """The session's client of ChromaDB, opened at its first use."""
+        if self._client is None:
+            self._client = self._open()
+        return self._client
+
+    @abstractmethod
+    def _open(self) -> Any:
+        """A client."""
 
     @abstractmethod
     def exists(self) -> bool:
         """Whether there is a database, or what is left of one; False before the first writing session."""
 
     @abstractmethod
-    def index_path(self) -> Path:
-        """The file for the search's index, which is made from the database."""
+    def index_path(self, ending: str) -> Path:
+        """The file for a collection's index, which is made from it. `ending`: of the name, see `Kind.index`."""
 
     @abstractmethod
     def clear_up(self) -> None:
@@ -90,11 +101,7 @@ class Place(ABC):
 
     @abstractmethod
     def mend(self) -> list[str]:
-        """Check the database as after a crash, and mend it; the collections whose index was broken.
-
-        Raises:
-            UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
-        """
+        """See `ChromaDBManager.mend`."""
 
     def _busy(self) -> UserError:
         return UserError(

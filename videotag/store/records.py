@@ -30,6 +30,7 @@ def segment_document(segment: Mapping[str, Any]) -> str:
 
 def segment_words(document: str, segment: Mapping[str, Any]) -> str:
     """The text whose words are searched: the document, and the speech in its own language where that lacks it."""
+    document = document or segment_document(segment)  # of another program's
     return f"{document}\n{segment.get('transcript') or ''}" if segment.get("dialogue_translation") else document
 
 

@@ -9,36 +9,27 @@ import logging
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from videotag.embedders.contract import embed
 from videotag.errors import UserError
 from videotag.store import faults, mending, pages
 from videotag.store.chroma import first_line, is_internal, open_folder
-from videotag.store.place import REBUILD, VIDEO_SEGMENTS
-from videotag.store.stamp import Embedders, raise_generation, stamp_of
+from videotag.store.stamp import stamp_of
 
 if TYPE_CHECKING:
-    import numpy as np
+    from videotag.store.folder import Folder
 
 log = logging.getLogger("videotag")
-
-
-KeptVectors = Callable[[Any, Mapping[str, Any]], "dict[str, np.ndarray]"]
-"""(collection, when each record was written) -> vectors of it, by id, that something else has kept."""
 
 
 class Repair:
     """Checks and mends. The folder's lock is held, and no client is open."""
 
-    def __init__(self, directory: Path, marker: Path, lock: FileLock, embedders: Embedders, kept: KeptVectors) -> None:
-        self._directory, self._marker, self._lock = directory, marker, lock
-        self._embedders, self._kept = embedders, kept
+    def __init__(self, folder: Folder) -> None:
+        self._folder, self._directory = folder, folder.directory
 
     def check(self, why: str) -> list[str]:
         """Look at all of the database and mend it; the broken indexes.
@@ -68,9 +59,9 @@ class Repair:
     def unmark(self) -> None:
         """Delete the marker: the database was left well."""
         try:
-            self._marker.unlink(missing_ok=True)
+            self._folder.marker.unlink(missing_ok=True)
         except OSError as error:
-            raise faults.in_the_way(self._marker, error) from error
+            raise faults.in_the_way(self._folder.marker, error) from error
 
     def _mend(self, why: str) -> list[str]:
         """Probe all collections and make the broken indexes anew."""
@@ -112,13 +103,15 @@ class Repair:
     def _drop_leftovers(self) -> None:
         """Delete what a rebuild that was killed before its swap has made so far."""
         names = {index.collection for index in mending.vector_indexes(self._directory)}
-        if {REBUILD, VIDEO_SEGMENTS} <= names:
+        kinds = [known.kind for known in self._folder.collections]
+        if leftovers := [kind.rebuild for kind in kinds if {kind.name, kind.rebuild} <= names]:
             with self._own_client() as client:
-                client.delete_collection(REBUILD)
+                for name in leftovers:
+                    client.delete_collection(name)
         mending.remove_orphans(self._directory)
 
     def _broken(self, names: list[str]) -> list[str]:
-        context = getattr(self._lock, "_context", None)
+        context = getattr(self._folder.lock, "_context", None)
         timeout = mending.PROBE_SECONDS * (1 + mending.index_bytes(self._directory) / 10e6)
         probe = [sys.executable, "-m", "videotag.store.probe", str(self._directory)]
         return mending.broken_collections(probe, names, getattr(context, "lock_file_fd", None), timeout)
@@ -128,25 +121,13 @@ class Repair:
         import numpy as np
 
         collection = client.get_collection(index.collection, embedding_function=None)
-        run_ids = {
-            id_: (metadata or {}).get("run_id")
-            for page in pages.read_pages(collection, include=["metadatas"])
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
-        }
-        ids = list(run_ids)
-        stamp = stamp_of(collection)
-        if stamp:
-            vectors = self._kept(collection, run_ids)
-            raise_generation(collection)
+        known = [one for one in self._folder.collections if index.collection in (one.kind.name, one.kind.rebuild)]
+        if known and stamp_of(collection):
+            known[0].refill(collection)
         else:  # then vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild
-            vectors = dict.fromkeys(ids, np.eye(1, index.dimension, dtype=np.float32)[0])
-        lost = {id_ for id_ in ids if id_ not in vectors}
-        embedder = self._embedders.as_stamped(stamp) if lost else None
-        for start in range(0, len(ids), pages.UPSERT):
-            part = ids[start : start + pages.UPSERT]
-            if embedder and not lost.isdisjoint(part):
-                records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
-                made = embed(embedder, [text for _, text in records.values()], None)
-                vectors |= dict(zip(records, made, strict=True))
-            collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
-        return len(ids)
+            vector = np.eye(1, index.dimension, dtype=np.float32)
+            ids = [id_ for page in pages.read_pages(collection, include=[]) for id_ in page["ids"]]
+            for start in range(0, len(ids), pages.UPSERT):
+                part = ids[start : start + pages.UPSERT]
+                collection.upsert(ids=part, embeddings=vector.repeat(len(part), axis=0))
+        return collection.count()

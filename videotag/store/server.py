@@ -32,12 +32,10 @@ class Server(Place):
         """
         super().__init__(url, lock_timeout)
         self._address = _parsed_address(url)
-        self._client: Any = None
 
     @contextmanager
     def _held(self, keep: bool) -> Iterator[None]:
         try:
-            self._inside = True
             yield
         except BaseException as error:
             if type(error).__module__.startswith("httpx"):
@@ -45,13 +43,9 @@ class Server(Place):
             if is_internal(error):
                 raise self._failure(error) from error
             raise
-        finally:
-            self._inside = False
 
-    def client(self) -> Any:
-        if self._client is None:
-            self._client = _connect(*self._address)
-        return self._client
+    def _open(self) -> Any:
+        return _connect(*self._address)
 
     def exists(self) -> bool:
         return True
@@ -59,12 +53,12 @@ class Server(Place):
     def _holder(self) -> str:
         return "another thread"
 
-    def index_path(self) -> Path:
+    def index_path(self, ending: str) -> Path:
         """Among this user's cached files."""
         import platformdirs
 
         name = hashlib.sha256(repr(self._address).encode()).hexdigest()[:16]
-        return platformdirs.user_cache_path("videotag") / f"index-{name}.sqlite3"
+        return platformdirs.user_cache_path("videotag") / f"index-{name}{ending}.sqlite3"
 
     def clear_up(self) -> None:
         """The server's own affair."""
@@ -77,7 +71,7 @@ class Server(Place):
         if any(words in text for words in mending.FULL):
             return UserError(f"the disk of the database {self.title} is full: make room there, then run again")
         return UserError(
-            f"the database {self.title} failed ({text}): stop the server and run: python db_manager.py --mend FOLDER"
+            f"the database {self.title} failed ({text}): stop the server and run: python doctor.py --repair --db FOLDER"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a collection says of itself: its generation, which each writer raises, and which embedder made its vectors.
+"""What a collection says of itself: its generation, which each writer raises, and who made its vectors and documents.
 
 `Embedders` loads the one that fits.
 """
@@ -13,12 +13,11 @@ from typing import Any
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.errors import UserError
-from videotag.store.place import VIDEO_SEGMENTS
 
 
 @dataclass(frozen=True)
 class State:
-    """Of the search collection, as far as it can be told at once. Each writer raises the generation (ms since 1970)."""
+    """Of a collection, as far as it can be told at once. Each writer raises the generation (ms since 1970)."""
 
     collection: str
     generation: int
@@ -37,10 +36,15 @@ def generation_of(collection: Any) -> int:
     return int((collection.metadata or {}).get("generation") or 0)
 
 
-def raise_generation(collection: Any) -> int:
-    """Before records change: who reads this collection sees that what he knows of it is old."""
+def document_version_of(collection: Any) -> int:
+    """By which its documents were made, if not those of videos that are due; 1 where it is older than versions."""
+    return int((collection.metadata or {}).get("document_version") or 1)
+
+
+def raise_generation(collection: Any, **noted: Any) -> int:
+    """Before records change: who reads this collection sees that what he knows of it is old. `noted`: in its stamp."""
     generation = max(generation_of(collection) + 1, milliseconds())
-    collection.modify(metadata=(collection.metadata or {}) | {"generation": generation})
+    collection.modify(metadata=(collection.metadata or {}) | noted | {"generation": generation})
     return generation
 
 
@@ -73,14 +77,15 @@ def title(stamp: Mapping[str, Any]) -> str:
 
 
 class Embedders:
-    """The embedder that the user named, or the one that a collection remembers, loaded when it is needed.
+    """Of a collection: the embedder that the user named, or the one that it remembers, loaded when it is needed.
 
     Attributes:
         given: the one that was named; None is the one that the collection remembers, in an empty database "e5-small".
     """
 
-    def __init__(self, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
-        """`load`: builds an embedder from (name, model)."""
+    def __init__(self, name: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
+        """`name`: the collection's. `load`: builds an embedder from (name, model)."""
+        self._collection = name
         self.given = given
         self._loaded: Embedder | None = None
         self._load = load
@@ -93,11 +98,11 @@ class Embedders:
         """
         way_out = "run: python load_data_to_chroma.py --rebuild"
         if stamp == {}:
-            raise UserError(f"{VIDEO_SEGMENTS} does not say which embedder made it: {way_out}")
+            raise UserError(f"{self._collection} does not say which embedder made it: {way_out}")
         if self.given is not None:
             if stamp and stamp != stamp_for(self.given):
                 raise UserError(
-                    f"{VIDEO_SEGMENTS} was made with {title(stamp)}, not with {title_of(self.given)}: "
+                    f"{self._collection} was made with {title(stamp)}, not with {title_of(self.given)}: "
                     f"choose the former, or {way_out} {options_for(stamp_for(self.given))}"
                 )
             return self.given
@@ -117,7 +122,7 @@ class Embedders:
         embedder = self._load(stamp["embedder"], stamp["model"])
         if stamp_for(embedder) != stamp:
             raise UserError(
-                f"{VIDEO_SEGMENTS} was made with {title(stamp)}, which is now {title_of(embedder)}: "
+                f"{self._collection} was made with {title(stamp)}, which is now {title_of(embedder)}: "
                 f"run: python load_data_to_chroma.py --rebuild {options_for(stamp)}"
             )
         return embedder

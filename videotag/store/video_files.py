@@ -50,21 +50,21 @@ class VideoFiles:
     def record(self, video_name: str) -> dict[str, Any] | None:
         """A video's record, or None."""
         with self.reading() as collection:
-            return None if collection is None else _record(collection, video_name)
+            found = [] if collection is None else collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
+            return ordered(found[0], video_filters()) if found else None
 
     def update(self, video_name: str, fields: dict[str, Any]) -> bool:
         """Change fields of a video's record; whether there is one."""
         with self.reading() as collection:
-            old = None if collection is None else _record(collection, video_name)
-            if old is None:
+            if self.record(video_name) is None:
                 return False
-            _update(collection, old, fields)
+            _write(collection, {video_name: fields})
             return True
 
     def delete(self, video_name: str) -> bool:
         """Delete a video's record; whether there was one."""
         with self.reading() as collection:
-            if collection is None or _record(collection, video_name) is None:
+            if self.record(video_name) is None:
                 return False
             collection.delete(ids=[video_name])
             return True
@@ -72,12 +72,7 @@ class VideoFiles:
     def in_pages(
         self, filters: Mapping[str, Any] | None, without: Mapping[str, Any] | None, include: list[str]
     ) -> Iterator[dict[str, Any]]:
-        """ChromaDB's pages of the records that pass.
-
-        Args:
-            filters: field to a value, or to a list of values any of which will do (an empty one matches nothing).
-            without: the same, none of which may be.
-        """
+        """ChromaDB's pages of the records that pass, as of `ChromaDBManager.list_videos`."""
         wanted, table = filters or {}, video_filters()
         check_known(wanted, table)
         if any(is_empty(value) for value in wanted.values()):
@@ -88,11 +83,6 @@ class VideoFiles:
                 yield from pages.read_pages(collection, where=where, include=include)
 
 
-def _record(collection: Any, video_name: str) -> dict[str, Any] | None:
-    metadatas = collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
-    return ordered(metadatas[0], video_filters()) if metadatas else None
-
-
 def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
     found = collection.get(ids=list(videos), include=["metadatas"])
     old = dict(zip(found["ids"], found["metadatas"], strict=True))
@@ -101,7 +91,10 @@ def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
         changes = [{**fields, "updated_at": now()} for fields in plain.values()]
         collection.update(ids=list(plain), metadatas=changes)
     for name in videos.keys() & old.keys() - plain.keys():
-        _update(collection, old[name], videos[name])
+        # With a document the vector must be passed as well, or chromadb would embed it with its default model.
+        document = video_document(old[name] | videos[name])
+        changes = {**videos[name], "updated_at": now()}
+        collection.update(ids=[name], metadatas=[changes], documents=[document], embeddings=[[1.0]])
     if new := [_new_record(name, fields) for name, fields in videos.items() if name not in old]:
         collection.add(
             ids=[record["video_name"] for record in new],
@@ -109,15 +102,6 @@ def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
             metadatas=new,
             documents=[video_document(record) for record in new],
         )
-
-
-def _update(collection: Any, old: dict[str, Any], fields: dict[str, Any]) -> None:
-    changes = {**fields, "updated_at": now()}
-    document = {}
-    if _DESCRIBED & fields.keys():
-        # With a document the vector must be passed as well, or chromadb would embed it with its default model.
-        document = {"documents": [video_document(old | fields)], "embeddings": [[1.0]]}
-    collection.update(ids=[old["video_name"]], metadatas=[changes], **document)
 
 
 def _new_record(video_name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
