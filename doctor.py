@@ -300,7 +300,7 @@ def repair(args: argparse.Namespace) -> int:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
         load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
-        return load_data_to_chroma.work(load, args.load)
+        return load_data_to_chroma.work(load, args.load, cli.Report("load"))
     return cli.OK
 
 
