@@ -291,6 +291,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
     asked = {f[0]: (f[1], f[2]) for r in records if r["kind"] == "frames" for f in r["frames"]}
     frames = dict(sorted(asked.values()))  # frames shared by windows once
     index = {time: number for number, time in enumerate(frames)}
+    numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
     spoken = footage.video.language if footage.video.language != "auto" else heard["heard_language"]
     windows = footage.windows
     return {
@@ -309,22 +310,18 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
         "created_at": now(),
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
-            segment_of(window, words, asked, index, footage.cut, last=window is windows[-1]) for window in windows
+            segment_of(
+                window,
+                segments.words_in(window, words, last=window is windows[-1]),
+                [numbers[time] for time in segments.frame_times(window, footage.cut.frames) if time in numbers],
+            )
+            for window in windows
         ],
     }
 
 
-def segment_of(
-    window: segments.Window,
-    words: list[Word],
-    asked: dict[float, tuple[float, bytes]],
-    index: dict[float, int],
-    cut: Windows,
-    last: bool,
-) -> dict[str, Any]:
+def segment_of(window: segments.Window, inside: list[Word], frames: list[int]) -> dict[str, Any]:
     """One segment: its words, and the numbers of its frames in the result's list."""
-    inside = segments.words_in(window, words, last)
-    times = [asked[time][0] for time in segments.frame_times(window, cut.frames) if time in asked]
     return {
         "segment_index": window.index,
         "start_time": window.start,
@@ -332,7 +329,7 @@ def segment_of(
         "duration": window.end - window.start,
         "transcript": "".join(word.text for word in inside).strip(),
         "words": [dataclasses.asdict(word) for word in inside],
-        "frames": list(dict.fromkeys(index[time] for time in times)),
+        "frames": list(dict.fromkeys(frames)),
     }
 
 

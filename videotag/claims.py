@@ -83,9 +83,6 @@ def describe_owner(stage: Stage, record: Record) -> str:
 class Held(Exception):
     """Somebody else works on the video; the text says who and since when."""
 
-    def __str__(self) -> str:
-        return f"held by {self.args[0]}"
-
 
 class NotDue(Exception):
     """There is nothing to do any more; the text says why."""
@@ -121,7 +118,7 @@ class Claim:
         record = self._records.get_video_status(self.video_name)
         if not record:
             raise UserError(f"{self.video_name}: its record has vanished from the database; run the same command again")
-        if self._lost or record.get(self._key("owner")) != self._owner:
+        if self._lost or record.get(self.stage.field("owner")) != self._owner:
             self._lost = True
             raise ClaimLost(f"{self.video_name}: another worker has taken over; this one's work is dropped")
         return record
@@ -146,54 +143,41 @@ class Claim:
             record = self.check()
             if draft:
                 self._publish(draft)
-            result, end = self._key("result"), self._key("end_time")
+            result, end = self.stage.field("result"), self.stage.field("end_time")
             if draft is None and result in fields and fields[result] == self.record.get(result):
                 fields.setdefault(end, self.record.get(end))  # taken over: the work was done when it was
             # An input may have been made again in the meantime.
-            made_of = self._key("input")
+            made_of = self.stage.field("input")
             stale = other_input(self.stage, {**record, made_of: fields.get(made_of)})
-            self._close(
-                **{
-                    self._key("status"): "pending" if stale else "completed",
-                    self.stage.counter: segments,
-                    self._key("error"): None,
-                    self._key("attempts"): None,
-                    self._key("wanted"): None,
-                    self._key("reason"): f"{stale.key} has another result" if stale else None,
-                },
-                **fields,
-            )
+            status, reason = ("pending", f"{stale.key} has another result") if stale else ("completed", None)
+            over = self.stage.fields(status=status, reason=reason, error=None, attempts=None, wanted=None)
+            self._close(**{self.stage.counter: segments}, **over, **fields)
 
     def _publish(self, draft: artifacts.Draft) -> None:
         """Killed at any moment here, nothing is made a second time and nothing is left lying."""
         draft.publish()
         if self.forced:  # from now on the result may be taken over
-            self._records.update_video_status(self.video_name, **{self._key("reason"): None})
+            self._records.update_video_status(self.video_name, **self.stage.fields(reason=None))
         artifacts.drop_part(draft.path)
 
     def _give_back(self, error: str | None) -> None:
         """The stage is pending again, and the next run goes on; an error is put into the record and counted."""
         with self._records.session():
-            attempts = self.check().get(self._key("attempts"), 0) + 1
-            failed = {self._key("error"): error[:1000], self._key("attempts"): attempts} if error else {}
-            self._close(**{self._key("status"): "pending"}, **failed)
+            attempts = self.check().get(self.stage.field("attempts"), 0) + 1
+            failed = self.stage.fields(error=error[:1000], attempts=attempts) if error else {}
+            self._close(**self.stage.fields(status="pending"), **failed)
 
     def _close(self, **fields: Any) -> None:
-        self._records.update_video_status(
-            self.video_name,
-            **{self._key("end_time"): now(), self._key("owner"): None, self._key("heartbeat"): None, **fields},
-        )
+        over = self.stage.fields(end_time=now(), owner=None, heartbeat=None)
+        self._records.update_video_status(self.video_name, **{**over, **fields})
         self._closed = True
-
-    def _key(self, field: str) -> str:
-        return self.stage.field(field)
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
             try:
                 with self._records.session():
                     self.check()
-                    self._records.update_video_status(self.video_name, **{self._key("heartbeat"): time.time()})
+                    self._records.update_video_status(self.video_name, **self.stage.fields(heartbeat=time.time()))
             except ClaimLost:
                 return
             except Exception as error:  # busy, or a server that is away for a while: the next one may get through
@@ -275,9 +259,9 @@ def _written(records: Records, stage: Stage, video_name: str, intent: Intent) ->
             raise NotDue(f"{gone.key} is not completed any more" if gone else "done by another process")
         if intent.create:
             intent.create()
-        mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
-        mine["wanted"] = as_json(intent.named or {}) if reason == FORCED[0] else None
-        records.update_video_status(video_name, **{stage.field(name): value for name, value in mine.items()})
+        wanted = as_json(intent.named or {}) if reason == FORCED[0] else None
+        mine = stage.fields(status="processing", owner=owner, heartbeat=time.time(), reason=reason, wanted=wanted)
+        records.update_video_status(video_name, **mine, **stage.fields(start_time=now()))
         claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
     if records.chroma_url:
         time.sleep(SETTLE_SECONDS)

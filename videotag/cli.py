@@ -177,7 +177,9 @@ class Report:
         """
         try:
             yield
-        except (Held, NotDue, ClaimLost) as why:
+        except Held as held:
+            self.skip(name, f"held by {held}")
+        except (NotDue, ClaimLost) as why:
             self.skip(name, str(why))
         except EngineError:
             raise

@@ -37,8 +37,7 @@ def mark_due(
     records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
 ) -> None:
     """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
-    again = {"status": "pending", "reason": reason, "wanted": wanted}
-    fields = {stage.field(name): value for name, value in again.items()}
+    fields = stage.fields(status="pending", reason=reason, wanted=wanted)
     if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:
         records.create_or_update_video_files(changes)
 
@@ -229,13 +228,10 @@ class Job:
 
     def _complete_with(self, result: dict[str, Any], draft: artifacts.Draft | None = None) -> None:
         """What follows is due again, unless the result is the one that it was made of."""
-        fields = {
-            self._stage.field("result"): result["result_id"],
-            self._stage.field("made_by"): json.dumps(result["made_by"], ensure_ascii=False),
-            **self._run.more_fields(result),
-            **stages.follow_up(self._stage, self.claim.record, result["result_id"], again=draft is not None),
-        }
-        self.complete(len(result["segments"]), draft, **fields)
+        made_by = json.dumps(result["made_by"], ensure_ascii=False)
+        own = self._stage.fields(result=result["result_id"], made_by=made_by) | self._run.more_fields(result)
+        follows = stages.follow_up(self._stage, self.claim.record, result["result_id"], again=draft is not None)
+        self.complete(len(result["segments"]), draft, **own, **follows)
 
     def _header(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
@@ -268,7 +264,7 @@ class Job:
                 return found
             if made_of.status(record) != "completed":
                 raise Held(claims.describe_owner(made_of, record))
-            again = {made_of.field("status"): "pending", made_of.field("reason"): "its result is missing"}
+            again = made_of.fields(status="pending", reason="its result is missing")
             self._run.db.update_video_status(self.video_name, **again)
         fault = "is not what the database speaks of" if found else "is missing or damaged"
         raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
