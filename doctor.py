@@ -306,7 +306,7 @@ def repair(asked: Asked) -> int:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
         load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
-        return load_data_to_chroma.work(load, asked.load)
+        return load_data_to_chroma.work(load, asked.load, cli.Report("load"))
     return cli.OK
 
 

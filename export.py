@@ -64,7 +64,7 @@ def options() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys(args.names))
     check(args, names)
-    report = cli.Report("export", str(args.output), args.debug)
+    report = cli.Report("export", args.debug)
     for name in names:
         text = None
         with report.outcome_of(name):
@@ -79,7 +79,7 @@ def work(args: argparse.Namespace) -> int:
             sys.stdout.buffer.write(text.encode())
             sys.stdout.buffer.flush()
     if args.output:
-        return report.finish()
+        return report.finish(args.output)
     return cli.SOME_FAILED if report.failed else cli.OK
 
 

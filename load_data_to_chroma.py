@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, stages
+from videotag import claims, cli, jobs, stages
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.embedders.engines import EMBEDDERS, load_embedder
 from videotag.errors import UserError
@@ -31,7 +31,8 @@ OUTDATED = "what is searched has changed"
 
 def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
     args = options().parse_args(argv)
-    return cli.run(lambda args: work(args, load), args)
+    report = cli.Report("load", args.debug)
+    return cli.run(lambda args: work(args, load, report), args, report)
 
 
 def options() -> argparse.ArgumentParser:
@@ -49,7 +50,7 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
+def work(args: argparse.Namespace, load: Callable[..., Embedder], report: cli.Report) -> int:
     embedder = chosen_embedder(args, load)
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url, embedder=embedder, load=load)
     if args.rebuild and args.dry_run:
@@ -57,26 +58,24 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         cli.say(f"would make the vectors of {db.count_segments()} segments again, by {by}")
     elif args.rebuild:
         rebuild(db, embedder or load(DEFAULT_EMBEDDER, None))
-    report = cli.Report("load", f"{args.chroma_url or args.db} (search with test_search.py)", args.debug)
+    run = jobs.Run(db, LOAD, args, report)
     with db.session():
         # The collection was lost, whatever the records say, or its documents are made in another way now.
         again = NO_SEGMENTS if db.count_segments() == 0 else OUTDATED if db.is_outdated() else None
         if again and not args.dry_run:
             mark_again(db, again)
             again = None  # the records say so now
-        due = cli.due_videos(db, LOAD, args, report, lambda record: why_due(record, args.force, again), bool(again))
+        due = run.due(lambda record: why_due(record, args.force, again), finished_too=bool(again))
     if args.embedder and not args.rebuild:
         _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
         cli.say(f"vectors by {db.embedder.name}, model {db.embedder.model}")
-    if args.force:
-        claims.mark_forced(db, LOAD, due, {})
-        args.marked = True
+    run.mark(due, lambda: db.embedder)
     for record in due:
-        one(db, args, record, report)
+        one(run, db, record)
     if report.done:
         typical(db.embedder)  # so that the first question need not wait for it
-    return report.finish()
+    return report.finish(f"{args.chroma_url or args.db} (search with test_search.py)")
 
 
 def chosen_embedder(args: argparse.Namespace, load: Callable[..., Embedder]) -> Embedder | None:
@@ -95,7 +94,7 @@ def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
 
 def mark_again(db: ChromaDBManager, reason: str) -> None:
     """Make all loads due again, those too that this run does not come to: from now on the records say it."""
-    claims.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), reason)
+    jobs.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), reason)
     db.set_current()  # not before: a run that is killed in between is followed by one that marks them all
 
 
@@ -111,33 +110,28 @@ def why_due(record: stages.Record, force: bool, again: str | None = None) -> str
     return stages.due(LOAD, record, {}, {}, force)
 
 
-def one(db: ChromaDBManager, args: argparse.Namespace, seen: stages.Record, report: cli.Report) -> None:
+def one(run: jobs.Run, db: ChromaDBManager, seen: stages.Record) -> None:
     """Load one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
     name = seen["video_name"]
-    with report.outcome_of(name):
-        intent = claims.Intent(lambda record: why_due(record, args.force), seen)
-        with claims.claim(db, args.data_dir, LOAD, name, intent) as claim:
-            count = load_video(db, args, claim)
-        report.done.append(name)
-        cli.say(f"{name}: {claim.reason}: {count} segments")
+    intent = claims.Intent(lambda record: why_due(record, run.args.force), seen)
+    with run.report.outcome_of(name), run.claimed(name, intent) as job:
+        count = load_video(db, job)
+        cli.say(f"{name}: {job.claim.reason}: {count} segments")
 
 
-def load_video(db: ChromaDBManager, args: argparse.Namespace, claim: claims.Claim) -> int:
+def load_video(db: ChromaDBManager, job: jobs.Job) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
-    path = artifacts.path_of(PHASE2, args.data_dir, claim.video_name)
-    result = claim.input_result(PHASE2, path, artifacts.read(PHASE2, path))
+    segments = job.inputs()[PHASE2.key]["segments"]
     embedder = db.embedder
-    segments = result["segments"]
-    with Progress(claim.video_name, len(segments), "segments") as progress:
+    with Progress(job.video_name, len(segments), "segments") as progress:
         vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
     with db.session():
-        record = claim.check()
+        record = job.claim.check()
         if db.embedder is not embedder:
             raise UserError("the collection was rebuilt with another embedder meanwhile; run again")
-        count = db.add_segments(record["video_path"], segments, video_name=claim.video_name, embeddings=vectors)
-        claim.complete(
+        count = db.add_segments(record["video_path"], segments, video_name=job.video_name, embeddings=vectors)
+        job.complete(
             count,
-            db_load_input=result["result_id"],
             db_load_made_by=json.dumps({"embedder": db.embedder.name, "model": db.embedder.model}),
         )
     return count

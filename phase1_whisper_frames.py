@@ -15,16 +15,15 @@ due and nothing else, goes on where it was stopped, and leaves alone what anothe
 
 import argparse
 import dataclasses
-import json
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, segments, stages
+from videotag import artifacts, claims, cli, jobs, segments, stages
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
@@ -63,14 +62,13 @@ OPTIONS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """One video to be done: its entry, what the file is, its state, the windows, and the settings asked for."""
+class Footage:
+    """One video to be done: its entry, what the file is, its state, and the settings asked for."""
 
     video: Video
     media: probe.Media
     source: dict[str, Any]
     settings: dict[str, Any]
-    result: Path
 
     @property
     def cut(self) -> Windows:
@@ -80,33 +78,11 @@ class Job:
     def windows(self) -> list[segments.Window]:
         return segments.windows(self.media.duration, self.cut)
 
-    @property
-    def header(self) -> dict[str, Any]:
-        """What a `.part` file must have been made under to be gone on with."""
-        return {
-            "stage": "phase1",
-            "format": artifacts.FORMAT,
-            "source": self.source,
-            "language": self.video.language,
-            **self.settings,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What is the same for all videos of a run."""
-
-    db: ChromaDBManager
-    args: argparse.Namespace
-    named: dict[str, Any]
-    settings: dict[str, Any]
-    engine: Engine
-    report: cli.Report
-
 
 def main(argv: list[str] | None = None, load: Callable[..., Transcriber] = load_transcriber) -> int:
     args = options().parse_args(argv)
-    return cli.run(lambda args: work(args, load), args)
+    report = cli.Report("phase 1", args.debug)
+    return cli.run(lambda args: work(args, load, report), args, report)
 
 
 def options() -> argparse.ArgumentParser:
@@ -133,43 +109,34 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
+def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli.Report) -> int:
     named = {key: getattr(args, key) for key in DEFAULTS if getattr(args, key) is not None}
     settings = {**DEFAULTS, **named}
     windows_of(settings)
     videos = load_videos(args.config)
-    asked_for = cli.chosen((video.name for video in videos), args.only)
-    videos = [video for video in videos if asked_for(video.name)]
+    asked_for = jobs.chosen([video.name for video in videos], args.only)
+    videos = [video for video in videos if not args.only or video.name in args.only]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
-    report = cli.Report("phase 1", str(args.data_dir), args.debug)
     # Built when the first video needs it: a run with nothing to do loads none.
     engine = cache(lambda: _loaded(load, settings, args.device))
-    run = Run(db, args, named, settings, engine, report)
+    run = jobs.Run(db, PHASE1, args, report, named, OPTIONS, fields_of)
     done = set() if named or args.force else done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
     records = {record["video_name"]: record for record in db.list_videos({"video_name": list(changed)})}
-    reasons = {name: why_due(video, records.get(name, {}), named, args.force) for name, video in changed.items()}
-    due = {name: records.get(name, {}) for name, reason in reasons.items() if reason}
-    if not args.dry_run:
-        remember_entries(db, [changed[name] for name in changed.keys() - due.keys()], records)
-        asked = due if args.force or named else {}
-        finished = [r for name, r in asked.items() if PHASE1.status(r) == "completed" and usable(changed[name].path)]
-        if finished:
-            engine()  # one that cannot be had is told before a record says that finished work is due again
-        if args.force:
-            claims.mark_forced(db, PHASE1, finished, named)
-            args.marked = True
+    why = {name: why_due(run, video, records.get(name, {})) for name, video in changed.items()}
+    reasons = {name: reason for name, reason in why.items() if reason}
+    run.tell(asked_for, reasons, {})
+    if args.dry_run:
+        return report.finish(args.data_dir)
+    remember_entries(db, [changed[name] for name in changed.keys() - reasons.keys()], records)
+    asked = [records[name] for name in reasons if name in records] if args.force or named else []
+    run.mark([r for r in asked if PHASE1.status(r) == "completed" and usable(changed[r["video_name"]].path)], engine)
     faults: dict[str, tuple[Video, str]] = {}
-    for video in videos:
-        if video.name not in due:
-            report.skip(video.name, "done before")
-        elif args.dry_run:
-            cli.say(f"{video.name}: would run: {reasons[video.name]}")
-            report.skip(video.name, "dry run")
-        elif fault := one(run, video, due[video.name]):
+    for video in filter(lambda video: video.name in reasons, videos):
+        if fault := one(run, video, records.get(video.name, {}), settings, engine):
             faults[video.name] = (video, fault)
     record_faults(db, faults, records)
-    return report.finish()
+    return report.finish(args.data_dir)
 
 
 def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
@@ -207,22 +174,21 @@ def state_key(video: Video, source: dict[str, Any]) -> str:
     return f"{video.config_hash} {source['size']} {source['mtime_ns']}"
 
 
-def why_due(video: Video, record: stages.Record, named: dict[str, Any], force: bool) -> str | None:
+def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
     """Why phase 1 is due for a video, or None."""
     if not record:
-        return stages.FORCED[0] if force else "new"
+        return stages.FORCED[0] if run.args.force else "new"
     try:
         source = artifacts.source_of(video.path)
     except UserError:
         source = {}  # what is done stays done when its file is taken away
-    made_by = json.loads(record.get("phase1_made_by", "{}"))
-    reason = stages.due(PHASE1, record, named, made_by, force)
-    changed = stages.source_due(record, entry_fields(video), source)
+    reason = run.why_due(record)
+    changed = stages.source_due(record, {**entry_fields(video), "force_reprocess": video.force_reprocess}, source)
     # A change of the list or the file tells more than that the work was stopped.
     return reason if reason in stages.FORCED or changed is None else changed
 
 
-def one(run: Run, video: Video, seen: stages.Record) -> str | None:
+def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, Any], engine: Engine) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
     Args:
@@ -233,72 +199,37 @@ def one(run: Run, video: Video, seen: stages.Record) -> str | None:
     except UserError as error:
         run.report.fail(video.name, error)
         return str(error)
-    args, named = run.args, run.named
-    job = Job(video, info, source, run.settings, artifacts.path_of(PHASE1, args.data_dir, video.name))
-    intent = claims.Intent(
-        lambda record: why_due(video, record, named, args.force), seen, lambda: create_record(run.db, job), named
-    )
-    with run.report.outcome_of(video.name):
-        with claims.claim(run.db, args.data_dir, PHASE1, video.name, intent) as claim:
-            cli.say(f"{video.name}: {claim.reason}")
-            artifacts.sweep(job.result)
-            count = take_over(job, claim, named)
-            if count is None:
-                if not args.force:
-                    artifacts.refuse_to_drop(job.result, job.header, ("source", "language"), OPTIONS, named)
-                count = make(job, claim, run.engine, args.force)
-        run.report.done.append(video.name)
-        cli.say(f"{video.name}: {count} segments in {job.result}")
+    footage = Footage(video, info, source, settings)
+    made_of = {"source": source, "language": video.language}
+    why, create = partial(why_due, run, video), partial(create_record, run.db, footage)
+    intent = claims.Intent(why, seen, create, run.named)
+    with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
+        result = job.taken_over() or job.publish(make(footage, job, engine))
+        cli.say(f"{video.name}: {len(result['segments'])} segments in {job.path}")
     return None
 
 
-def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | None:
-    """Use the result in data/ if it was made of this very file as is asked for now; how many segments."""
-    if claim.forced:
-        return None
-    found = artifacts.read(PHASE1, job.result)
-    if found is None or found["source"] != job.source or found["language"] != job.video.language:
-        return None
-    if stages.changed_setting(named, found["made_by"]):
-        return None
-    header = job.header | {setting: found["made_by"].get(setting) for setting in DEFAULTS}
-    artifacts.drop_part_of(job.result, header, ("source", "language"))
-    complete(claim, found, again=False)
-    cli.say(f"{job.video.name}: taken over from {job.result}")
-    return len(found["segments"])
+def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
+    """Hear and look; the result."""
+    with closing(job.part(footage.settings, engine)) as part:
+        made_by = hear(footage, job.claim, part, engine)
+        look(footage, job.claim, part)
+        return assemble(footage, part.records, made_by)
 
 
-def make(job: Job, claim: claims.Claim, engine: Engine, anew: bool) -> int:
-    """Hear and look, write the result, mark it completed; how many segments."""
-    if anew or artifacts.part_header(job.result) not in (None, job.header):
-        engine()  # one that cannot be had is told before unfinished work is dropped
-    if anew:
-        artifacts.drop_part(job.result)
-    part = artifacts.Part(artifacts.part_path(job.result), job.header)
-    try:
-        made_by = hear(job, claim, part, engine)
-        look(job, claim, part)
-        result = assemble(job, part.records, made_by)
-    finally:
-        part.close()
-    with artifacts.draft(job.result, result) as draft:
-        complete(claim, {**result, "result_id": draft.result_id}, again=True, draft=draft)
-    return len(result["segments"])
-
-
-def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
+def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
     """Transcribe what is not yet in `part`, stretch by stretch. Returns what made the words."""
     done = [record for record in part.records if record["kind"] == "speech"]
     if any(record["last"] for record in done):
         return done[-1]["made_by"]
     start = done[-1]["end"] if done else 0.0
     language = next((record["heard_language"] for record in done if record["heard_language"]), None)
-    if job.video.language != "auto":
-        language = job.video.language
-    warn_of_too_small_a_model(job)
+    if footage.video.language != "auto":
+        language = footage.video.language
+    warn_of_too_small_a_model(footage)
     made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
-    with Progress(f"{job.video.name}: speech", job.media.duration, "s", start) as progress:
-        for first, audio in sound.stretches(job.video.path, start, STRETCH_SECONDS):
+    with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
+        for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
             said = cli.in_background(partial(transcribed, engine, progress, first, audio, language))
             claim.alive()
             made_by = engine().made_by
@@ -307,15 +238,15 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: Engine) ->
             language = language or said.language
             progress.to(start)
     # A video without sound was heard by nobody, yet its result says what would have.
-    part.append(speech_record(None, start, start, made_by or job.settings))
-    return made_by or job.settings
+    part.append(speech_record(None, start, start, made_by or footage.settings))
+    return made_by or footage.settings
 
 
-def warn_of_too_small_a_model(job: Job) -> None:
-    model, language = job.settings["model"], job.video.language
-    if job.media.has_audio and model in TOO_SMALL.get(language, ()):
+def warn_of_too_small_a_model(footage: Footage) -> None:
+    model, language = footage.settings["model"], footage.video.language
+    if footage.media.has_audio and model in TOO_SMALL.get(language, ()):
         remedy = "better stop, and name --whisper-model turbo or large-v3"
-        log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', job.video.name, model, language, remedy)
+        log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', footage.video.name, model, language, remedy)
 
 
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
@@ -339,20 +270,20 @@ def speech_record(said: Any, first: float, end: float, made_by: dict[str, Any]) 
     }
 
 
-def look(job: Job, claim: claims.Claim, part: artifacts.Part) -> None:
+def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
     """Decode the frames that are not yet in `part`, batch by batch."""
-    if not job.media.has_video:
+    if not footage.media.has_video:
         return
-    wanted = sorted({time for window in job.windows for time in segments.frame_times(window, job.cut.frames)})
+    wanted = sorted({time for window in footage.windows for time in segments.frame_times(window, footage.cut.frames)})
     done = {frame[0] for record in part.records if record["kind"] == "frames" for frame in record["frames"]}
     left = [time for time in wanted if time not in done]
-    with Progress(f"{job.video.name}: frames", len(wanted), "frames", len(done)) as progress:
-        for batch in pictures.batches(pictures.pictures(job.video.path, left), FRAME_BATCH, progress.add):
+    with Progress(f"{footage.video.name}: frames", len(wanted), "frames", len(done)) as progress:
+        for batch in pictures.batches(pictures.pictures(footage.video.path, left), FRAME_BATCH, progress.add):
             claim.alive()
             part.append({"kind": "frames", "frames": [[p.asked, p.time, p.jpeg] for p in batch]})
 
 
-def assemble(job: Job, records: list[dict[str, Any]], made_by: dict[str, Any]) -> dict[str, Any]:
+def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str, Any]) -> dict[str, Any]:
     """The result of phase 1: speech and frames dealt out to the segments."""
     speech = [record for record in records if record["kind"] == "speech"]
     words = [Word(*word) for record in speech for word in record["words"]]
@@ -360,40 +291,37 @@ def assemble(job: Job, records: list[dict[str, Any]], made_by: dict[str, Any]) -
     asked = {f[0]: (f[1], f[2]) for r in records if r["kind"] == "frames" for f in r["frames"]}
     frames = dict(sorted(asked.values()))  # frames shared by windows once
     index = {time: number for number, time in enumerate(frames)}
-    spoken = job.video.language if job.video.language != "auto" else heard["heard_language"]
-    windows = job.windows
+    numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
+    spoken = footage.video.language if footage.video.language != "auto" else heard["heard_language"]
+    windows = footage.windows
     return {
-        "video_name": job.video.name,
-        "video_path": job.video.path,
-        "language": job.video.language,
+        "video_name": footage.video.name,
+        "video_path": footage.video.path,
+        "language": footage.video.language,
         "spoken_language": spoken or "",
         "detected_language": heard["heard_language"] or "",
         "language_probability": heard["language_probability"],
-        "video_duration": job.media.duration,
-        "width": job.media.width,
-        "height": job.media.height,
-        "fps": job.media.fps,
-        "source": job.source,
-        "made_by": {**made_by, **job.settings},
+        "video_duration": footage.media.duration,
+        "width": footage.media.width,
+        "height": footage.media.height,
+        "fps": footage.media.fps,
+        "source": footage.source,
+        "made_by": {**made_by, **footage.settings},
         "created_at": now(),
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
-            segment_of(window, words, asked, index, job.cut, last=window is windows[-1]) for window in windows
+            segment_of(
+                window,
+                segments.words_in(window, words, last=window is windows[-1]),
+                [numbers[time] for time in segments.frame_times(window, footage.cut.frames) if time in numbers],
+            )
+            for window in windows
         ],
     }
 
 
-def segment_of(
-    window: segments.Window,
-    words: list[Word],
-    asked: dict[float, tuple[float, bytes]],
-    index: dict[float, int],
-    cut: Windows,
-    last: bool,
-) -> dict[str, Any]:
+def segment_of(window: segments.Window, inside: list[Word], frames: list[int]) -> dict[str, Any]:
     """One segment: its words, and the numbers of its frames in the result's list."""
-    inside = segments.words_in(window, words, last)
-    times = [asked[time][0] for time in segments.frame_times(window, cut.frames) if time in asked]
     return {
         "segment_index": window.index,
         "start_time": window.start,
@@ -401,46 +329,35 @@ def segment_of(
         "duration": window.end - window.start,
         "transcript": "".join(word.text for word in inside).strip(),
         "words": [dataclasses.asdict(word) for word in inside],
-        "frames": list(dict.fromkeys(index[time] for time in times)),
+        "frames": list(dict.fromkeys(frames)),
     }
 
 
 # --- the record in the database
 
 
-def create_record(db: ChromaDBManager, job: Job) -> None:
+def create_record(db: jobs.Records, footage: Footage) -> None:
     """Make the video's record, or bring it up to date with the list and the file."""
-    fields = entry_fields(job.video)
-    del fields["force_reprocess"]
-    old = db.get_video_status(job.video.name)
-    if LOAD.status(old) == "completed" and old["video_path"] != job.video.path:  # the loaded segments say where it was
+    fields = entry_fields(footage.video)
+    old = db.get_video_status(footage.video.name)
+    if (
+        LOAD.status(old) == "completed" and old["video_path"] != footage.video.path
+    ):  # the loaded segments say where it was
         fields |= {"db_load_status": "pending", "db_load_reason": "video_path changed"}
-    db.create_or_update_video_file(
-        video_name=job.video.name,
-        video_duration=job.media.duration,
-        total_segments=len(job.windows),
-        width=job.media.width,
-        height=job.media.height,
-        fps=job.media.fps,
-        source_size=job.source["size"],
-        source_mtime_ns=job.source["mtime_ns"],
-        phase1_key=state_key(job.video, job.source),
-        **fields,
-    )
+    fields |= {"video_duration": footage.media.duration, "total_segments": len(footage.windows)}
+    fields |= {"width": footage.media.width, "height": footage.media.height, "fps": footage.media.fps}
+    fields |= {"source_size": footage.source["size"], "source_mtime_ns": footage.source["mtime_ns"]}
+    fields["phase1_key"] = state_key(footage.video, footage.source)
+    db.create_or_update_video_files({footage.video.name: fields})
 
 
-def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: artifacts.Draft | None = None) -> None:
-    """Mark phase 1 completed. What follows is due again, unless the result is the one it was made of."""
-    claim.complete(
-        len(result["segments"]),
-        draft,
-        phase1_result=result["result_id"],
-        phase1_made_by=json.dumps(result["made_by"], ensure_ascii=False),
-        detected_language=result["detected_language"] or None,
-        language_probability=float(result["language_probability"]),
-        total_segments=len(result["segments"]),
-        **stages.follow_up(PHASE1, claim.record, result["result_id"], again),
-    )
+def fields_of(result: dict[str, Any]) -> dict[str, Any]:
+    """What a result adds to the video's record."""
+    return {
+        "detected_language": result["detected_language"] or None,
+        "language_probability": float(result["language_probability"]),
+        "total_segments": len(result["segments"]),
+    }
 
 
 def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], seen: dict[str, dict[str, Any]]) -> None:
@@ -452,7 +369,7 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
     records = {}
     for name, (video, fault) in faults.items():
         fields = entry_fields(video)
-        del fields["force_reprocess"], fields["config_hash"]
+        del fields["config_hash"]
         old = seen.get(name, {})
         if PHASE1.status(old) == "completed":
             continue
@@ -468,7 +385,6 @@ def entry_fields(video: Video) -> dict[str, Any]:
         "video_path": video.path,
         "language": video.language,
         "description": video.description,
-        "force_reprocess": video.force_reprocess,
         "config_hash": video.config_hash,
     }
 

@@ -15,15 +15,13 @@ segment is kept as soon as it is analyzed, and a run goes on where the last one 
 
 import argparse
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, stages
+from videotag import artifacts, claims, cli, jobs
 from videotag.analyzers.contract import (
     Analyzer,
     EngineOptions,
@@ -57,7 +55,8 @@ UNREADABLE_SHARE = 0.2
 
 def main(argv: list[str] | None = None, load: Callable[..., Analyzer] = load_analyzer) -> int:
     args = options().parse_args(argv)
-    return cli.run(lambda args: work(args, load), args)
+    report = cli.Report("phase 2", args.debug)
+    return cli.run(lambda args: work(args, load, report), args, report)
 
 
 def options() -> argparse.ArgumentParser:
@@ -74,15 +73,14 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def work(args: argparse.Namespace, load: Callable[..., Analyzer]) -> int:
+def work(args: argparse.Namespace, load: Callable[..., Analyzer], report: cli.Report) -> int:
     named = {"output_language": args.output_language, "model": args.model}
     named["analyzer"] = None if args.analyzer == "auto" else args.analyzer
     named = {setting: value for setting, value in named.items() if value is not None}
     check_options(args)
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
-    report = cli.Report("phase 2", str(args.data_dir), args.debug)
-    due = cli.due_videos(db, PHASE2, args, report, lambda record: why_due(record, named, args.force), bool(named))
     run = Run(db, args, named, load, report)
+    due = run.due(run.why_due, finished_too=bool(named))
     try:
         if due:
             analyze(run, due)
@@ -90,9 +88,9 @@ def work(args: argparse.Namespace, load: Callable[..., Analyzer]) -> int:
         if not run.engine_ran:
             raise
         cli.complain(cli.short(error))
-        report.finish()
+        report.finish(args.data_dir)
         return cli.SOME_FAILED
-    return report.finish()
+    return report.finish(args.data_dir)
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -108,13 +106,8 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
 
-def why_due(record: stages.Record, named: dict[str, Any], force: bool) -> str | None:
-    """Why phase 2 is due for a video, or None."""
-    return stages.due(PHASE2, record, named, json.loads(record.get("phase2_made_by", "{}")), force)
-
-
-class Run:
-    """One run over the videos that are due: the engine, the work in hand, and what came of it."""
+class Run(jobs.Run):
+    """With the engine and the work in hand."""
 
     def __init__(
         self,
@@ -124,7 +117,7 @@ class Run:
         load: Callable[..., Analyzer],
         report: cli.Report,
     ) -> None:
-        self.db, self.args, self.named, self.report = db, args, named, report
+        super().__init__(db, PHASE2, args, report, named, OPTIONS, fields_of)
         self.in_hand: dict[str, Work] = {}
         self.total = 0  # segments that this run has to do, as far as it is known
         self.output_language = args.output_language or DEFAULT_OUTPUT_LANGUAGE
@@ -154,11 +147,7 @@ class Run:
 
 def analyze(run: Run, due: list[dict[str, Any]]) -> None:
     """Feed the segments of all due videos to the engine in one stream, and keep each result as it comes."""
-    if any(PHASE2.status(record) == "completed" for record in due):
-        _ = run.analyzer  # one that cannot be had is told before a record says that finished work is due again
-    if run.args.force:
-        claims.mark_forced(run.db, PHASE2, due, run.named)
-        run.args.marked = True
+    run.mark(due, lambda: run.analyzer)
     segments = feed(run, due)
     run.total = sum(record.get("total_segments", 0) for record in due)
     try:
@@ -192,64 +181,34 @@ def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
 
 def begin(run: Run, record: dict[str, Any]) -> "Work | None":
     """Claim a video; None if nothing is left to analyze of it."""
-    name = record["video_name"]
-    result = artifacts.path_of(PHASE2, run.args.data_dir, name)
-    intent = claims.Intent(lambda record: why_due(record, run.named, run.args.force), record, named=run.named)
     with ExitStack() as stack:
-        claim = stack.enter_context(claims.claim(run.db, run.args.data_dir, PHASE2, name, intent))
-        cli.say(f"{name}: {claim.reason}")
-        artifacts.sweep(result)
-        if take_over(run, claim, result):
+        intent = claims.Intent(run.why_due, record, named=run.named)
+        job = stack.enter_context(run.claimed(record["video_name"], intent))
+        if job.taken_over():
             return None
-        source = artifacts.path_of(PHASE1, run.args.data_dir, name)
-        phase1 = claim.input_result(PHASE1, source, artifacts.read(PHASE1, source))
-        work = Work(run, claim, result, phase1)
-        stack.push(work.close)
+        phase1 = job.inputs()[PHASE1.key]
+        made_by = {**run.analyzer.made_by, "output_language": run.output_language}
+        part = stack.enter_context(closing(job.part(made_by, lambda: run.analyzer)))
+        work = Work(run, job, phase1, made_by, part)
         if work.left:
-            run.in_hand[name] = work
+            run.in_hand[job.video_name] = work
             work.holds = stack.pop_all()
             return work
         work.finish()
         return None
 
 
-def take_over(run: Run, claim: claims.Claim, path: Path) -> bool:
-    """Use the result in data/ if it was made of this very phase 1, as is asked for now."""
-    if claim.forced:
-        return False
-    found = artifacts.read(PHASE2, path)
-    if found is None or found["input"] != claim.record.get("phase1_result"):
-        return False
-    if stages.changed_setting(run.named, found["made_by"]):
-        return False
-    artifacts.drop_part_of(path, part_header(found["input"], found["made_by"]), ("input",))
-    complete(claim, found, again=False)
-    run.report.done.append(claim.video_name)
-    cli.say(f"{claim.video_name}: taken over from {path}")
-    return True
-
-
-def part_header(phase1_result: str, made_by: dict[str, Any]) -> dict[str, Any]:
-    """What a `.part` file must have been made under to be gone on with."""
-    return {"stage": "phase2", "format": artifacts.FORMAT, "input": phase1_result, **made_by}
-
-
 class Work:
-    """One video in hand: its claim, what is analyzed of it and what is left."""
+    """One video in hand: what is analyzed of it and what is left."""
 
-    def __init__(self, run: Run, claim: claims.Claim, path: Path, phase1: dict[str, Any]) -> None:
-        self.holds: ExitStack | None = None
-        self._run, self._claim, self._path, self._phase1 = run, claim, path, phase1
+    def __init__(
+        self, run: Run, job: jobs.Job, phase1: dict[str, Any], made_by: dict[str, Any], part: artifacts.Part
+    ) -> None:
+        self.holds: ExitStack | None = None  # of the claim and the part
+        self._run, self._job, self._phase1, self._made_by, self._part = run, job, phase1, made_by, part
         self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}
-        self._made_by = {**run.analyzer.made_by, "output_language": run.output_language}
-        header = part_header(phase1["result_id"], self._made_by)
-        if run.args.force:  # not before it is sure that the engine can be had
-            artifacts.drop_part(path)
-        else:
-            artifacts.refuse_to_drop(path, header, ("input",), OPTIONS, run.named)
-        self._part = artifacts.Part(artifacts.part_path(path), header)
-        self._analyses = {record["segment_index"]: record["analysis"] for record in self._part.records}
-        self._notes = {record["segment_index"]: record["note"] for record in self._part.records if record["note"]}
+        self._analyses = {record["segment_index"]: record["analysis"] for record in part.records}
+        self._notes = {record["segment_index"]: record["note"] for record in part.records if record["note"]}
         self._unreadable: dict[int, dict[str, Any]] = {}
 
     @property
@@ -260,12 +219,12 @@ class Work:
     def missing(self) -> Iterator[Segment]:
         frames = self._phase1["frames"]
         for index in self.left:
-            if self._run.in_hand.get(self._claim.video_name) is not self:  # it has failed, or was lost
+            if self._run.in_hand.get(self._job.video_name) is not self:  # it has failed, or was lost
                 return
             segment = self._segments[index]
             yield Segment(
-                video_name=self._claim.video_name,
-                video_path=self._claim.record["video_path"],
+                video_name=self._job.video_name,
+                video_path=self._job.claim.record["video_path"],
                 segment_index=index,
                 start_time=segment["start_time"],
                 end_time=segment["end_time"],
@@ -277,7 +236,7 @@ class Work:
 
     def keep(self, index: int, result: Result) -> None:
         """Write down one result. A failure is not kept over a restart: the segment is tried again."""
-        self._claim.alive()
+        self._job.claim.alive()
         if isinstance(result, SegmentFailure):
             self._unreadable[index] = {"segment_index": index, "reason": result.reason, "raw_text": result.raw_text}
             return
@@ -300,30 +259,25 @@ class Work:
             raise UserError(f"{len(self._unreadable)} of {len(self._segments)} segments were not analyzed: {reason}")
         result = self._result()
         self._part.close()
-        with artifacts.draft(self._path, result) as draft:
-            complete(self._claim, {**result, "result_id": draft.result_id}, again=True, draft=draft)
-        self._run.report.done.append(self._claim.video_name)
+        self._job.publish(result)
         unreadable = f", {len(self._unreadable)} of them unreadable" if self._unreadable else ""
-        cli.say(f"{self._claim.video_name}: {len(self._segments)} segments{unreadable} in {self._path}")
+        cli.say(f"{self._job.video_name}: {len(self._segments)} segments{unreadable} in {self._job.path}")
 
     def leave(self, error: BaseException | None) -> None:
         """Take the work out of hand: as failed with an error, given back when interrupted."""
-        self._run.in_hand.pop(self._claim.video_name, None)
+        self._run.in_hand.pop(self._job.video_name, None)
         if self.holds is not None:
             self.holds.__exit__(type(error) if error else None, error, None)
-
-    def close(self, *exc: object) -> None:
-        self._part.close()
 
     def _result(self) -> dict[str, Any]:
         phase1 = self._phase1
         return {
-            "video_name": self._claim.video_name,
-            "video_path": self._claim.record["video_path"],
+            "video_name": self._job.video_name,
+            "video_path": self._job.claim.record["video_path"],
             "language": phase1["spoken_language"],
             "output_language": self._made_by["output_language"],
             "video_duration": phase1["video_duration"],
-            "input": phase1["result_id"],
+            **self._job.made_of,
             "made_by": self._made_by,
             "created_at": now(),
             "segments": [self._entry(index) for index in sorted(self._analyses)],
@@ -334,11 +288,8 @@ class Work:
     def _entry(self, index: int) -> dict[str, Any]:
         segment = self._segments[index]
         return {
-            "video_name": self._claim.video_name,
-            "segment_index": index,
-            "start_time": segment["start_time"],
-            "end_time": segment["end_time"],
-            "duration": segment["duration"],
+            "video_name": self._job.video_name,
+            **{key: segment[key] for key in ("segment_index", "start_time", "end_time", "duration")},
             "language": self._phase1["spoken_language"],
             "transcript": segment["transcript"],
             "word_times": word_times([(w["text"], w["start"]) for w in segment["words"]], segment["start_time"]),
@@ -363,18 +314,9 @@ def deliver(run: Run, segment: Segment, result: Result) -> None:
         work.leave(None)
 
 
-def complete(claim: claims.Claim, result: dict[str, Any], again: bool, draft: artifacts.Draft | None = None) -> None:
-    """Mark phase 2 completed. The load is due again, unless the result is the one that it loaded."""
-    claim.complete(
-        len(result["segments"]),
-        draft,
-        phase2_input=result["input"],
-        phase2_result=result["result_id"],
-        phase2_made_by=json.dumps(result["made_by"], ensure_ascii=False),
-        analyzer=result["made_by"]["analyzer"],
-        output_language=result["output_language"],
-        **stages.follow_up(PHASE2, claim.record, result["result_id"], again),
-    )
+def fields_of(result: dict[str, Any]) -> dict[str, Any]:
+    """What a result adds to the video's record."""
+    return {"analyzer": result["made_by"]["analyzer"], "output_language": result["output_language"]}
 
 
 if __name__ == "__main__":

@@ -52,11 +52,11 @@ plain = st.recursive(
 def test_a_result_comes_back_as_it_was(tmp_path):
     path = artifacts.path_of(stages.PHASE1, tmp_path, "a")
     assert path.name == "a_phase1_data.pkl"
-    identity = written(artifacts.draft, path, PHASE1)
+    identity = written(artifacts.Draft, path, PHASE1)
     assert artifacts.read(stages.PHASE1, path) == {"format": 1, "result_id": identity, **PHASE1}
     path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     assert path.name == "a_phase2_vllm_analysis.json"
-    identity = written(artifacts.draft, path, PHASE2)
+    identity = written(artifacts.Draft, path, PHASE2)
     assert artifacts.read(stages.PHASE2, path) == {"format": 1, "result_id": identity, **PHASE2}
     assert "Снег." in path.read_text(encoding="utf-8")
     assert sorted(os.listdir(tmp_path)) == ["a_phase1_data.pkl", "a_phase2_vllm_analysis.json"]
@@ -64,10 +64,10 @@ def test_a_result_comes_back_as_it_was(tmp_path):
 
 def test_the_id_is_of_the_content_and_not_of_the_hour(tmp_path):
     path = tmp_path / "a_phase1_data.pkl"
-    one = written(artifacts.draft, path, PHASE1)
-    assert written(artifacts.draft, path, {**PHASE1, "created_at": "2027-01-01T00:00:00"}) == one
-    assert written(artifacts.draft, path, {**PHASE1, "language": "kk"}) != one
-    assert written(artifacts.draft, path, {**PHASE1, "frames": [{"time": 1.0, "jpeg": b"\xff\xd9"}]}) != one
+    one = written(artifacts.Draft, path, PHASE1)
+    assert written(artifacts.Draft, path, {**PHASE1, "created_at": "2027-01-01T00:00:00"}) == one
+    assert written(artifacts.Draft, path, {**PHASE1, "language": "kk"}) != one
+    assert written(artifacts.Draft, path, {**PHASE1, "frames": [{"time": 1.0, "jpeg": b"\xff\xd9"}]}) != one
 
 
 def test_no_result_is_none(tmp_path):
@@ -77,7 +77,7 @@ def test_no_result_is_none(tmp_path):
 
 def test_a_result_cut_anywhere_is_no_result(tmp_path, caplog):
     path = tmp_path / "a_phase1_data.pkl"
-    written(artifacts.draft, path, PHASE1)
+    written(artifacts.Draft, path, PHASE1)
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
@@ -87,7 +87,7 @@ def test_a_result_cut_anywhere_is_no_result(tmp_path, caplog):
 
 def test_a_result_with_a_flipped_bit_is_never_taken_for_another(tmp_path):
     path = tmp_path / "a_phase1_data.pkl"
-    written(artifacts.draft, path, PHASE1)
+    written(artifacts.Draft, path, PHASE1)
     good, whole = artifacts.read(stages.PHASE1, path), path.read_bytes()
     assert good is not None
     for at in range(len(whole)):
@@ -114,7 +114,7 @@ def test_other_json_is_no_result(tmp_path, content, caplog):
 
 def test_an_edited_result_is_no_result(tmp_path, caplog):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft, path, PHASE2)
+    written(artifacts.Draft, path, PHASE2)
     path.write_text(path.read_text(encoding="utf-8").replace("Снег", "Дождь"), encoding="utf-8")
     assert artifacts.read(stages.PHASE2, path) is None
     assert "was changed after it was written" in caplog.text
@@ -137,7 +137,7 @@ def test_a_pickle_with_code_in_it_runs_nothing(tmp_path, monkeypatch):
 
 def test_a_renamed_result_is_of_another_video(tmp_path, caplog):
     path = artifacts.path_of(stages.PHASE1, tmp_path, "a")
-    written(artifacts.draft, path, PHASE1)
+    written(artifacts.Draft, path, PHASE1)
     path.rename(artifacts.path_of(stages.PHASE1, tmp_path, "b"))
     assert artifacts.read(stages.PHASE1, artifacts.path_of(stages.PHASE1, tmp_path, "b")) is None
     assert "is of the video 'a'" in caplog.text
@@ -146,7 +146,7 @@ def test_a_renamed_result_is_of_another_video(tmp_path, caplog):
 def test_half_a_character_comes_back_as_it_was(tmp_path):
     path = artifacts.path_of(stages.PHASE2, tmp_path, "a")
     result = {**PHASE2, "notes": ["\ud800", "\ud83d" + "\ude00", "\N{GRINNING FACE}"]}
-    written(artifacts.draft, path, result)
+    written(artifacts.Draft, path, result)
     found = artifacts.read(stages.PHASE2, path)
     assert found is not None and found["notes"] == result["notes"]
 
@@ -173,19 +173,19 @@ def test_a_part_is_dropped_or_named(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="data"):
-        written(artifacts.draft, tmp_path / "data" / "a.json", PHASE2)
+        written(artifacts.Draft, tmp_path / "data" / "a.json", PHASE2)
 
 
 def test_a_failed_write_leaves_the_old_result(tmp_path, monkeypatch):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft, path, PHASE2)
+    written(artifacts.Draft, path, PHASE2)
 
     def full(handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
-        written(artifacts.draft, path, {**PHASE2, "segments": []})
+        written(artifacts.Draft, path, {**PHASE2, "segments": []})
     monkeypatch.undo()
     kept = artifacts.read(stages.PHASE2, path)
     assert kept is not None and kept["segments"] == PHASE2["segments"]
@@ -243,34 +243,16 @@ def test_a_part_under_other_settings_is_dropped_with_a_warning(tmp_path, caplog)
     assert reopened(path, {**HEADER, "model": "large-v3"}) == []
 
 
-@pytest.mark.parametrize(
-    ("header", "kept"),
-    [
-        ({**HEADER, "source": 1}, False),
-        ({**HEADER, "source": 1, "model": "large-v3"}, True),
-        ({**HEADER, "source": 2, "model": "large-v3"}, False),
-        ({"stage": "phase1", "model": "large-v3"}, False),
-        (["no header"], False),
-    ],
-)
-def test_beside_a_result_only_a_part_of_other_settings_on_the_same_input_is_kept(tmp_path, caplog, header, kept):
-    path = tmp_path / "a_phase1_data.pkl"
-    Part(artifacts.part_path(path), header).close()
-    artifacts.drop_part_of(path, {**HEADER, "source": 1}, ["source"])
-    assert artifacts.part_path(path).exists() is kept
-    assert ("a_phase1_data.pkl.part: is kept: unfinished work" in caplog.text) is kept
-
-
-def test_beside_a_result_a_part_cut_in_its_header_is_dropped(tmp_path):
+def test_a_header_cut_anywhere_is_none(tmp_path):
     path = tmp_path / "a_phase1_data.pkl"
     part = artifacts.part_path(path)
-    Part(part, {**HEADER, "source": 1, "model": "large-v3"}).close()
+    assert artifacts.part_header(path) is None
+    Part(part, HEADER).close()
+    assert artifacts.part_header(path) == HEADER
     whole = part.read_bytes()
     for length in range(len(whole)):
         part.write_bytes(whole[:length])
-        artifacts.drop_part_of(path, {**HEADER, "source": 1}, ["source"])
-        assert not part.exists()
-    artifacts.drop_part_of(path, HEADER, ["stage"])  # there is none
+        assert artifacts.part_header(path) is None
 
 
 def test_a_part_with_code_in_it_runs_nothing(tmp_path, monkeypatch):
@@ -300,7 +282,7 @@ def test_what_a_sleeper_appends_does_not_come_between(tmp_path):
 
 def test_a_draft_is_seen_by_nobody_until_it_is_published(tmp_path):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    with artifacts.draft(path, PHASE2) as one, artifacts.draft(path, PHASE2) as other:
+    with artifacts.Draft(path, PHASE2) as one, artifacts.Draft(path, PHASE2) as other:
         assert artifacts.read(stages.PHASE2, path) is None
         other.publish()
         assert artifacts.read(stages.PHASE2, path) == {"format": 1, "result_id": one.result_id, **PHASE2}
@@ -334,5 +316,5 @@ def test_a_name_from_the_database_cannot_lead_out_of_the_folder(tmp_path, name):
 
 def test_a_result_is_json_that_others_can_read(tmp_path):
     path = tmp_path / "a_phase2_vllm_analysis.json"
-    written(artifacts.draft, path, PHASE2)
+    written(artifacts.Draft, path, PHASE2)
     assert json.loads(path.read_text(encoding="utf-8"))["segments"][0]["description"] == "Снег."

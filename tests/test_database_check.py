@@ -36,7 +36,7 @@ class Loaded:
     def record(self, name: str, count: int) -> None:
         result = {"video_name": name, "output_language": "ru", "made_by": {}, "input": "phase 1"}
         result["segments"] = [segment(name, i) for i in range(count)]
-        draft = artifacts.draft(artifacts.path_of(PHASE2, self.data, name), result)
+        draft = artifacts.Draft(artifacts.path_of(PHASE2, self.data, name), result)
         draft.publish()
         done = {"phase1_status": "completed", "phase1_result": "phase 1", "phase2_status": "completed"}
         self.db.create_or_update_video_file(
@@ -177,7 +177,7 @@ def test_a_result_of_another_time_than_the_database(loaded, capsys):
     assert result is not None
     older = {key: value for key, value in result.items() if key not in ("format", "result_id")}
     older["segments"][0]["description"] = "раньше"
-    artifacts.draft(path, older).publish()
+    artifacts.Draft(path, older).publish()
     [told] = loaded.differences()
     assert told.startswith(f"film: {path} is damaged, or of another time than the database; run doctor.py --repair")
     assert loaded.repair() == 1

@@ -61,7 +61,7 @@ def heard(data, name, words):
         "frames": [],
         "segments": made,
     }
-    with artifacts.draft(artifacts.path_of(PHASE1, data, name), result) as draft:
+    with artifacts.Draft(artifacts.path_of(PHASE1, data, name), result) as draft:
         draft.publish()
 
 
@@ -72,7 +72,7 @@ def analyzed(data, analyses):
     entries = [{"segment_index": number, **made.model_dump()} for number, made in analyses.items()]
     result = {"video_name": "news", "input": phase1["result_id"], "made_by": {}, "output_language": "ru"}
     result["segments"] = entries
-    with artifacts.draft(artifacts.path_of(PHASE2, data, "news"), result) as draft:
+    with artifacts.Draft(artifacts.path_of(PHASE2, data, "news"), result) as draft:
         draft.publish()
 
 

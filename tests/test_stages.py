@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from db_manager import ChromaDBManager
-from videotag import cli, stages
+from videotag import cli, jobs, stages
 from videotag.stages import LOAD, PHASE1, PHASE2, Input, Stage
 
 BASE = {"transcriber": "faster-whisper", "model": "base"}
@@ -163,9 +163,8 @@ def test_records_that_are_older_than_a_stage(tmp_path, monkeypatch, capsys):
 
     def due() -> dict[str, str]:
         args = cli.parser("").parse_args(["--data-dir", str(tmp_path)])
-        report = cli.Report("phase 4", "")
-        why = lambda record: stages.due(SUMMARY, record, {}, {}, False)  # noqa: E731
-        found = {r["video_name"]: "due" for r in cli.due_videos(db, SUMMARY, args, report, why, finished_too=False)}
+        run = jobs.Run(db, SUMMARY, args, report := cli.Report("phase 4"))
+        found = {record["video_name"]: "due" for record in run.due(run.why_due, finished_too=False)}
         return found | {name: why for why, names in report.skipped.items() for name in names}
 
     assert due() == {"old": "due", "new": "due", "waits": "phase2 is not completed"}

@@ -197,7 +197,7 @@ def of_another_phase_1(path: Path, run: Run) -> None:
     result = json.loads(path.read_bytes())
     del result["format"], result["result_id"]
     result["segments"][0]["description"] = "wrong"
-    with artifacts.draft(path, result | {"input": "0" * 16}) as draft:
+    with artifacts.Draft(path, result | {"input": "0" * 16}) as draft:
         draft.publish()
 
 

@@ -15,7 +15,7 @@ import pickletools
 import struct
 import uuid
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -78,59 +78,6 @@ def drop_part(result: Path) -> None:
         raise UserError(f"{path}: cannot be deleted: {error.strerror}; move it away, then run again") from None
 
 
-def drop_part_of(result: Path, header: Mapping[str, Any], made_of: Sequence[str]) -> None:
-    """Delete the `.part` file beside a finished result, unless it holds work on the same under other settings.
-
-    Args:
-        header: the `.part` file's, had it been made as the result was.
-        made_of: the keys of it that say what the work is on.
-
-    Raises:
-        UserError: it cannot be deleted.
-    """
-    other = part_header(result)
-    if other is None or other == header or any(other.get(key) != header[key] for key in made_of):
-        drop_part(result)
-    else:
-        kept = part_path(result)
-        log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", kept)
-
-
-def refuse_to_drop(
-    result: Path,
-    header: Mapping[str, Any],
-    made_of: Sequence[str],
-    options: Mapping[str, str],
-    named: Collection[str],
-) -> None:
-    """Keep the unfinished work beside a result from a run that has merely left out what it was begun with.
-
-    Args:
-        header: what the run would make.
-        made_of: the keys of it that say what the work is on; unfinished work on something else is of no use.
-        options: the settings that make another result, and the options that name them, the weightiest first.
-        named: the settings that the user named: then it is meant.
-
-    Raises:
-        UserError: it was begun with another setting, which nobody has named otherwise.
-    """
-    other = part_header(result)
-    if other is None or any(other.get(key) != header[key] for key in made_of):
-        return
-    changed = next((setting for setting in options if other.get(setting) != header.get(setting)), None)
-    if changed and changed not in named:
-        begun, mine = (_naming(options[changed], made.get(changed)) for made in (other, header))
-        remedy = f"name that to go on with it, or {mine} to begin anew"
-        raise UserError(f"{part_path(result)}: is unfinished work with {begun}; {remedy}")
-
-
-def _naming(option: str, value: Any) -> str:
-    """What to type on the command line for a setting."""
-    if isinstance(value, bool):
-        return option if value else f"--no-{option.removeprefix('--')}"
-    return f"{option} {value}"
-
-
 def part_header(result: Path) -> dict[str, Any] | None:
     """What the `.part` file beside a result was made under; None if there is none that is whole."""
     path = part_path(result)
@@ -162,23 +109,10 @@ def source_of(path: str) -> dict[str, Any]:
 # --- results
 
 
-def draft(path: Path, result: dict[str, Any]) -> "Draft":
-    """Write a result, not yet under its own name: a pickle or JSON, as the name ends."""
-    return Draft(path, result, _dump_pickle if path.suffix == ".pkl" else _dump_json)
-
-
-def _dump_pickle(result: dict[str, Any]) -> bytes:
-    return pickle.dumps(result, protocol=4)
-
-
-def _dump_json(result: dict[str, Any]) -> bytes:
-    # Lone surrogates come back as they were: a model's answer may hold some.
-    return json.dumps(result, ensure_ascii=False, indent=2).encode(*_ENCODING)
-
-
 class Draft:
     """A result that is on the disk under a temporary name; `publish` gives it its own at a stroke.
 
+    A pickle or JSON, as the name ends.
     In two steps, so that a worker that was slow can make sure of its claim between them. Left unpublished, it is
     deleted at the end of the `with` block. Once it is published, the `.part` file beside it is of no more use.
 
@@ -189,11 +123,16 @@ class Draft:
         UserError: it cannot be written.
     """
 
-    def __init__(self, path: Path, result: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> None:
+    def __init__(self, path: Path, result: dict[str, Any]) -> None:
         self.path = path
         self.result_id = _identity(result)
         self._temporary = _temporary_name(path)
-        _write_through(path, self._temporary, dump({"format": FORMAT, _RESULT_ID: self.result_id, **result}))
+        whole = {"format": FORMAT, _RESULT_ID: self.result_id, **result}
+        if path.suffix == ".pkl":
+            data = pickle.dumps(whole, protocol=4)
+        else:  # lone surrogates come back as they were: a model's answer may hold some
+            data = json.dumps(whole, ensure_ascii=False, indent=2).encode(*_ENCODING)
+        _write_through(path, self._temporary, data)
 
     def publish(self) -> None:
         _rename(self._temporary, self.path)

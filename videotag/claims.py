@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,45 +35,20 @@ SETTLE_SECONDS = 0.5
 one's claim was written has written its own after so long at the latest, and the last one counts."""
 
 
+Filter = Mapping[str, Any] | None
+
+
 class Records(Protocol):
     """What is needed of `ChromaDBManager`."""
 
     chroma_url: str | None  # with a server a session does not keep other processes out
 
     def session(self) -> AbstractContextManager[Any]: ...
-    def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+    def list_videos(self, status_filter: Filter = None, *, without: Filter = None) -> list[dict[str, Any]]: ...
+    def video_names(self, status_filter: Filter = None, *, without: Filter = None) -> list[str]: ...
     def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None: ...
     def get_video_status(self, video_name: str) -> dict[str, Any]: ...
     def update_video_status(self, video_name: str, **status_fields: Any) -> None: ...
-
-
-def mark_forced(records: Records, stage: Stage, due: Iterable[Record], named: Mapping[str, Any]) -> None:
-    """Write into the records of finished work that --force wants it again.
-
-    However the run ends then, by kill -9 too, the next one with these settings and without --force does the rest of it
-    and nothing else. One with other settings leaves what was not begun as it was.
-
-    Args:
-        due: the records as they were when the run began; what another worker has finished since is not marked.
-        named: the settings that the user named.
-    """
-    seen = {record["video_name"]: record for record in due if stage.status(record) == "completed"}
-    if not seen:
-        return
-    with records.session():
-        done = records.list_videos({"video_name": list(seen), stage.field("status"): "completed"})
-        finished = [record for record in done if not done_since(stage, seen[record["video_name"]], record)]
-        mark_due(records, stage, finished, FORCED[0], wanted=as_json(named))
-
-
-def mark_due(
-    records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
-) -> None:
-    """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
-    again = {"status": "pending", "reason": reason, "wanted": wanted}
-    fields = {stage.field(name): value for name, value in again.items()}
-    if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:
-        records.create_or_update_video_files(changes)
 
 
 def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str | None:
@@ -143,32 +118,10 @@ class Claim:
         record = self._records.get_video_status(self.video_name)
         if not record:
             raise UserError(f"{self.video_name}: its record has vanished from the database; run the same command again")
-        if self._lost or record.get(self._key("owner")) != self._owner:
+        if self._lost or record.get(self.stage.field("owner")) != self._owner:
             self._lost = True
             raise ClaimLost(f"{self.video_name}: another worker has taken over; this one's work is dropped")
         return record
-
-    def input_result(self, made_of: Stage, path: Path, found: dict[str, Any] | None) -> dict[str, Any]:
-        """`found` at `path`, if it is the result of another stage that the database speaks of now.
-
-        If there is none, that stage is due again.
-
-        Raises:
-            UserError: it is gone, or is another one.
-            Held: that stage is being done again.
-        """
-        with self._records.session():
-            record = self.check()
-            if found and found["result_id"] == record.get(made_of.field("result")):
-                return found
-            if made_of.status(record) != "completed":
-                raise Held(describe_owner(made_of, record))
-            self._records.update_video_status(
-                self.video_name,
-                **{made_of.field("status"): "pending", made_of.field("reason"): "its result is missing"},
-            )
-        fault = "is not what the database speaks of" if found else "is missing or damaged"
-        raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
 
     def alive(self) -> None:
         """The same as `check`, by the last heartbeat: costs nothing."""
@@ -190,65 +143,41 @@ class Claim:
             record = self.check()
             if draft:
                 self._publish(draft)
-            result, end = self._key("result"), self._key("end_time")
+            result, end = self.stage.field("result"), self.stage.field("end_time")
             if draft is None and result in fields and fields[result] == self.record.get(result):
                 fields.setdefault(end, self.record.get(end))  # taken over: the work was done when it was
             # An input may have been made again in the meantime.
-            made_of = self._key("input")
+            made_of = self.stage.field("input")
             stale = other_input(self.stage, {**record, made_of: fields.get(made_of)})
-            self._close(
-                **{
-                    self._key("status"): "pending" if stale else "completed",
-                    self.stage.counter: segments,
-                    self._key("error"): None,
-                    self._key("attempts"): None,
-                    self._key("wanted"): None,
-                    self._key("reason"): f"{stale.key} has another result" if stale else None,
-                },
-                **fields,
-            )
+            status, reason = ("pending", f"{stale.key} has another result") if stale else ("completed", None)
+            over = self.stage.fields(status=status, reason=reason, error=None, attempts=None, wanted=None)
+            self._close(**{self.stage.counter: segments}, **over, **fields)
 
     def _publish(self, draft: artifacts.Draft) -> None:
         """Killed at any moment here, nothing is made a second time and nothing is left lying."""
         draft.publish()
         if self.forced:  # from now on the result may be taken over
-            self._records.update_video_status(self.video_name, **{self._key("reason"): None})
+            self._records.update_video_status(self.video_name, **self.stage.fields(reason=None))
         artifacts.drop_part(draft.path)
 
-    def fail(self, error: str) -> None:
-        """Put the error into the record; the stage is pending again."""
+    def _give_back(self, error: str | None) -> None:
+        """The stage is pending again, and the next run goes on; an error is put into the record and counted."""
         with self._records.session():
-            attempts = self.check().get(self._key("attempts"), 0)
-            self._close(
-                **{
-                    self._key("status"): "pending",
-                    self._key("error"): error[:1000],
-                    self._key("attempts"): attempts + 1,
-                }
-            )
-
-    def give_back(self) -> None:
-        """Interrupted: the stage is pending again, and the next run goes on."""
-        with self._records.session():
-            self.check()
-            self._close(**{self._key("status"): "pending"})
+            attempts = self.check().get(self.stage.field("attempts"), 0) + 1
+            failed = self.stage.fields(error=error[:1000], attempts=attempts) if error else {}
+            self._close(**self.stage.fields(status="pending"), **failed)
 
     def _close(self, **fields: Any) -> None:
-        self._records.update_video_status(
-            self.video_name,
-            **{self._key("end_time"): now(), self._key("owner"): None, self._key("heartbeat"): None, **fields},
-        )
+        over = self.stage.fields(end_time=now(), owner=None, heartbeat=None)
+        self._records.update_video_status(self.video_name, **{**over, **fields})
         self._closed = True
-
-    def _key(self, field: str) -> str:
-        return self.stage.field(field)
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
             try:
                 with self._records.session():
                     self.check()
-                    self._records.update_video_status(self.video_name, **{self._key("heartbeat"): time.time()})
+                    self._records.update_video_status(self.video_name, **self.stage.fields(heartbeat=time.time()))
             except ClaimLost:
                 return
             except Exception as error:  # busy, or a server that is away for a while: the next one may get through
@@ -263,11 +192,9 @@ class Claim:
         self._heart.join()
         if self._closed or isinstance(error, ClaimLost):
             return
+        failed = isinstance(error, Exception) and not isinstance(error, EngineError)
         try:
-            if isinstance(error, Exception) and not isinstance(error, EngineError):
-                self.fail(" ".join(f"{error}".split()) or type(error).__name__)
-            else:
-                self.give_back()
+            self._give_back((" ".join(f"{error}".split()) or type(error).__name__) if failed else None)
         except (ClaimLost, UserError) as fault:  # what ended the work is told by who raised it
             log.warning("%s", fault)
 
@@ -332,9 +259,9 @@ def _written(records: Records, stage: Stage, video_name: str, intent: Intent) ->
             raise NotDue(f"{gone.key} is not completed any more" if gone else "done by another process")
         if intent.create:
             intent.create()
-        mine = {"status": "processing", "owner": owner, "heartbeat": time.time(), "start_time": now(), "reason": reason}
-        mine["wanted"] = as_json(intent.named or {}) if reason == FORCED[0] else None
-        records.update_video_status(video_name, **{stage.field(name): value for name, value in mine.items()})
+        wanted = as_json(intent.named or {}) if reason == FORCED[0] else None
+        mine = stage.fields(status="processing", owner=owner, heartbeat=time.time(), reason=reason, wanted=wanted)
+        records.update_video_status(video_name, **mine, **stage.fields(start_time=now()))
         claimed = Claim(records, stage, records.get_video_status(video_name), owner, reason)
     if records.chroma_url:
         time.sleep(SETTLE_SECONDS)

@@ -8,17 +8,15 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
-from videotag import artifacts
 from videotag.claims import Held, NotDue
-from videotag.errors import ClaimLost, EngineError, UserError, did_you_mean
-from videotag.stages import Record, Stage, inputs_of
+from videotag.errors import ClaimLost, EngineError, UserError
 from videotag.text import printable
 
 log = logging.getLogger("videotag")
@@ -53,7 +51,7 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
     return made
 
 
-def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace, report: "Report | None" = None) -> int:
     """Run a script's work and turn how it ends into an exit code: 0, 1, 2, 130, or 128 and the signal that ended it."""
     _log_to_stderr(args.debug)
     if "db" in args:
@@ -71,7 +69,7 @@ def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace) -
         except (KeyboardInterrupt, SystemExit) as end:
             code = int(end.code or 0) if isinstance(end, SystemExit) else INTERRUPTED
             # --force would start from nothing again; what it has marked is done without it.
-            how = " without --force" if getattr(args, "marked", False) else ""
+            how = " without --force" if report and report.marked else ""
             say(f"interrupted; run the same command again{how} to go on")
         except UserError as error:
             code = USAGE
@@ -148,11 +146,15 @@ def short(error: BaseException) -> str:
 
 @dataclass
 class Report:
-    """What a stage did: names of videos by how they ended. Printed as the last lines, and turned into the exit code."""
+    """What a stage did: names of videos by how they ended. Printed as the last lines, and turned into the exit code.
+
+    Attributes:
+        marked: whether the records say already that --force wants finished work again.
+    """
 
     stage: str
-    where: str
     debug: bool = False
+    marked: bool = False
     done: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -177,89 +179,25 @@ class Report:
             yield
         except Held as held:
             self.skip(name, f"held by {held}")
-        except NotDue as why:
+        except (NotDue, ClaimLost) as why:
             self.skip(name, str(why))
-        except ClaimLost as lost:
-            self.skip(name, str(lost))
         except EngineError:
             raise
         except Exception as error:
             self.fail(name, error)
 
-    def finish(self) -> int:
-        """Print the last lines; give back the exit code."""
+    def finish(self, where: object) -> int:
+        """Print the last lines, with where the results are; give back the exit code."""
         parts = [f"{len(self.done)} done"]
         parts += [f"{len(names)} skipped ({why}{_names(names)})" for why, names in self.skipped.items()]
         if self.failed:
             parts.append("; ".join([f"{len(self.failed)} failed", *(f"{n}: {why}" for n, why in self.failed[:5])]))
-        say(f"{self.stage}: {', '.join(parts)}; results: {self.where}")
+        say(f"{self.stage}: {', '.join(parts)}; results: {where}")
         return SOME_FAILED if self.failed else OK
 
 
 def _names(names: list[str]) -> str:
     return f": {', '.join(names)}" if len(names) <= 5 else ""
-
-
-def chosen(names: Iterable[str], only: list[str] | None) -> Callable[[str], bool]:
-    """Whether a video is among those asked for by --only.
-
-    Raises:
-        UserError: a name that is not there, with the nearest one.
-    """
-    if not only:
-        return lambda name: True
-    known = set(names)
-    for name in only:
-        if name not in known:
-            raise UserError(f"--only {name}: no such video{did_you_mean(name, known)}")
-    return set(only).__contains__
-
-
-def due_videos(
-    records: Any,
-    stage: Stage,
-    args: argparse.Namespace,
-    report: Report,
-    why: Callable[[Record], str | None],
-    finished_too: bool,
-) -> list[dict[str, Any]]:
-    """The records of the videos for which a stage is due; of the others the report says why not.
-
-    Asks the database for those that are unfinished: reading all of 10,000 records takes seconds.
-
-    Args:
-        records: the `ChromaDBManager`.
-        why: the reason for which a video is due, or None.
-        finished_too: look at the finished ones as well, though neither --force nor the status says so.
-    """
-    needed = inputs_of(stage, needed_only=True)
-    ready = {other.field("status"): "completed" for other in needed}
-    # Not "completed", rather than "pending": a record that is older than the stage has no status of it.
-    finished = {} if finished_too or args.force else {stage.field("status"): "completed"}
-    with records.session():
-        names = records.video_names()
-        candidates = records.list_videos(ready, without=finished)
-        lacking = {
-            name: other.key
-            for other in needed
-            for name in records.video_names(without={other.field("status"): "completed"})
-        }
-    if not names and (lost := artifacts.unknown_results(args.data_dir, ())):
-        say(f"{args.data_dir} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
-    asked_for = chosen(names, args.only)
-    reasons = {}
-    due = []
-    for record in candidates:
-        if asked_for(record["video_name"]) and (reason := why(record)):
-            reasons[record["video_name"]] = reason
-            due.append(record)
-    for name in filter(asked_for, names):
-        if name not in reasons:
-            report.skip(name, f"{lacking[name]} is not completed" if name in lacking else "done before")
-        elif args.dry_run:
-            say(f"{name}: would run: {reasons[name]}")
-            report.skip(name, "dry run")
-    return [] if args.dry_run else due
 
 
 class _Log(logging.Handler):

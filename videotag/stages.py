@@ -55,6 +55,9 @@ class Stage:
     def field(self, name: str) -> str:
         return f"{self.key}_{name}"
 
+    def fields(self, **values: Any) -> dict[str, Any]:
+        return {self.field(name): value for name, value in values.items()}
+
 
 PHASE1 = Stage(
     key="phase1",
@@ -190,8 +193,8 @@ def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict
         if not again_by & makers and (stage.key not in makers or result_id in used(other, record)):
             continue
         again_by.add(other.key)
-        fields[other.field("status")] = "pending"
-        fields[other.field("reason")] = f"{stage.title} was done again" if record.get(other.field("input")) else None
+        reason = f"{stage.title} was done again" if record.get(other.field("input")) else None
+        fields |= other.fields(status="pending", reason=reason)
     return fields
 
 

@@ -1,0 +1,277 @@
+"""A stage's run over the videos that are due for it, and the job that each of them is.
+
+What the scripts that make results do alike: what is due and why, the marks of --force, the claim, a result in data/
+that is taken over, unfinished work that is gone on with, and the result published with the mark of completion.
+"""
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from videotag import artifacts, claims, stages
+from videotag.claims import Claim, Held, Intent, Records
+from videotag.cli import Report, say
+from videotag.errors import UserError, did_you_mean
+from videotag.stages import Record, Stage
+
+log = logging.getLogger("videotag")
+
+
+def chosen(names: list[str], only: list[str] | None) -> list[str]:
+    """The videos that are asked for by --only, in order.
+
+    Raises:
+        UserError: a name that is not there, with the nearest one.
+    """
+    for name in only or ():
+        if name not in names:
+            raise UserError(f"--only {name}: no such video{did_you_mean(name, names)}")
+    return [name for name in names if name in only] if only else names
+
+
+def mark_due(
+    records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
+) -> None:
+    """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
+    fields = stage.fields(status="pending", reason=reason, wanted=wanted)
+    if changes := {record["video_name"]: {"video_path": record["video_path"], **fields} for record in finished}:
+        records.create_or_update_video_files(changes)
+
+
+@dataclass
+class Run:
+    """One start of a stage's script.
+
+    Attributes:
+        db: the `ChromaDBManager`.
+        args: those of `cli.parser`.
+        named: the settings that the user named, which make another result.
+        options: the settings by which unfinished work is told apart, and the options that name them, the weightiest
+            first.
+        more_fields: what a result adds to the video's record beside what all stages do.
+    """
+
+    db: Records
+    stage: Stage
+    args: argparse.Namespace
+    report: Report
+    named: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    more_fields: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {}
+
+    def why_due(self, record: Record) -> str | None:
+        """Why the stage is due by a video's record, or None."""
+        made_by = json.loads(record.get(self.stage.field("made_by"), "{}"))
+        return stages.due(self.stage, record, self.named, made_by, self.args.force)
+
+    def due(self, why: Callable[[Record], str | None], finished_too: bool) -> list[dict[str, Any]]:
+        """The records of the videos that are due; of the others the report says why not.
+
+        Asks the database for those that are unfinished: reading all of 10,000 records takes seconds.
+
+        Args:
+            why: the reason for which a video is due, or None.
+            finished_too: look at the finished ones as well, though neither --force nor the status says so.
+        """
+        needed = stages.inputs_of(self.stage, needed_only=True)
+        ready = {other.field("status"): "completed" for other in needed}
+        # Not "completed", rather than "pending": a record that is older than the stage has no status of it.
+        finished = {} if finished_too or self.args.force else {self.stage.field("status"): "completed"}
+        with self.db.session():
+            names = self.db.video_names()
+            candidates = self.db.list_videos(ready, without=finished)
+            lacking = {
+                name: f"{other.key} is not completed"
+                for other in needed
+                for name in self.db.video_names(without={other.field("status"): "completed"})
+            }
+        if not names and (lost := artifacts.unknown_results(self.args.data_dir, ())):
+            say(
+                f"{self.args.data_dir} has results of {len(lost)} videos, the database of none: phase 1 takes them over"
+            )
+        names = chosen(names, self.args.only)
+        asked_for = {record["video_name"]: record for record in candidates}
+        reasons = {name: reason for name in names if name in asked_for and (reason := why(asked_for[name]))}
+        self.tell(names, reasons, lacking)
+        return [] if self.args.dry_run else [record for record in candidates if record["video_name"] in reasons]
+
+    def tell(self, names: Iterable[str], reasons: Mapping[str, str], lacking: Mapping[str, str]) -> None:
+        """Tell the report which videos are left alone; a dry run says of the others why they would be done."""
+        for name in names:
+            if name not in reasons:
+                self.report.skip(name, lacking.get(name, "done before"))
+            elif self.args.dry_run:
+                say(f"{name}: would run: {reasons[name]}")
+                self.report.skip(name, "dry run")
+
+    def mark(self, due: Iterable[Record], engine: Callable[[], object]) -> None:
+        """Write into the records of finished work that --force wants it again.
+
+        However the run ends then, by kill -9 too, the next one with these settings and without --force does the rest of
+        it and nothing else. One with other settings leaves what was not begun as it was.
+
+        Args:
+            due: the records as they were when the run began; what another worker has finished since is not marked.
+            engine: gives the engine: one that cannot be had is told before a record says that finished work is due.
+        """
+        seen = {record["video_name"]: record for record in due if self.stage.status(record) == "completed"}
+        if seen:
+            engine()
+        if not self.args.force:
+            return
+        if seen:
+            with self.db.session():
+                done = self.db.list_videos({"video_name": list(seen), self.stage.field("status"): "completed"})
+                left = [r for r in done if not stages.done_since(self.stage, seen[r["video_name"]], r)]
+                mark_due(self.db, self.stage, left, stages.FORCED[0], wanted=stages.as_json(self.named))
+        self.report.marked = True
+
+    @contextmanager
+    def claimed(self, video_name: str, intent: Intent, made_of: dict[str, Any] | None = None) -> Iterator["Job"]:
+        """Take a video for this process while the block runs; raises as `claims.claim`.
+
+        Args:
+            made_of: what a stage without inputs is made of, as its result holds it.
+        """
+        with claims.claim(self.db, self.args.data_dir, self.stage, video_name, intent) as claim:
+            yield Job(self, claim, made_of or {"input": stages.input_of(self.stage, claim.record)})
+
+
+class Job:
+    """A video in hand: its claim, the file of its result, and what that is made of.
+
+    Attributes:
+        made_of: keys of the result and of the `.part` file's header that say what the work is on.
+    """
+
+    def __init__(self, run: Run, claim: Claim, made_of: dict[str, Any]) -> None:
+        self.claim = claim
+        self.video_name = claim.video_name
+        self.made_of = made_of
+        self.path = artifacts.path_of(run.stage, run.args.data_dir, claim.video_name)
+        self._run = run
+        self._stage = run.stage
+
+    def taken_over(self) -> dict[str, Any] | None:
+        """The result in data/, marked completed, if it was made of the same and as is asked for now; else None."""
+        say(f"{self.video_name}: {self.claim.reason}")
+        artifacts.sweep(self.path)
+        if self.claim.forced:
+            return None
+        found = artifacts.read(self._stage, self.path)
+        if found is None or any(found[key] != value for key, value in self.made_of.items()):
+            return None
+        if stages.changed_setting(self._run.named, found["made_by"]):
+            return None
+        other = self._unfinished()
+        if other is None or other.items() <= self._header(found["made_by"]).items():
+            artifacts.drop_part(self.path)
+        else:
+            kept = artifacts.part_path(self.path)
+            log.warning("%s: is kept: unfinished work under other settings; name them again to go on with it", kept)
+        self._complete_with(found)
+        say(f"{self.video_name}: taken over from {self.path}")
+        return found
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """The results that this one is made of, by their stages' keys: the needed ones, and the others if there.
+
+        Raises:
+            UserError: one is gone, or is another than the database speaks of; its stage is due again.
+            Held: that stage is being done again.
+        """
+        needed = stages.inputs_of(self._stage, needed_only=True)
+        found = {
+            other.key: self._result_of(other)
+            for other in stages.inputs_of(self._stage)
+            if other in needed or other.status(self.claim.record) == "completed"
+        }
+        self.made_of = {"input": " ".join(result["result_id"] for result in found.values())}
+        return found
+
+    def part(self, settings: Mapping[str, Any], engine: Callable[[], object]) -> artifacts.Part:
+        """Open the unfinished work, or begin it.
+
+        Args:
+            settings: under which it is made.
+            engine: gives the engine: one that cannot be had is told before unfinished work is dropped.
+
+        Raises:
+            UserError: there is some that was begun with another setting, which nobody has named otherwise.
+        """
+        header = self._header(settings)
+        if self._run.args.force:
+            engine()
+            artifacts.drop_part(self.path)
+        else:
+            self._refuse_to_drop(self._unfinished() or header, header)
+            if artifacts.part_header(self.path) not in (None, header):
+                engine()
+        return artifacts.Part(artifacts.part_path(self.path), header)
+
+    def publish(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Write the result under its name and mark the stage completed, if nobody took over; the result."""
+        with artifacts.Draft(self.path, result) as draft:
+            self._complete_with({**result, "result_id": draft.result_id}, draft)
+        return result
+
+    def complete(self, segments: int, draft: artifacts.Draft | None = None, **fields: Any) -> None:
+        """Mark the stage completed, as `Claim.complete`, with what it was made of."""
+        if self._stage.inputs:
+            fields[self._stage.field("input")] = self.made_of["input"]
+        self.claim.complete(segments, draft, **fields)
+        self._run.report.done.append(self.video_name)
+
+    def _complete_with(self, result: dict[str, Any], draft: artifacts.Draft | None = None) -> None:
+        """What follows is due again, unless the result is the one that it was made of."""
+        made_by = json.dumps(result["made_by"], ensure_ascii=False)
+        own = self._stage.fields(result=result["result_id"], made_by=made_by) | self._run.more_fields(result)
+        follows = stages.follow_up(self._stage, self.claim.record, result["result_id"], again=draft is not None)
+        self.complete(len(result["segments"]), draft, **own, **follows)
+
+    def _header(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What a `.part` file must have been made under to be gone on with."""
+        return {"stage": self._stage.key, "format": artifacts.FORMAT, **self.made_of, **settings}
+
+    def _unfinished(self) -> dict[str, Any] | None:
+        """The header of the `.part` file that is there, if it holds work on the same."""
+        header = artifacts.part_header(self.path)
+        return header if header and all(header.get(key) == value for key, value in self.made_of.items()) else None
+
+    def _refuse_to_drop(self, begun: dict[str, Any], mine: dict[str, Any]) -> None:
+        """Keep unfinished work from a run that has merely left out what it was begun with.
+
+        Args:
+            begun, mine: its header, and that of what the run would make.
+        """
+        options, named = self._run.options, self._run.named
+        changed = next((setting for setting in options if begun.get(setting) != mine.get(setting)), None)
+        if changed and changed not in named:  # a run that names it means it
+            theirs, ours = (_naming(options[changed], header.get(changed)) for header in (begun, mine))
+            remedy = f"name that to go on with it, or {ours} to begin anew"
+            raise UserError(f"{artifacts.part_path(self.path)}: is unfinished work with {theirs}; {remedy}")
+
+    def _result_of(self, made_of: Stage) -> dict[str, Any]:
+        path = artifacts.path_of(made_of, self._run.args.data_dir, self.video_name)
+        found = artifacts.read(made_of, path)
+        with self._run.db.session():
+            record = self.claim.check()
+            if found and found["result_id"] == record.get(made_of.field("result")):
+                return found
+            if made_of.status(record) != "completed":
+                raise Held(claims.describe_owner(made_of, record))
+            again = made_of.fields(status="pending", reason="its result is missing")
+            self._run.db.update_video_status(self.video_name, **again)
+        fault = "is not what the database speaks of" if found else "is missing or damaged"
+        raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
+
+
+def _naming(option: str, value: Any) -> str:
+    """What to type on the command line for a setting."""
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    return f"{option} {value}"
