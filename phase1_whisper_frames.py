@@ -28,10 +28,11 @@ from videotag import artifacts, claims, cli, segments, stages
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
+from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.segments import Windows
-from videotag.speech.engines import TRANSCRIBERS, load_transcriber
-from videotag.speech.whisper import TOO_SMALL
+from videotag.speech.engines import TRANSCRIBERS, knows, load_transcriber
+from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word
 from videotag.stages import LOAD, PHASE1
 from videotag.times import now
@@ -52,14 +53,7 @@ DEFAULTS = {
     "overlap_seconds": segments.OVERLAP_SECONDS,
     "frames_per_segment": segments.FRAMES_PER_SEGMENT,
 }
-OPTIONS = {
-    "transcriber": "--transcriber",
-    "model": "--whisper-model",
-    "sequential": "--sequential",
-    "segment_seconds": "--segment-seconds",
-    "overlap_seconds": "--overlap-seconds",
-    "frames_per_segment": "--frames-per-segment",
-}
+OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,13 +77,19 @@ class Job:
     @property
     def header(self) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
-        return {
+        return self.header_under(self.settings)
+
+    def header_under(self, settings: dict[str, Any]) -> dict[str, Any]:
+        header = {
             "stage": "phase1",
             "format": artifacts.FORMAT,
             "source": self.source,
             "language": self.video.language,
-            **self.settings,
+            **settings,
         }
+        if settings["transcriber"] == OpenAIWhisper.name:  # its parts have said either, and were heard in the same way
+            header |= {"sequential": (artifacts.part_header(self.result) or header).get("sequential")}
+        return header
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,16 +114,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("videos_config.json"), metavar="FILE", help="the list")
     speech = parser.add_argument_group("speech")
     speech.add_argument("--transcriber", choices=list(TRANSCRIBERS), help=f"the engine ({DEFAULT_TRANSCRIBER})")
-    speech.add_argument(
-        "--whisper-model", dest="model", metavar="MODEL", help=f"a name, a folder or a .pt file ({DEFAULT_MODEL})"
-    )
-    speech.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where Whisper runs (auto)")
-    speech.add_argument(
-        "--sequential",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="one piece after the other: slower, seldom better",
-    )
+    add_options(speech, TRANSCRIBERS)
     cut = parser.add_argument_group("segments")
     cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({segments.SEGMENT_SECONDS:g})")
     cut.add_argument("--overlap-seconds", type=float, metavar="S", help=f"overlap ({segments.OVERLAP_SECONDS:g})")
@@ -136,14 +127,16 @@ def options() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace, load: Callable[..., Transcriber]) -> int:
     named = {key: getattr(args, key) for key in DEFAULTS if getattr(args, key) is not None}
     settings = {**DEFAULTS, **named}
+    told = options_of("transcriber", settings["transcriber"], TRANSCRIBERS, named_options(args, TRANSCRIBERS))
+    settings |= {key: value for key, value in dataclasses.asdict(told).items() if key in DEFAULTS}
     windows_of(settings)
-    videos = load_videos(args.config)
+    videos = load_videos(args.config, knows)
     asked_for = cli.chosen((video.name for video in videos), args.only)
     videos = [video for video in videos if asked_for(video.name)]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     report = cli.Report("phase 1", str(args.data_dir), args.debug)
     # Built when the first video needs it: a run with nothing to do loads none.
-    engine = cache(lambda: _loaded(load, settings, args.device))
+    engine = cache(lambda: _loaded(load, settings["transcriber"], told))
     run = Run(db, args, named, settings, engine, report)
     done = set() if named or args.force else done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
@@ -261,7 +254,7 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
         return None
     if stages.changed_setting(named, found["made_by"]):
         return None
-    header = job.header | {setting: found["made_by"].get(setting) for setting in DEFAULTS}
+    header = job.header_under({setting: found["made_by"].get(setting) for setting in DEFAULTS})
     artifacts.drop_part_of(job.result, header, ("source", "language"))
     complete(claim, found, again=False)
     cli.say(f"{job.video.name}: taken over from {job.result}")
@@ -312,10 +305,9 @@ def hear(job: Job, claim: claims.Claim, part: artifacts.Part, engine: Engine) ->
 
 
 def warn_of_too_small_a_model(job: Job) -> None:
-    model, language = job.settings["model"], job.video.language
-    if job.media.has_audio and model in TOO_SMALL.get(language, ()):
-        remedy = "better stop, and name --whisper-model turbo or large-v3"
-        log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', job.video.name, model, language, remedy)
+    doubt = TRANSCRIBERS[job.settings["transcriber"]].doubt(job.settings["model"], job.video.language)
+    if job.media.has_audio and doubt:
+        log.warning("%s: %s", job.video.name, doubt)
 
 
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
@@ -483,12 +475,12 @@ def windows_of(settings: dict[str, Any]) -> Windows:
         raise UserError(f"--segment-seconds, --overlap-seconds, --frames-per-segment: {error}") from None
 
 
-def _loaded(load: Callable[..., Transcriber], settings: dict[str, Any], device: str) -> Transcriber:
+def _loaded(load: Callable[..., Transcriber], name: str, told: Any) -> Transcriber:
     try:
-        engine = load(settings["transcriber"], settings["model"], device, settings["sequential"])
+        engine = load(name, told)
     except UserError as error:
         raise EngineError(str(error)) from error
-    cli.say(f"speech by {engine.name}, model {settings['model']}, on {engine.made_by['device']}")
+    cli.say(f"speech by {engine.name}, model {told.model}, on {engine.made_by['device']}")
     return engine
 
 
