@@ -77,17 +77,14 @@ class Job:
     @property
     def header(self) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
-        return self.header_under(self.settings)
-
-    def header_under(self, settings: dict[str, Any]) -> dict[str, Any]:
         header = {
             "stage": "phase1",
             "format": artifacts.FORMAT,
             "source": self.source,
             "language": self.video.language,
-            **settings,
+            **self.settings,
         }
-        if settings["transcriber"] == OpenAIWhisper.name:  # its parts have said either, and were heard in the same way
+        if self.settings["transcriber"] == OpenAIWhisper.name:  # has no such option; older versions wrote it as named
             header |= {"sequential": (artifacts.part_header(self.result) or header).get("sequential")}
         return header
 
@@ -254,8 +251,8 @@ def take_over(job: Job, claim: claims.Claim, named: dict[str, Any]) -> int | Non
         return None
     if stages.changed_setting(named, found["made_by"]):
         return None
-    header = job.header_under({setting: found["made_by"].get(setting) for setting in DEFAULTS})
-    artifacts.drop_part_of(job.result, header, ("source", "language"))
+    made_under = dataclasses.replace(job, settings={setting: found["made_by"].get(setting) for setting in DEFAULTS})
+    artifacts.drop_part_of(job.result, made_under.header, ("source", "language"))
     complete(claim, found, again=False)
     cli.say(f"{job.video.name}: taken over from {job.result}")
     return len(found["segments"])
