@@ -23,16 +23,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import load_data_to_chroma
 from db_manager import ChromaDBManager
 from videotag import artifacts, cli
-from videotag.analyzers.contract import EngineOptions
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.embedders.contract import Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.speech.engines import load_transcriber
+from videotag.speech.engines import TRANSCRIBERS, load_transcriber
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
 from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
 
@@ -148,7 +148,7 @@ def gpu(asked: Asked) -> Iterator[Finding]:
 
 
 def speech(asked: Asked) -> Iterator[Finding]:
-    engine = load_transcriber(DEFAULT_TRANSCRIBER, asked.args.whisper_model)
+    engine = load_transcriber(DEFAULT_TRANSCRIBER, TRANSCRIBERS[DEFAULT_TRANSCRIBER].Options(asked.args.whisper_model))
     yield Finding(True, f"{engine.name}, model {asked.args.whisper_model}, on {engine.made_by['device']}")
     there = importlib.util.find_spec("whisper") is not None
     yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
@@ -172,10 +172,10 @@ def analysis(asked: Asked) -> Iterator[Finding]:
         return
     urls = [url for url in (asked.args.base_url or "").split(",") if url.strip()]
     for url in urls or [asked.args.base_url]:
-        yield answering(name, why, EngineOptions(model=asked.args.model, base_url=url))
+        yield answering(name, why, ANALYZERS[name].Options(*([asked.args.model, url] if name == "openai" else [])))
 
 
-def answering(name: str, why: str, options: EngineOptions) -> Finding:
+def answering(name: str, why: str, options: Any) -> Finding:
     """Whether the analyzer can be built; of a server that is to say that it answers and sees pictures."""
     try:
         engine = load_analyzer(name, "ru", options)

@@ -26,7 +26,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from videotag import artifacts, cli
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
 from videotag.speech import subtitles
-from videotag.speech.subtitles import Word
+from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2
 from videotag.text import clean, escaped
 from videotag.times import clock
@@ -183,7 +183,7 @@ def exported(args: argparse.Namespace, name: str) -> str:
     if args.format in FROM_SEGMENTS:
         return FROM_SEGMENTS[args.format](Source(name, phase1, read_phase2(args, name, phase1, needed=False)))
     if args.language != TRANSLATION:
-        return FROM_WORDS[args.format](subtitles.speech(phase1["segments"]))
+        return FROM_WORDS[args.format](subtitles.joined(phase1["segments"]))
     phase2 = read_phase2(args, name, phase1, needed=True)
     return FROM_WORDS[args.format](translated(Source(name, phase1, phase2)))
 
@@ -273,7 +273,7 @@ def as_json(source: Source) -> str:
         {name: {**segment, **analyses.get(segment["segment_index"], {})}.get(name) for name in names}
         for segment in source.segments
     ]
-    whole = {**head, "segments": segments, "words": subtitles.joined(source.segments)}
+    whole = {**head, "segments": segments, "words": [asdict(w) for w in subtitles.joined(source.segments)]}
     return json.dumps(cleaned(whole), ensure_ascii=False, indent=2) + "\n"
 
 

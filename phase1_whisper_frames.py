@@ -27,10 +27,11 @@ from videotag import artifacts, claims, cli, jobs, segments, stages
 from videotag.config import Video, load_videos
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
+from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.segments import Windows
-from videotag.speech.engines import TRANSCRIBERS, load_transcriber
-from videotag.speech.whisper import TOO_SMALL
+from videotag.speech.engines import TRANSCRIBERS, knows, load_transcriber
+from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word
 from videotag.stages import LOAD, PHASE1
 from videotag.times import now
@@ -51,14 +52,7 @@ DEFAULTS = {
     "overlap_seconds": segments.OVERLAP_SECONDS,
     "frames_per_segment": segments.FRAMES_PER_SEGMENT,
 }
-OPTIONS = {
-    "transcriber": "--transcriber",
-    "model": "--whisper-model",
-    "sequential": "--sequential",
-    "segment_seconds": "--segment-seconds",
-    "overlap_seconds": "--overlap-seconds",
-    "frames_per_segment": "--frames-per-segment",
-}
+OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,16 +84,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("videos_config.json"), metavar="FILE", help="the list")
     speech = parser.add_argument_group("speech")
     speech.add_argument("--transcriber", choices=list(TRANSCRIBERS), help=f"the engine ({DEFAULT_TRANSCRIBER})")
-    speech.add_argument(
-        "--whisper-model", dest="model", metavar="MODEL", help=f"a name, a folder or a .pt file ({DEFAULT_MODEL})"
-    )
-    speech.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where Whisper runs (auto)")
-    speech.add_argument(
-        "--sequential",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="one piece after the other: slower, seldom better",
-    )
+    add_options(speech, TRANSCRIBERS)
     cut = parser.add_argument_group("segments")
     cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({segments.SEGMENT_SECONDS:g})")
     cut.add_argument("--overlap-seconds", type=float, metavar="S", help=f"overlap ({segments.OVERLAP_SECONDS:g})")
@@ -112,13 +97,15 @@ def options() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli.Report) -> int:
     named = {key: getattr(args, key) for key in DEFAULTS if getattr(args, key) is not None}
     settings = {**DEFAULTS, **named}
+    told = options_of("transcriber", settings["transcriber"], TRANSCRIBERS, named_options(args, TRANSCRIBERS))
+    settings |= {key: value for key, value in dataclasses.asdict(told).items() if key in DEFAULTS}
     windows_of(settings)
-    videos = load_videos(args.config)
+    videos = load_videos(args.config, knows)
     asked_for = jobs.chosen([video.name for video in videos], args.only)
     videos = [video for video in videos if not args.only or video.name in args.only]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     # Built when the first video needs it: a run with nothing to do loads none.
-    engine = cache(lambda: _loaded(load, settings, args.device))
+    engine = cache(lambda: _loaded(load, settings["transcriber"], told))
     run = jobs.Run(db, PHASE1, args, report, named, OPTIONS, fields_of)
     done = set() if named or args.force else done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
@@ -211,10 +198,19 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, An
 
 def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
     """Hear and look; the result."""
-    with closing(job.part(footage.settings, engine)) as part:
+    with closing(job.part(part_settings(footage, job), engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
         return assemble(footage, part.records, made_by)
+
+
+def part_settings(footage: Footage, job: jobs.Job) -> dict[str, Any]:
+    """The settings under which the work is begun, or gone on with."""
+    if footage.settings["transcriber"] != OpenAIWhisper.name:
+        return footage.settings
+    # It has no such option; older versions wrote it as it was named.
+    begun = artifacts.part_header(job.path) or footage.settings
+    return {**footage.settings, "sequential": begun.get("sequential")}
 
 
 def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
@@ -243,10 +239,9 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
 
 
 def warn_of_too_small_a_model(footage: Footage) -> None:
-    model, language = footage.settings["model"], footage.video.language
-    if footage.media.has_audio and model in TOO_SMALL.get(language, ()):
-        remedy = "better stop, and name --whisper-model turbo or large-v3"
-        log.warning('%s: Whisper %s makes nothing of speech in "%s"; %s', footage.video.name, model, language, remedy)
+    doubt = TRANSCRIBERS[footage.settings["transcriber"]].doubt(footage.settings["model"], footage.video.language)
+    if footage.media.has_audio and doubt:
+        log.warning("%s: %s", footage.video.name, doubt)
 
 
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
@@ -399,12 +394,12 @@ def windows_of(settings: dict[str, Any]) -> Windows:
         raise UserError(f"--segment-seconds, --overlap-seconds, --frames-per-segment: {error}") from None
 
 
-def _loaded(load: Callable[..., Transcriber], settings: dict[str, Any], device: str) -> Transcriber:
+def _loaded(load: Callable[..., Transcriber], name: str, told: Any) -> Transcriber:
     try:
-        engine = load(settings["transcriber"], settings["model"], device, settings["sequential"])
+        engine = load(name, told)
     except UserError as error:
         raise EngineError(str(error)) from error
-    cli.say(f"speech by {engine.name}, model {settings['model']}, on {engine.made_by['device']}")
+    cli.say(f"speech by {engine.name}, model {told.model}, on {engine.made_by['device']}")
     return engine
 
 

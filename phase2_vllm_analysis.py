@@ -24,7 +24,6 @@ from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, jobs
 from videotag.analyzers.contract import (
     Analyzer,
-    EngineOptions,
     Frame,
     NotedAnalysis,
     Result,
@@ -33,21 +32,13 @@ from videotag.analyzers.contract import (
 )
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
+from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.segments import word_times
 from videotag.stages import PHASE1, PHASE2
 from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
-OPTIONS_OF = {
-    "model": ("vllm", "openai"),
-    "base_url": ("openai",),
-    "concurrency": ("openai",),
-    "tensor_parallel_size": ("vllm",),
-    "gpu_memory_utilization": ("vllm",),
-    "max_model_len": ("vllm",),
-}
-"""Which analyzers an option is for."""
 OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
 UNREADABLE_SHARE = 0.2
 """A video fails if more of its segments than this could not be analyzed."""
@@ -64,12 +55,7 @@ def options() -> argparse.ArgumentParser:
     vision = parser.add_argument_group("analysis")
     vision.add_argument("--analyzer", choices=["auto", *ANALYZERS], default="auto", help="the engine (auto)")
     vision.add_argument("--output-language", metavar="CODE", help=f"to write in ({DEFAULT_OUTPUT_LANGUAGE})")
-    vision.add_argument("--model", metavar="MODEL", help="vllm, openai: name or folder of the model")
-    vision.add_argument("--base-url", metavar="URL", help="openai: the server; several, separated by commas")
-    vision.add_argument("--concurrency", type=int, metavar="N", help="openai: requests under way at once")
-    vision.add_argument("--tensor-parallel-size", type=int, metavar="N", help="vllm: GPUs that share the model")
-    vision.add_argument("--gpu-memory-utilization", type=float, metavar="SHARE", help="vllm: of the GPU's memory")
-    vision.add_argument("--max-model-len", type=int, metavar="TOKENS", help="vllm: prompt and answer together")
+    add_options(vision, ANALYZERS)
     return parser
 
 
@@ -98,10 +84,8 @@ def check_options(args: argparse.Namespace) -> None:
     Raises:
         UserError: an option is for another analyzer than the one that would run, or that is no language.
     """
-    for option, engines in OPTIONS_OF.items():
-        if getattr(args, option) is not None and (chosen := choose_analyzer(args.analyzer)[0]) not in engines:
-            remedy = f"the analyzer {chosen} has no use for it; add --analyzer {' or '.join(engines)}"
-            raise UserError(f"--{option.replace('_', '-')}: {remedy}")
+    if told := named_options(args, ANALYZERS):
+        options_of("analyzer", choose_analyzer(args.analyzer)[0], ANALYZERS, told)
     if args.output_language and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", args.output_language):
         raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
@@ -135,7 +119,7 @@ class Run(jobs.Run):
         if self._analyzer is None:
             name, why = choose_analyzer(self.args.analyzer)
             cli.say(f"analyzer: {name} ({why})")
-            options = EngineOptions(**{field: getattr(self.args, field) for field in EngineOptions.__annotations__})
+            options = options_of("analyzer", name, ANALYZERS, named_options(self.args, ANALYZERS))
             try:
                 self._analyzer = self._load(name, self.output_language, options)
             except UserError as error:

@@ -69,9 +69,9 @@ def engine_alone(path: str, language: str | None) -> Callable[[], Any]:
 
 def phase1_speech(path: str, language: str | None) -> Callable[[], Any]:
     """What phase1_whisper_frames.py does: stretch after stretch."""
-    from videotag.speech.engines import load_transcriber
+    from videotag.speech.faster_whisper import FasterWhisper
 
-    engine = load_transcriber()
+    engine = FasterWhisper(FasterWhisper.Options())
 
     def work() -> int:
         stretches = sound.stretches(path, 0.0, STRETCH_SECONDS)

@@ -37,9 +37,9 @@ from vllm.sampling_params import StructuredOutputsParams  # pyright: ignore[repo
 
 from tests_engine import tiny_qwen_vl
 from videotag.analyzers.answers import judge
-from videotag.analyzers.contract import EngineOptions, Frame, NotedAnalysis, Segment, SegmentFailure
+from videotag.analyzers.contract import Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SCHEMA
-from videotag.analyzers.vllm.engine import AT_ONCE, VllmAnalyzer, engine_args
+from videotag.analyzers.vllm.engine import AT_ONCE, VllmAnalyzer, VllmOptions, engine_args
 from videotag.analyzers.vllm.model import Model, pictures
 from videotag.artifacts import Part
 
@@ -56,7 +56,7 @@ class Bench:
     """The engine twice: as phase 2 uses it, and as vLLM's own `LLM`."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        options = EngineOptions(model=str(tiny_qwen_vl.make(folder / "model")), gpu_memory_utilization=0.4)
+        options = VllmOptions(model=str(tiny_qwen_vl.make(folder / "model")), gpu_memory_utilization=0.4)
         self.segments = [segment(index) for index in range(count)]
         self.part = folder / "film.part"
         self.analyzer = VllmAnalyzer(LANGUAGE, options)

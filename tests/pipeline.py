@@ -127,9 +127,9 @@ class Project:
         return self.db.get_video_status(name)
 
     def phase1(self, *args: str) -> int:
-        def load(transcriber: str, model: str, device: str, sequential: bool) -> FakeTranscriber:
-            self.loads.append(f"transcriber {model}")
-            self.transcriber.made_by["model"] = model
+        def load(transcriber: str, options: Any) -> FakeTranscriber:
+            self.loads.append(f"transcriber {options.model}")
+            self.transcriber.made_by["model"] = options.model
             return self.transcriber
 
         config = ["--config", str(self.folder / "videos_config.json")]

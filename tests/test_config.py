@@ -6,12 +6,13 @@ import pytest
 
 from videotag.config import Video, load_videos, name_mistake
 from videotag.errors import UserError
+from videotag.speech.engines import knows
 
 
 def load(tmp_path, content):
     path = tmp_path / "videos_config.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    return load_videos(path)
+    return load_videos(path, knows)
 
 
 def entry(**changes):
@@ -97,12 +98,12 @@ def test_of_many_mistakes_the_first_are_told(tmp_path):
 
 def test_a_list_that_is_not_there_or_not_text(tmp_path):
     with pytest.raises(UserError, match="not found"):
-        load_videos(tmp_path / "none.json")
+        load_videos(tmp_path / "none.json", knows)
     with pytest.raises(UserError, match="cannot be read"):
-        load_videos(tmp_path)
+        load_videos(tmp_path, knows)
     (tmp_path / "cp1251.json").write_bytes('{"videos": "архив"}'.encode("cp1251"))
     with pytest.raises(UserError, match="is not UTF-8"):
-        load_videos(tmp_path / "cp1251.json")
+        load_videos(tmp_path / "cp1251.json", knows)
 
 
 @pytest.mark.parametrize("name", ["news", "Алматы 2", "Жаңалық_1", "a.b-c", "日本", "ф" * 100, "café"])

@@ -15,7 +15,7 @@ import export
 from tests.pipeline import analysis
 from tests.speech.test_subtitles import dealt, parsed, said
 from videotag import artifacts
-from videotag.speech.subtitles import Word
+from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2
 
 ROOT = Path(__file__).parent.parent

@@ -1,8 +1,10 @@
 """Phase 1 on real files with a scripted ear: what it writes, when it runs, and how it goes on."""
 
 import io
+import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -310,6 +312,52 @@ def test_an_engine_that_cannot_be_had_is_no_fault_of_a_video(project):
     assert "Whisper model giant" in project.err
     assert project.record()["phase1_status"] == "pending"
     assert "phase1_error" not in project.record()
+
+
+OPENAI_WHISPER = ["--transcriber", "openai-whisper"]
+
+
+def as_written_before(result: Path, sequential: bool) -> None:
+    """Give the `.part` file beside a result the header that older versions gave to work of openai-whisper."""
+    path = artifacts.part_path(result)
+    (header, *records), _ = artifacts._whole_records(path.read_bytes())
+    path.write_bytes(b"".join(artifacts._packed(r) for r in [header | {"sequential": sequential}, *records]))
+
+
+@pytest.mark.parametrize("named_then", [True, False])
+def test_what_an_older_version_began_by_openai_whisper_is_gone_on_with(project, monkeypatch, named_then):
+    """It wrote what was named, though openai-whisper hears one piece after the other whatever is named."""
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.transcriber.break_at = 2
+    assert project.phase1(*OPENAI_WHISPER) == 130
+    as_written_before(artifacts.path_of(PHASE1, project.data, "news"), named_then)
+    assert project.phase1(*OPENAI_WHISPER) == 0
+    assert "starting anew" not in project.err
+    result = project.result1()
+    assert sum(project.transcriber.heard) == pytest.approx(result["video_duration"], abs=1)  # each stretch once
+    assert result["made_by"]["sequential"] is True
+
+
+def test_what_an_older_version_finished_by_openai_whisper_is_not_due(project):
+    project.one_video()
+    assert project.phase1(*OPENAI_WHISPER) == 0
+    path = artifacts.path_of(PHASE1, project.data, "news")
+    before = project.result1()
+    before["made_by"]["sequential"] = False
+    with artifacts.Draft(path, {k: v for k, v in before.items() if k not in ("format", "result_id")}) as draft:
+        draft.publish()
+    made_by = json.dumps(before["made_by"], ensure_ascii=False)
+    project.db.update_video_status("news", phase1_made_by=made_by, phase1_result=draft.result_id)
+    project.loads.clear()
+    assert project.phase1(*OPENAI_WHISPER) == 0
+    assert "1 skipped (done before: news)" in project.out
+    shutil.rmtree(project.folder / "chroma_db")
+    assert project.phase1(*OPENAI_WHISPER) == 0
+    assert "news: taken over from" in project.out
+    assert project.phase1(*OPENAI_WHISPER, "--sequential") == 2
+    assert "--sequential: the transcriber openai-whisper has no use for it; add --transcriber faster-w" in project.err
+    assert project.loads == []
 
 
 def test_an_interrupted_ear_goes_on_where_it_was(project, monkeypatch):

@@ -11,8 +11,8 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.pipeline import FakeAnalyzer, analysis
 from videotag import artifacts, claims
-from videotag.analyzers.contract import Analysis, EngineOptions, NotedAnalysis, SegmentFailure
-from videotag.analyzers.engines import choose_analyzer, load_analyzer
+from videotag.analyzers.contract import Analysis, NotedAnalysis, SegmentFailure
+from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.progress import Progress
 from videotag.stages import PHASE2
@@ -287,7 +287,7 @@ def test_the_other_analyzers_say_what_they_need(seen, monkeypatch):
     assert choose_analyzer("vllm") == ("vllm", "asked for")
     for name in ("vllm", "openai"):
         with pytest.raises(EngineError, match="pip install"):
-            load_analyzer(name, "ru", EngineOptions())
+            load_analyzer(name, "ru", ANALYZERS[name].Options())
 
 
 @pytest.mark.parametrize(

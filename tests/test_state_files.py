@@ -25,6 +25,7 @@ from videotag.analyzers.contract import Analysis
 from videotag.artifacts import Part
 from videotag.config import load_videos
 from videotag.errors import UserError
+from videotag.speech.engines import knows
 from videotag.speech.words import Transcription, Word
 from videotag.stages import PHASE1, PHASE2
 from videotag.text import clean_text
@@ -268,7 +269,7 @@ def test_no_reader_takes_a_damaged_list(run: Run, tmp_path: Path) -> None:
         put_back(path, whole)
         DAMAGES[case](path, run)
         try:
-            load_videos(path)
+            load_videos(path, knows)
             assert case.startswith("flipped"), case  # a letter of a name or a path: the user may have meant it
         except UserError as error:
             assert all(line.startswith(f"{path}: ") for line in str(error).splitlines()), case
@@ -551,7 +552,7 @@ def test_json_bombs(run: Run, tmp_path: Path, value: str) -> None:
     ):
         path.write_text(text)
         with pytest.raises(UserError) as error:
-            load_videos(path)
+            load_videos(path, knows)
         assert all(line.startswith(f"{path}: ") for line in str(error.value).splitlines())
         assert len(str(error.value)) < 1000
 

@@ -29,8 +29,7 @@ from db_manager import ChromaDBManager
 from tests.pipeline import SAMPLES, FakeTranscriber
 from tests_engine import tiny_qwen_vl
 from videotag import artifacts
-from videotag.analyzers.contract import EngineOptions
-from videotag.analyzers.vllm.engine import VllmAnalyzer
+from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmOptions
 from videotag.stages import PHASE1, PHASE2
 
 ROOT = Path(__file__).parent.parent
@@ -52,7 +51,7 @@ def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def analyzer(model: Path) -> VllmAnalyzer:
     """The engine in this process. Loaded by the first test that gives it a segment."""
-    return VllmAnalyzer("ru", EngineOptions(model=str(model), gpu_memory_utilization=float(MEMORY)))
+    return VllmAnalyzer("ru", VllmOptions(model=str(model), gpu_memory_utilization=float(MEMORY)))
 
 
 class Work:

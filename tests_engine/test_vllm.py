@@ -17,7 +17,6 @@ from tests_engine import tiny_qwen_vl
 from tests_engine.conftest import MEMORY, VIDEOS, until_kept
 from videotag.analyzers.contract import (
     Analysis,
-    EngineOptions,
     Frame,
     NotedAnalysis,
     Segment,
@@ -27,7 +26,7 @@ from videotag.analyzers.engines import load_analyzer
 from videotag.analyzers.prompt import FRAME_PIXELS, SCHEMA
 from videotag.analyzers.vllm import engine as vllm_engine
 from videotag.analyzers.vllm import model as vllm_model
-from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmEngine
+from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmEngine, VllmOptions
 from videotag.analyzers.vllm.model import MAX_FRAMES, fitting, pictures, read_model, thinned
 from videotag.errors import EngineError
 
@@ -45,8 +44,8 @@ def segment(index: int, count: int, **changes: Any) -> Segment:
     return replace(given, **changes)
 
 
-def options(model, **changes: Any) -> EngineOptions:
-    return EngineOptions(model=str(model), gpu_memory_utilization=float(MEMORY), **changes)
+def options(model, **changes: Any) -> VllmOptions:
+    return VllmOptions(model=str(model), gpu_memory_utilization=float(MEMORY), **changes)
 
 
 class Watched:
@@ -163,7 +162,7 @@ def test_what_the_engine_refuses_costs_that_segment_only(analyzer):
     )
     kinds = {index: isinstance(result, SegmentFailure) for index, result in found.items()}
     assert kinds == {0: False, 1: True, 2: True, 3: False}
-    assert "cannot be decoded" in found[1].reason
+    assert "is not a picture" in found[1].reason
     assert "refuses the segment" in found[2].reason
 
 

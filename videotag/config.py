@@ -5,14 +5,14 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.languages import MISTAKEN, WHISPER_LANGUAGES
+from videotag.languages import MISTAKEN
 from videotag.text import printable
 
 MAX_NAME_BYTES = 200
@@ -40,14 +40,17 @@ class Video:
         return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
-def load_videos(path: Path) -> list[Video]:
+def load_videos(path: Path, knows: Callable[[str], bool]) -> list[Video]:
     """Read and check the list of videos.
+
+    Args:
+        knows: whether the speech of a language, ISO 639-1, can be written down.
 
     Raises:
         UserError: the mistakes of the file (the first 20), a line each, that names the entry and the field.
     """
     entries = _entries(path)
-    mistakes = [f"{path}: {mistake}" for mistake in _mistakes(entries)]
+    mistakes = [f"{path}: {mistake}" for mistake in _mistakes(entries, knows)]
     if len(mistakes) > _MOST_MISTAKES:
         mistakes[_MOST_MISTAKES:] = [f"{path}: and {len(mistakes) - _MOST_MISTAKES} more mistakes"]
     if mistakes:
@@ -85,7 +88,7 @@ def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _mistakes(entries: list[Any]) -> Iterator[str]:
+def _mistakes(entries: list[Any], knows: Callable[[str], bool]) -> Iterator[str]:
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
@@ -94,7 +97,7 @@ def _mistakes(entries: list[Any]) -> Iterator[str]:
         label = f"video {number}"
         if isinstance(entry.get("name"), str):
             label += f" ({printable(entry['name'])[:60]})"
-        for mistake in [*_field_mistakes(entry), *_value_mistakes(entry)]:
+        for mistake in [*_field_mistakes(entry), *_value_mistakes(entry, knows)]:
             yield f"{label}: {mistake}"
         if isinstance(entry.get("name"), str):
             key = name_key(entry["name"])
@@ -114,7 +117,7 @@ def _field_mistakes(entry: dict[str, Any]) -> Iterator[str]:
             yield f"{field}: must be {'true or false' if _FIELDS[field] is bool else 'text'}"
 
 
-def _value_mistakes(entry: dict[str, Any]) -> Iterator[str]:
+def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iterator[str]:
     name, path, language = (entry.get(field) for field in _REQUIRED)
     if isinstance(name, str) and (mistake := name_mistake(name)):
         yield f"name: {mistake}"
@@ -125,7 +128,7 @@ def _value_mistakes(entry: dict[str, Any]) -> Iterator[str]:
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
     if isinstance(language, str) and not re.fullmatch(r"auto|[a-z]{2,3}", language.lower()):
         yield f'language: "{printable(language)[:20]}" is not a language code such as "kk", "ru", "en", or "auto"'
-    elif isinstance(language, str) and language.lower() not in WHISPER_LANGUAGES:
+    elif isinstance(language, str) and language.lower() != "auto" and not knows(language.lower()):
         meant = MISTAKEN.get(language.lower())
         remedy = f'write "{meant}"' if meant else 'leave it to "auto"'
         yield f'language: "{language}" is none that Whisper knows; {remedy}'

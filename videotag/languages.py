@@ -1,12 +1,5 @@
 """What is known of languages: their codes and names in the tools, and how their writing is told apart."""
 
-_WHISPERS = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
-ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so
-sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
-"""
-WHISPER_LANGUAGES = frozenset(["auto", *_WHISPERS.split()])
-"""Those that Whisper knows, and to leave it to Whisper. Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
 MISTAKEN = {
     "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
     "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da", "jv": "jw", "nb": "no",
@@ -18,18 +11,9 @@ TESSERACT_NAMES = {
 }  # fmt: skip
 """ISO 639-1 to Tesseract's names. `kaz` before `rus`: the other way round Kazakh letters are lost."""
 _IN_RUSSIAN = {
-    "ru": "русском",
-    "kk": "казахском",
-    "en": "английском",
-    "uk": "украинском",
-    "uz": "узбекском",
-    "ky": "киргизском",
-    "tr": "турецком",
-    "de": "немецком",
-    "fr": "французском",
-    "es": "испанском",
-    "zh": "китайском",
-}
+    "ru": "русском", "kk": "казахском", "en": "английском", "uk": "украинском", "uz": "узбекском", "ky": "киргизском",
+    "tr": "турецком", "de": "немецком", "fr": "французском", "es": "испанском", "zh": "китайском",
+}  # fmt: skip
 CYRILLIC_LANGUAGES = {"ru", "kk", "uk", "be", "bg", "ky", "tg", "mn", "sr", "mk", "tt", "ba"}
 LATIN_LANGUAGES = ("en", "tr", "uz", "de", "fr", "es")
 """Languages, as far as they are known here, by the script that they are written in."""

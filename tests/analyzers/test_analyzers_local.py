@@ -272,10 +272,10 @@ def test_it_is_kept_when_each_text_is_first_seen() -> None:
     shown = tuple(Frame(time, jpeg(image)) for time, image in zip((37.0, 41.25, 45.5, 49.75), pictures, strict=True))
     broken = (Frame(36.0, b"no jpeg"), *shown)
     for given in (shown, broken):
-        found = one(segment(start=35.0, end=55.0, frames=given), LocalAnalyzer("ru", no_video))
+        found = one(segment(start=35.0, end=55.0, frames=given), LocalAnalyzer(read_frames=no_video))
         assert found.on_screen_text == ["Добрый вечер", "Погода в Алматы"]
         assert found.screen_times == "62 148"  # 6.25 and 14.75 s after 35 s; a half goes to the even tenth
-    assert one(segment(frames=frames(none)), LocalAnalyzer("ru", no_video)).screen_times == ""
+    assert one(segment(frames=frames(none)), LocalAnalyzer(read_frames=no_video)).screen_times == ""
 
 
 @needs("rus")

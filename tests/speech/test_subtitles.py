@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videotag import segments
-from videotag.speech import subtitles
-from videotag.speech.subtitles import Cue, Word, cues, joined, paragraphs, srt, translation, vtt
+from videotag.speech.subtitles import Cue, cues, joined, paragraphs, srt, translation, vtt
+from videotag.speech.words import Word
 from videotag.text import clean
 
 
@@ -255,7 +255,7 @@ def dealt(words, duration, cut=None):
             "start_time": window.start,
             "end_time": window.end,
             "words": [
-                {"text": w.text, "start": w.start, "end": w.end, "probability": 0.5}
+                {"text": w.text, "start": w.start, "end": w.end, "probability": w.probability}
                 for w in segments.words_in(window, words, last=window is made[-1])
             ],
         }
@@ -276,7 +276,7 @@ def test_windows_are_joined_to_the_words_they_were_dealt(times, cut):
         words.append(Word(f" {len(words)}", now + pause, now + pause + length))
         now += pause + length
     made = dealt(words, now + 0.5, cut)
-    assert subtitles.speech(made) == words
+    assert joined(made) == words
     # A translation that says the same has the same times: nothing twice, nothing lost at the seams.
     same = {s["segment_index"]: "".join(word["text"] for word in s["words"]).strip() for s in made}
     assert translation(made, same) == words
@@ -299,7 +299,7 @@ OVERLAPPING = [
 
 
 def test_a_word_of_two_windows_is_taken_once():
-    assert [word["text"] for word in joined(OVERLAPPING)] == [" aa", " bb", " cc", " dd"]
+    assert [word.text for word in joined(OVERLAPPING)] == [" aa", " bb", " cc", " dd"]
 
 
 def test_a_translation_is_spread_by_characters_over_the_words():

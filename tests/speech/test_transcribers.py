@@ -88,7 +88,8 @@ def engine(request: pytest.FixtureRequest) -> Transcriber:
     model = "base"
     if name == "openai-whisper":
         model = str(request.getfixturevalue("openai_base"))
-    return load_transcriber(name, model, "cpu", bool(sequential))
+    options = TRANSCRIBERS[name].Options(model, "cpu", **({"sequential": True} if sequential else {}))
+    return load_transcriber(name, options)
 
 
 @cache
@@ -164,7 +165,11 @@ def short() -> np.ndarray:
     return np.zeros(160, np.float32)
 
 
-@pytest.mark.parametrize("sound", [quiet, noise, short])
+def nothing() -> np.ndarray:
+    return np.zeros(0, np.float32)
+
+
+@pytest.mark.parametrize("sound", [quiet, noise, short, nothing])
 @pytest.mark.parametrize("language", [None, "ru"])
 def test_where_nobody_speaks(engine: Transcriber, sound: Callable[[], np.ndarray], language: str | None) -> None:
     assert engine.transcribe(sound(), language) == Transcription((), None, 0.0)
@@ -174,6 +179,25 @@ def test_the_language_that_is_given_counts(engine: Transcriber) -> None:
     found = engine.transcribe(sound_of("en_planet")[: 12 * RATE], "en")
     assert found.language == "en"
     assert "planet" in "".join(word.text for word in found.words)
+
+
+def test_it_says_what_it_is_and_knows_before_it_is_built(engine: Transcriber, request: pytest.FixtureRequest) -> None:
+    kind = TRANSCRIBERS[engine.name]
+    assert kind is type(engine) and engine.made_by["transcriber"] == engine.name
+    assert engine.made_by["sequential"] is (request.node.callspec.params["engine"] != "faster-whisper")
+    assert [kind.knows(language) for language in ("kk", "ru", "jw", "kz", "KK", "auto", "")] == [True] * 3 + [False] * 4
+    assert kind.doubt("base", "ru") is kind.doubt("turbo", "kk") is None
+    assert "--whisper-model turbo" in (kind.doubt("base", "kk") or "")
+
+
+def test_it_works_again_after_an_interruption(engine: Transcriber) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    some = sound_of("en_planet")[: 12 * RATE]
+    with pytest.raises(KeyboardInterrupt):
+        engine.transcribe(some, "en", interrupted)
+    assert "planet" in "".join(word.text for word in engine.transcribe(some, "en").words)
 
 
 def test_unknown_language(engine: Transcriber) -> None:
@@ -297,11 +321,11 @@ def test_what_stands_in_the_bases_place_is_named(own_cache: Path) -> None:
     with pytest.raises(
         UserError, match=r"faster-whisper-base/model\.bin: cannot be written: Is a directory; .*move it away"
     ):
-        load_transcriber("faster-whisper", "base", "cpu")
+        load_transcriber("faster-whisper", TRANSCRIBERS["faster-whisper"].Options("base", "cpu"))
     shutil.rmtree(folder)
     folder.symlink_to(own_cache / "nowhere")
     with pytest.raises(UserError, match=r"faster-whisper-base: File exists; .*move it away"):
-        load_transcriber("faster-whisper", "base", "cpu")
+        load_transcriber("faster-whisper", TRANSCRIBERS["faster-whisper"].Options("base", "cpu"))
     folder.unlink()
     assert faster_whisper._joined_base() == folder
 
@@ -334,7 +358,7 @@ def test_an_interrupted_join_leaves_no_half_file(own_cache: Path, monkeypatch: p
 
 def refused(name: str, model: str) -> str:
     with pytest.raises(UserError) as error:
-        load_transcriber(name, model, "cpu")
+        load_transcriber(name, TRANSCRIBERS[name].Options(model, "cpu"))
     line = str(error.value)
     assert "\n" not in line and model in line
     return line
@@ -364,7 +388,7 @@ def test_a_model_that_is_neither_here_nor_reached(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.skipif(importlib.util.find_spec("whisper") is not None, reason="openai-whisper is installed")
 def test_an_engine_that_is_not_installed() -> None:
     with pytest.raises(UserError, match="pip install openai-whisper"):
-        load_transcriber("openai-whisper")
+        load_transcriber("openai-whisper", TRANSCRIBERS["openai-whisper"].Options())
 
 
 def test_the_table_of_engines() -> None:

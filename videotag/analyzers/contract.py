@@ -6,23 +6,17 @@ order. It pulls the next segments itself, so an engine with a queue is never idl
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+if TYPE_CHECKING:
+    import numpy as np
+
 CONFIDENCES = ("высокая", "средняя", "низкая")
 CONTENT_TYPES = (
-    "новости",
-    "интервью",
-    "документальное",
-    "репортаж",
-    "реклама",
-    "музыка",
-    "фильм",
-    "спорт",
-    "обучение",
-    "другое",
-)
+    "новости", "интервью", "документальное", "репортаж", "реклама", "музыка", "фильм", "спорт", "обучение", "другое",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +25,21 @@ class Frame:
 
     time: float
     jpeg: bytes
+
+    def decoded(self) -> "np.ndarray":
+        """BGR uint8 [height, width, 3].
+
+        Raises:
+            ValueError: it is not a picture.
+        """
+        import cv2
+        import numpy as np
+
+        # OpenCV raises an error of its own over no bytes at all.
+        image = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR) if self.jpeg else None
+        if image is None:
+            raise ValueError(f"the frame at {self.time:.1f} s is not a picture")
+        return image
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Analyzer(Protocol):
     """The contract of a vision engine.
 
     Attributes:
-        name: its key in `ANALYZERS`.
+        name: its key in `ANALYZERS`. Its class has `Options` (videotag/options.py), too.
         made_by: what made the results, builtins only: at least "analyzer" and "model", and every setting that
             changes an answer. Stored with each video.
         description: what the user should know of what was found or will be loaded, in one line; "" for nothing.
@@ -114,24 +123,3 @@ class Analyzer(Protocol):
                 is a `SegmentFailure` instead.
         """
         ...
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """What the engines can be told. Each takes what concerns it; None leaves the choice to the engine.
-
-    Attributes:
-        model: name or folder of a model (vllm, openai).
-        base_url: the server's address, several separated by commas (openai).
-        concurrency: requests under way at once (openai).
-        tensor_parallel_size: GPUs that share the model (vllm).
-        gpu_memory_utilization: share of the GPU's memory to take, 0..1 (vllm).
-        max_model_len: longest prompt and answer together, in tokens (vllm).
-    """
-
-    model: str | None = None
-    base_url: str | None = None
-    concurrency: int | None = None
-    tensor_parallel_size: int | None = None
-    gpu_memory_utilization: float | None = None
-    max_model_len: int | None = None

@@ -1,33 +1,18 @@
-"""The analyzers that there are, each imported when it is built, and which one is chosen where none is named."""
+"""The analyzers that there are, and which one is chosen where none is named. Heavy libraries come when one is built."""
 
 import importlib.util
-from collections.abc import Callable
+from typing import Any
 
-from videotag.analyzers.contract import Analyzer, EngineOptions
-from videotag.errors import EngineError
+from videotag.analyzers.contract import Analyzer
+from videotag.analyzers.local.analyzer import LocalAnalyzer
+from videotag.analyzers.openai import OpenAIServerAnalyzer
+from videotag.analyzers.vllm.engine import VllmAnalyzer
 
-
-def _local(output_language: str, options: EngineOptions) -> Analyzer:
-    from videotag.analyzers.local.analyzer import LocalAnalyzer
-
-    return LocalAnalyzer(output_language)
-
-
-def _vllm(output_language: str, options: EngineOptions) -> Analyzer:
-    from videotag.analyzers.vllm.engine import VllmAnalyzer
-
-    return VllmAnalyzer(output_language, options)
-
-
-def _openai(output_language: str, options: EngineOptions) -> Analyzer:
-    if not importlib.util.find_spec("httpx2"):
-        raise EngineError("the analyzer openai needs httpx2: pip install -r requirements.txt")
-    from videotag.analyzers.openai import OpenAIServerAnalyzer
-
-    return OpenAIServerAnalyzer(output_language, options)
-
-
-ANALYZERS: dict[str, Callable[[str, EngineOptions], Analyzer]] = {"local": _local, "vllm": _vllm, "openai": _openai}
+ANALYZERS: dict[str, type[LocalAnalyzer] | type[VllmAnalyzer] | type[OpenAIServerAnalyzer]] = {
+    LocalAnalyzer.name: LocalAnalyzer,
+    VllmAnalyzer.name: VllmAnalyzer,
+    OpenAIServerAnalyzer.name: OpenAIServerAnalyzer,
+}
 
 
 def choose_analyzer(name: str) -> tuple[str, str]:
@@ -41,8 +26,8 @@ def choose_analyzer(name: str) -> tuple[str, str]:
     return ("vllm", "a CUDA GPU and vLLM are here") if torch.cuda.is_available() else ("local", "there is no CUDA GPU")
 
 
-def load_analyzer(name: str, output_language: str, options: EngineOptions) -> Analyzer:
-    """Build the engine of that name.
+def load_analyzer(name: str, output_language: str, options: Any) -> Analyzer:
+    """Build the engine of that name with its own `Options`.
 
     Raises:
         EngineError: something that it needs is missing; the line says how to get it.

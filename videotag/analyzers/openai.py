@@ -4,7 +4,10 @@ vLLM, SGLang, llama.cpp, Ollama, LM Studio, a cloud. Several servers share the s
 OPENAI_API_KEY, goes out as a header and is never shown or stored. Standard proxy variables of the environment hold.
 """
 
+from __future__ import annotations
+
 import asyncio
+import importlib.util
 import logging
 import os
 import queue
@@ -13,22 +16,24 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from videotag.analyzers.answers import Again, judge
-from videotag.analyzers.contract import EngineOptions, Frame, Result, Segment, SegmentFailure
+from videotag.analyzers.contract import Frame, Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
 from videotag.errors import EngineError
 from videotag.models import chat
 from videotag.models.pool import Pool
 from videotag.models.servers import Failure, NoSuchModel, Patience, Refused, Server
+from videotag.options import option
+
+if TYPE_CHECKING:
+    import httpx2
 
 log = logging.getLogger("videotag")
 
-CONCURRENCY = 8
 LEAD = 2
 """Segments that are prepared beyond those under way, so that no server waits for pictures."""
 STOP_SECONDS = 1.5
@@ -36,11 +41,19 @@ STOP_SECONDS = 1.5
 Answered = tuple[Segment, "Future[Result]"]
 
 
+@dataclass(frozen=True)
+class OpenAIOptions:
+    """`model` None: the server's only one."""
+
+    model: str | None = option(None, "name or folder of the model", metavar="MODEL")
+    base_url: str = option("", "the server; several, separated by commas", metavar="URL")
+    concurrency: int = option(8, "requests under way at once (8 to each server)", type=int, metavar="N")
+
+
 class OpenAIServerAnalyzer:
     """Asks servers; see `Analyzer` for the contract.
 
     Args:
-        options: `base_url` (several with commas), `model` (None: the server's only one), `concurrency` (a server).
         patience: how long to try.
 
     Raises:
@@ -48,12 +61,15 @@ class OpenAIServerAnalyzer:
     """
 
     name = "openai"
+    Options = OpenAIOptions
 
-    def __init__(self, output_language: str, options: EngineOptions, patience: Patience | None = None) -> None:
+    def __init__(self, output_language: str, options: OpenAIOptions, patience: Patience | None = None) -> None:
+        if not importlib.util.find_spec("httpx2"):
+            raise EngineError("the analyzer openai needs httpx2: pip install -r requirements.txt")
         self._patience = patience or Patience()
         self._system = system_prompt(output_language)
         self._servers = _servers_of(options)
-        self._most = options.concurrency or CONCURRENCY
+        self._most = options.concurrency
         self._model = options.model or ""
         self._servers = asyncio.run(self._met())
         self.made_by: dict[str, Any] = {
@@ -240,30 +256,25 @@ class OpenAIServerAnalyzer:
 
 
 def _picture(frame: Frame) -> str:
-    """A frame as a data URL.
-
-    Raises:
-        ValueError: it is not a picture.
-    """
-    try:
-        return chat.picture(frame.jpeg, FRAME_PIXELS)
-    except ValueError as error:
-        raise ValueError(f"the frame at {frame.time:.1f} s {error}") from None
+    """A frame as a data URL. ValueError: it is not a picture."""
+    return chat.picture(frame.jpeg, frame.decoded(), FRAME_PIXELS)
 
 
-def _servers_of(options: EngineOptions) -> list[Server]:
-    urls = dict.fromkeys(url.strip().rstrip("/") for url in (options.base_url or "").split(",") if url.strip())
+def _servers_of(options: OpenAIOptions) -> list[Server]:
+    urls = dict.fromkeys(url.strip().rstrip("/") for url in options.base_url.split(",") if url.strip())
     if not urls:
         raise EngineError("the analyzer openai needs --base-url, such as http://127.0.0.1:8000/v1")
-    if options.concurrency is not None and options.concurrency < 1:
+    if options.concurrency < 1:
         raise EngineError(f"--concurrency {options.concurrency}: at least 1 request is needed")
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):  # an HTTP library would show it in its error
         raise EngineError("OPENAI_API_KEY: holds characters that no key has")
-    return [Server(url, options.concurrency or CONCURRENCY, key) for url in urls]
+    return [Server(url, options.concurrency, key) for url in urls]
 
 
 def _client(patience: Patience) -> httpx2.AsyncClient:
+    import httpx2
+
     # Redirects are not followed: the key goes where it was sent. vLLM closes idle connections after 5 s.
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2)
     timeout = httpx2.Timeout(None, connect=patience.connect)
@@ -272,6 +283,8 @@ def _client(patience: Patience) -> httpx2.AsyncClient:
 
 @cache  # takes 0.1 s to make
 def _trusted() -> ssl.SSLContext:
+    import httpx2
+
     return httpx2.create_ssl_context()
 
 
@@ -312,7 +325,7 @@ async def _drop_all(close: Callable[[], Awaitable[None]]) -> None:
     await close()
 
 
-def _next(answered: "queue.SimpleQueue[Answered]") -> Answered:
+def _next(answered: queue.SimpleQueue[Answered]) -> Answered:
     while True:
         with suppress(queue.Empty):
             return answered.get(timeout=0.5)  # without a limit Ctrl-C would wait, too, on Windows

@@ -2,9 +2,12 @@
 
 import base64
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videotag.models.servers import Failure
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIDE = 28
 """Pixels; Qwen2.5-VL cuts frames into squares of this side."""
@@ -56,21 +59,10 @@ def reply(answer: dict[str, Any]) -> tuple[str, bool]:
     return content if isinstance(content, str) else "", choice.get("finish_reason") == "length"
 
 
-def picture(jpeg: bytes, pixels: int) -> str:
-    """A picture as a data URL, of no more than so many pixels.
-
-    Raises:
-        ValueError: it is not a picture.
-    """
+def picture(jpeg: bytes, image: "np.ndarray", pixels: int) -> str:
+    """A picture as a data URL, of no more than so many pixels; `image` is `jpeg` decoded, BGR uint8 [h, w, 3]."""
     import cv2
-    import numpy as np
 
-    try:
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ValueError("is not a picture")
     height, width = image.shape[:2]
     if width * height <= pixels:
         return _data_url(jpeg)

@@ -4,16 +4,19 @@ One that fails is left alone for a while, then asked one thing at a time; one th
 questions at once.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from videotag.errors import EngineError
+
+if TYPE_CHECKING:
+    import httpx2
 
 LARGEST_ANSWER = 8 << 20
 """Bytes."""
@@ -91,6 +94,8 @@ class Server:
     """
 
     def __init__(self, url: str, most: int, key: str = "") -> None:
+        import httpx2
+
         self.form = "text"  # of its answers; this and the next two are found out by asking
         self.thinks = False  # counts what it thinks as part of its answer
         self.temperature: float | None = TEMPERATURE  # None: it has one of its own
@@ -168,6 +173,8 @@ class Server:
             Refused: not to this question.
             EngineError: to none like it: the key, the model or the address is wrong.
         """
+        import httpx2
+
         try:
             async with asyncio.timeout(seconds):
                 status, headers, text = await self._exchange(http, path, body)

@@ -8,7 +8,6 @@ and loan words are found across languages; numbers in words become digits.
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
 from collections import Counter
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from videotag.morphology import russian, without_name_ending
 from videotag.search.numerals import NUMERALS, joined
 from videotag.stop_words import STOP_WORDS
 from videotag.text import UNSPACED_LETTER
@@ -56,7 +56,6 @@ _SOUNDS = {sound: letters for sound, *letters in map(str.split, _ROMANISED.split
 """Latin letters to the Cyrillic ones they may stand for, as names are romanised in passports and the press."""
 _SOUND = re.compile("|".join(sorted(_SOUNDS, key=len, reverse=True)))
 
-_NAME_ENDING = re.compile("(?:ого|ому|ыми|ами|ой|ом|ым|ых|ем|ей|а|у|е|ы|и|ю|я)$")
 # Case, possession, number, in the order in which they are taken off: "қала-лар-ымыз-дың".
 _KAZAKH_ENDINGS = (
     re.compile("(?:[дтн][ае]ғ?г?[ыі]|[нтд][ыі]ң|[нтд][ае]н|[мбп]ен|нд[ае]|[нтд][ыі]|[дт][ае]|[нғқгк][ае])$"),
@@ -264,13 +263,12 @@ def _in_cyrillic(lower: str) -> list[str]:
 @lru_cache(maxsize=CACHE)
 def _lemma(lower: str) -> tuple[str, bool, bool]:
     """Russian dictionary form, whether the dictionary knows the word, whether it is a function word."""
-    parse = _morph().parse(lower)[0]
+    parse = russian().parse(lower)[0]
     return _folded(parse.normal_form), parse.is_known, parse.tag.POS in _FUNCTION
 
 
 def _name(lower: str) -> str:
-    shorter = _NAME_ENDING.sub("", lower)
-    return _folded(shorter if len(shorter) >= 3 else lower)
+    return _folded(without_name_ending(lower, least=3))
 
 
 def _kazakh_cuts(lower: str) -> tuple[str, ...]:
@@ -306,11 +304,3 @@ def _english() -> Any:
     import snowballstemmer
 
     return snowballstemmer.stemmer("english")
-
-
-@cache
-def _morph() -> Any:
-    import pymorphy3
-
-    logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # it announces its dictionary
-    return pymorphy3.MorphAnalyzer(lang="ru")

@@ -1,27 +1,26 @@
 """The transcribers that there are. Heavy libraries are imported where one is built."""
 
-from collections.abc import Callable
+from typing import Any
 
 from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.openai_whisper import OpenAIWhisper
-from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber
+from videotag.speech.words import Transcriber
 
-TRANSCRIBERS: dict[str, Callable[..., Transcriber]] = {
+TRANSCRIBERS: dict[str, type[FasterWhisper] | type[OpenAIWhisper]] = {
     FasterWhisper.name: FasterWhisper,
     OpenAIWhisper.name: OpenAIWhisper,
 }
 
 
-def load_transcriber(
-    name: str = DEFAULT_TRANSCRIBER, model: str = DEFAULT_MODEL, device: str = "auto", sequential: bool = False
-) -> Transcriber:
-    """Build the engine of that name.
+def knows(language: str) -> bool:
+    """Whether one of them knows a language, ISO 639-1."""
+    return any(engine.knows(language) for engine in TRANSCRIBERS.values())
 
-    Args:
-        model: a name that the engine knows, a folder (CTranslate2), or a .pt file (openai-whisper).
-        device: "auto", "cpu" or "cuda".
+
+def load_transcriber(name: str, options: Any) -> Transcriber:
+    """Build the engine of that name with its own `Options`.
 
     Raises:
         UserError: the engine is not installed, or the model cannot be had.
     """
-    return TRANSCRIBERS[name](model, device, sequential)
+    return TRANSCRIBERS[name](options)

@@ -1,17 +1,20 @@
 """faster-whisper: Whisper on CTranslate2, the default. Whisper base comes as two packages from PyPI."""
 
+import argparse
 import hashlib
 import importlib
 import importlib.util
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videotag import artifacts
 from videotag.errors import UserError
-from videotag.speech.whisper import check_language, imported, made_by_of, model_fault, spoken_words
-from videotag.speech.words import DEFAULT_MODEL, Transcription
+from videotag.options import option
+from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
+from videotag.speech.words import Transcription
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,17 +29,26 @@ _BATCH = {"cpu": 4, "cuda": 8}
 """Pieces of up to 30 s heard at once. More of them gain nothing on a CPU, and take 50 MB each (benchmarks/)."""
 
 
-class FasterWhisper:
+@dataclass(frozen=True)
+class FasterWhisperOptions(WhisperOptions):
+    sequential: bool = option(
+        False, "one piece after the other: slower, seldom better", action=argparse.BooleanOptionalAction
+    )
+
+
+class FasterWhisper(Whisper):
     """Whisper on CTranslate2: eight pieces at once between the silences, or one after the other."""
 
     name = "faster-whisper"
+    Options = FasterWhisperOptions
 
-    def __init__(self, model: str = DEFAULT_MODEL, device: str = "auto", sequential: bool = False) -> None:
+    def __init__(self, options: FasterWhisperOptions) -> None:
         faster_whisper = imported("faster_whisper", "faster-whisper")
+        model = options.model
         if model.endswith(".pt"):
             raise UserError(f"{model}: is a model of openai-whisper; add --transcriber openai-whisper")
-        self._sequential = sequential
-        self._device, compute_type = _ctranslate2_device(device)
+        self._sequential = options.sequential
+        self._device, compute_type = _ctranslate2_device(options.device)
         try:
             self._model = faster_whisper.WhisperModel(
                 _ct2_folder(model), device=self._device, compute_type=compute_type
@@ -46,7 +58,7 @@ class FasterWhisper:
         except Exception as error:  # the hub, the file system and CTranslate2 each raise their own kinds
             raise UserError(model_fault(model, error)) from error
         self._pipeline = faster_whisper.BatchedInferencePipeline(self._model)
-        self.made_by = made_by_of(self, model, sequential, f"{self._device} {compute_type}", faster_whisper.__version__)
+        self.made_by = self._made_by(options, f"{self._device} {compute_type}", faster_whisper.__version__)
 
     def transcribe(
         self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
 from videotag.speech import detector
-from videotag.speech.whisper import check_language, imported, made_by_of, model_fault, spoken_words
-from videotag.speech.words import DEFAULT_MODEL, Transcription
+from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
+from videotag.speech.words import Transcription
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class OpenAIWhisper:
+class OpenAIWhisper(Whisper):
     """The reference engine of Whisper; needs PyTorch. Always one piece after the other."""
 
     name = "openai-whisper"
+    Options = WhisperOptions
 
-    def __init__(self, model: str = DEFAULT_MODEL, device: str = "auto", sequential: bool = True) -> None:
+    def __init__(self, options: WhisperOptions) -> None:
+        model, device = options.model, options.device
         whisper = imported("whisper", "openai-whisper")
         torch = imported("torch", "openai-whisper")
         self._whisper = whisper
@@ -30,7 +32,7 @@ class OpenAIWhisper:
             self._model = whisper.load_model(model, device=self._device)
         except Exception as error:  # urllib, torch and whisper each raise their own kinds
             raise UserError(model_fault(model, error)) from error
-        self.made_by = made_by_of(self, model, True, self._device, whisper.__version__)
+        self.made_by = self._made_by(options, self._device, whisper.__version__)
 
     def transcribe(
         self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from videotag.speech.words import Word
 from videotag.text import UNSPACED, UNSPACED_LETTER, clean
 
 LINE_CHARACTERS = 42
@@ -35,15 +36,6 @@ _CLAUSE_END = re.compile(r"[.,;:—–،、，；：-][\"'»”’)\]」』）]*
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word and when it is said. The text keeps the space before it, so that words joined make the sentence."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
 class Cue:
     """What is shown from `start` to `end` (milliseconds): one or two lines of at most 42 characters."""
 
@@ -55,22 +47,21 @@ class Cue:
 # --- words of the whole video
 
 
-def joined(segments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The words of all segments of a phase 1 result, each once: the inverse of `segments.words_in`.
+def joined(segments: Sequence[Mapping[str, Any]]) -> list[Word]:
+    """What is said in the whole video: the words of all segments of a phase 1 result, each once.
 
     A word lies in every window that contains its middle; it is taken from the first of them.
     """
-    words: list[dict[str, Any]] = []
+    words: list[Word] = []
     end = -math.inf
     for segment in segments:
-        words += [word for word in segment["words"] if (word["start"] + word["end"]) / 2 >= end]
+        words += [word for word in words_of(segment) if (word.start + word.end) / 2 >= end]
         end = max(end, segment["end_time"])
     return words
 
 
-def speech(segments: Sequence[Mapping[str, Any]]) -> list[Word]:
-    """What is said in the whole video."""
-    return [Word(word["text"], word["start"], word["end"]) for word in joined(segments)]
+def words_of(segment: Mapping[str, Any]) -> list[Word]:
+    return [Word(**word) for word in segment["words"]]
 
 
 def translation(segments: Sequence[Mapping[str, Any]], texts: Mapping[int, str]) -> list[Word]:
@@ -91,14 +82,14 @@ def translation(segments: Sequence[Mapping[str, Any]], texts: Mapping[int, str])
     for number, segment in enumerate(segments):
         until = segments[number + 1]["start_time"] if number + 1 < len(segments) else math.inf
         text = texts[segment["segment_index"]]
-        laid = _laid_over(text if UNSPACED_LETTER.match(text) else f" {text}", segment["words"])
+        laid = _laid_over(text if UNSPACED_LETTER.match(text) else f" {text}", words_of(segment))
         words += [word for word in laid if (word.start + word.end) / 2 < until]
     return words
 
 
-def _laid_over(text: str, spoken: Sequence[Mapping[str, Any]]) -> Iterator[Word]:
+def _laid_over(text: str, spoken: Sequence[Word]) -> Iterator[Word]:
     """The words of `text`, at the times at which the same share of `spoken` is said."""
-    sizes = [len(_bare(word["text"])) for word in spoken]
+    sizes = [len(_bare(word.text)) for word in spoken]
     spoken = [word for word, size in zip(spoken, sizes, strict=True) if size]
     ends = list(accumulate(size for size in sizes if size))  # characters said up to the end of each word
     if not spoken:
@@ -114,13 +105,13 @@ def _laid_over(text: str, spoken: Sequence[Mapping[str, Any]]) -> Iterator[Word]
         before = after
 
 
-def _time_at(position: float, spoken: Sequence[Mapping[str, Any]], ends: list[int], bisect: Any) -> float:
+def _time_at(position: float, spoken: Sequence[Word], ends: list[int], bisect: Any) -> float:
     """When so many characters have been said."""
     number = min(bisect(ends, position), len(ends) - 1)
     word, first = spoken[number], ends[number - 1] if number else 0
     if position == ends[number]:
-        return word["end"]
-    return word["start"] + (word["end"] - word["start"]) * (position - first) / (ends[number] - first)
+        return word.end
+    return word.start + (word.end - word.start) * (position - first) / (ends[number] - first)
 
 
 def _bare(text: str) -> str:

@@ -1,27 +1,57 @@
-"""What the engines of Whisper have in common: its contract's details, and what it makes up."""
+"""What the engines of Whisper have in common: options, languages, its contract's details, and what it makes up."""
 
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.speech.words import Transcriber, Word
+from videotag.options import option
+from videotag.speech.words import DEFAULT_MODEL, Word
 
 log = logging.getLogger("videotag")
 
-TOO_SMALL = {"kk": ("tiny", "base")}
+_LANGUAGES = """
+af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
+ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so
+sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
+"""
+"""Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
+_TOO_SMALL = {"kk": ("tiny", "base")}
 """By language, models that make nothing of it: in Kazakh base has a word error of 1.16, turbo of 0.21 (FLEURS)."""
 
 
-def made_by_of(engine: Transcriber, model: str, sequential: bool, device: str, version: str) -> dict[str, Any]:
-    return {
-        "transcriber": engine.name,
-        "model": model,
-        "sequential": sequential,
-        "device": device,
-        "transcriber_version": version,
-    }
+@dataclass(frozen=True)
+class WhisperOptions:
+    model: str = option(
+        DEFAULT_MODEL, f"a name, a folder or a .pt file ({DEFAULT_MODEL})", flag="--whisper-model", metavar="MODEL"
+    )
+    device: str = option("auto", "where Whisper runs (auto)", choices=["auto", "cpu", "cuda"])
+    sequential: bool = field(default=True, init=False)  # one piece after the other, unless an engine can do otherwise
+
+
+class Whisper:
+    """An engine of Whisper: what is known before it is built, and what made its words."""
+
+    name: str
+
+    @staticmethod
+    def knows(language: str) -> bool:
+        """Whether Whisper's models of many languages know one, ISO 639-1."""
+        return language in _LANGUAGES.split()
+
+    @staticmethod
+    def doubt(model: str, language: str) -> str | None:
+        """Why a model had better not hear a language, and what to do; None where nothing speaks against it."""
+        if model not in _TOO_SMALL.get(language, ()):
+            return None
+        remedy = "better stop, and name --whisper-model turbo or large-v3"
+        return f'Whisper {model} makes nothing of speech in "{language}"; {remedy}'
+
+    def _made_by(self, options: WhisperOptions, device: str, version: str) -> dict[str, Any]:
+        heard_by = {"transcriber": self.name, "model": options.model, "sequential": options.sequential}
+        return {**heard_by, "device": device, "transcriber_version": version}
 
 
 def imported(module: str, package: str) -> Any:

@@ -15,13 +15,14 @@ DEFAULT_MODEL = "base"
 class Word:
     """A word with its times in seconds from the start of the audio, and how sure the engine is (0..1).
 
-    The text keeps the space before it where there is one, so that words joined make the sentence.
+    The text keeps the space before it where there is one, so that words joined make the sentence. In the result of
+    phase 1 it is these fields. Of a translation, which no engine has heard, the probability is 1.
     """
 
     text: str
     start: float
     end: float
-    probability: float
+    probability: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Transcriber(Protocol):
         name: its key in `TRANSCRIBERS`.
         made_by: what made the words, builtins only: "transcriber", "model", "sequential", "device" and the
             engine's version. Stored with each video.
+
+    Its class has `Options` (videotag/options.py), and says before it is built which languages it `knows` and what
+    speaks against a model (`doubt`).
     """
 
     name: str

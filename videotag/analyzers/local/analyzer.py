@@ -8,7 +8,7 @@ import importlib.util
 import logging
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videotag.analyzers.contract import Analysis, Result, Segment, SegmentFailure
@@ -29,23 +29,34 @@ MAX_SCREEN_LINES = 50
 """What `Analysis.on_screen_text` holds."""
 
 
+@dataclass(frozen=True)
+class LocalOptions:
+    """There is nothing to choose."""
+
+
 class LocalAnalyzer:
     """Measures and reads; see `Analyzer` for the contract.
 
     Args:
         output_language: "ru", "en" or "kk".
-        read_frames: where the pictures of a video come from, `small_frames` of media/pictures.py by default.
+        read_frames: where the pictures of a video come from, `SMALL_FRAMES` by default.
 
     Raises:
         EngineError: it cannot write in that language, or a package is missing.
     """
 
     name = "local"
+    Options = LocalOptions
     description = ""
     version = 2
     """Raised whenever the same segment would get another answer."""
 
-    def __init__(self, output_language: str = "ru", read_frames: "FrameReader | None" = None) -> None:
+    def __init__(
+        self,
+        output_language: str = "ru",
+        options: LocalOptions = LocalOptions(),
+        read_frames: "FrameReader | None" = None,
+    ) -> None:
         wording(output_language)
         missing = [package for package in NEEDED if not importlib.util.find_spec(package)]
         if missing:
@@ -67,9 +78,9 @@ class LocalAnalyzer:
         Raises:
             EngineError: a segment asks for an output language that there are no sentences for.
         """
-        from videotag.analyzers.local.shots import Videos
+        from videotag.analyzers.local.shots import SMALL_FRAMES, Videos
 
-        with closing(Videos(self._read_frames or _small_frames())) as videos:
+        with closing(Videos(self._read_frames or SMALL_FRAMES)) as videos:
             for segment in segments:
                 yield segment, self._result(segment, wording(segment.output_language), videos)
 
@@ -112,10 +123,3 @@ def _analysis(segment: Segment, seen: Seen, words: Wording) -> Analysis:
         scene_change=bool(seen.shots and seen.shots.cuts),
         screen_times=tenths(seen.times[:MAX_SCREEN_LINES]),
     )
-
-
-def _small_frames() -> "FrameReader":
-    from videotag.analyzers.local.shots import WIDTH
-    from videotag.media.pictures import small_frames
-
-    return partial(small_frames, width=WIDTH)

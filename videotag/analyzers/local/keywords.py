@@ -1,18 +1,18 @@
 """Keywords out of what is said and written: nouns, names and "adjective + noun", in their dictionary form.
 
-Russian forms come from pymorphy3 (its dictionary is a package; nothing is downloaded). Kazakh and English words are
+Russian forms come from pymorphy3. Kazakh and English words are
 grouped by cutting off the commonest endings and shown as they are most often written. Nothing is invented: every
 keyword is a form of words in the text.
 """
 
-import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
+from videotag.morphology import russian, without_name_ending
 from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 
 MAX_KEYWORDS = 12
@@ -30,7 +30,6 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 _KAZAKH_LETTER = re.compile("[әғқңөұүһі]", re.IGNORECASE)
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 _PROPER = ("Name", "Surn", "Patr", "Geox", "Orgn")
-_NAME_ENDING = re.compile("(?:ого|ому|ыми|ами|ами|ой|ом|ым|ых|ем|ей|а|у|е|ы|и|ю|я)$")
 # Case, possession and number, in the order in which they are taken off; e.g. "қала-лар-ымыз-дың".
 _KAZAKH_ENDINGS = (
     re.compile("(?:[нтд][ыі]ң|[нтд][ае]н|[мбп]ен|[нтд][ыі]|[нд][ае]|т[ае]|[ғқгк][ае])$"),
@@ -200,8 +199,7 @@ def _name(word: str, parse: Any) -> _Term:
 
 
 def _name_key(word: str) -> str:
-    shorter = _NAME_ENDING.sub("", word.lower())
-    return shorter if len(shorter) >= 4 else word.lower()
+    return without_name_ending(word.lower(), least=4)
 
 
 def _agreeing(adjective: str, noun: str) -> tuple[Any, Any] | None:
@@ -232,12 +230,4 @@ def _with_noun(adjective: Any, noun: Any) -> str:
 
 @lru_cache(maxsize=20_000)
 def _parses(word: str) -> list[Any]:
-    return _morph().parse(word)
-
-
-@cache
-def _morph() -> Any:
-    import pymorphy3
-
-    logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # it announces its dictionary
-    return pymorphy3.MorphAnalyzer(lang="ru")
+    return russian().parse(word)

@@ -5,6 +5,7 @@ Pictures are BGR uint8 [height, width, 3]. Black bars are cut off before anythin
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import cv2  # noqa: TID253  (this module is imported late itself)
 import numpy as np
@@ -32,9 +33,13 @@ _HUES = ((8, "red"), (20, "orange"), (33, "yellow"), (85, "green"), (100, "cyan"
 
 def decode(frames: Iterable[Frame]) -> tuple[list[np.ndarray], list[float]]:
     """The pictures that can be decoded, and their times; a broken one is left out."""
-    images = [(_decoded(frame.jpeg), frame.time) for frame in frames]
-    whole = [(image, time) for image, time in images if image is not None]
-    return [image for image, _ in whole], [time for _, time in whole]
+    images: list[np.ndarray] = []
+    times: list[float] = []
+    for frame in frames:
+        with suppress(ValueError):
+            images.append(frame.decoded())
+            times.append(frame.time)
+    return images, times
 
 
 def look(images: Sequence[np.ndarray]) -> Light:
@@ -53,13 +58,6 @@ def without_bars(image: np.ndarray) -> np.ndarray:
         return image
     inner = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return inner if inner.size >= 0.4 * image.size else image
-
-
-def _decoded(jpeg: bytes) -> np.ndarray | None:
-    try:
-        return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # no bytes at all
-        return None
 
 
 def _small(image: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ as long as a window may still ask for it. All times are seconds from the start o
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2  # noqa: TID253  (this module is imported late itself)
 import numpy as np
@@ -13,6 +14,7 @@ from scenedetect.detector import FlashFilter  # noqa: TID253
 from scenedetect.detectors import ContentDetector  # noqa: TID253
 
 from videotag.analyzers.local.sentences import Shots
+from videotag.media.pictures import small_frames
 
 FrameReader = Callable[[str, float], Iterator[tuple[float, np.ndarray]]]
 """(path, start) -> each frame from `start` on: its time, and BGR uint8 [height, width, 3]. See media/pictures.py."""
@@ -36,6 +38,7 @@ LIT = 16
 STILL, STRONG = 0.01, 0.2
 """Share of the picture that changes in `SAMPLE_EVERY`, median of a window. Measured: still pictures with coding noise
 0.000-0.003, a fixed camera over pedestrians 0.02-0.04, a talking head on shaky film 0.13-0.15, action 0.25-0.35."""
+SMALL_FRAMES: FrameReader = partial(small_frames, width=WIDTH)
 OPEN_VIDEOS = 4
 
 

@@ -6,13 +6,15 @@ import itertools
 import logging
 import os
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from videotag.analyzers.contract import EngineOptions, Result, Segment
+from videotag.analyzers.contract import Result, Segment
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA
 from videotag.analyzers.vllm.model import MAX_FRAMES, Model, pictures, read_model, thinned
 from videotag.analyzers.vllm.stream import Answer, Stream, is_out_of_memory, one_line
 from videotag.errors import EngineError
+from videotag.options import option
 
 log = logging.getLogger("videotag")
 
@@ -24,6 +26,16 @@ BFLOAT16_FROM = (8, 0)
 INSTALL = "the analyzer vllm needs vLLM and a CUDA GPU: pip install -r requirements-gpu.txt"
 
 
+@dataclass(frozen=True)
+class VllmOptions:
+    """None leaves the choice to vLLM."""
+
+    model: str | None = option(None, "name or folder of the model", metavar="MODEL")
+    tensor_parallel_size: int | None = option(None, "GPUs that share the model", type=int, metavar="N")
+    gpu_memory_utilization: float | None = option(None, "of the GPU's memory", type=float, metavar="SHARE")
+    max_model_len: int | None = option(None, "prompt and answer together", type=int, metavar="TOKENS")
+
+
 class VllmAnalyzer:
     """See `Analyzer`. The weights are loaded when the first segment comes.
 
@@ -32,8 +44,9 @@ class VllmAnalyzer:
     """
 
     name = "vllm"
+    Options = VllmOptions
 
-    def __init__(self, output_language: str, options: EngineOptions) -> None:
+    def __init__(self, output_language: str, options: VllmOptions) -> None:
         _environment()
         bfloat16 = _has_bfloat16()
         self._options = options
@@ -69,18 +82,17 @@ class VllmAnalyzer:
         yield from Stream(self._engine, self._engine.at_once).run(shown)
 
     def _load(self) -> "VllmEngine":
-        try:
-            return VllmEngine(self._model, self._dtype, self._length, AT_ONCE, self._options)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise _not_loaded(self._model, error) from error
-        # Out of the `except`, so that the traceback does not hold what was loaded.
-        log.warning("out of memory: loading again for %d segments at once", AT_ONCE // 2)
-        _free_memory()
-        try:
-            return VllmEngine(self._model, self._dtype, self._length, AT_ONCE // 2, self._options)
-        except Exception as error:
-            raise _not_loaded(self._model, error) from error
+        at_once = AT_ONCE
+        while True:
+            try:
+                return VllmEngine(self._model, self._dtype, self._length, at_once, self._options)
+            except Exception as error:
+                if at_once < AT_ONCE or not is_out_of_memory(error):
+                    raise _not_loaded(self._model, error) from error
+            # Out of the `except`, so that the traceback does not hold what was loaded.
+            at_once //= 2
+            log.warning("out of memory: loading again for %d segments at once", at_once)
+            _free_memory()
 
 
 class VllmEngine:
@@ -89,7 +101,7 @@ class VllmEngine:
     `LLM.generate` gives everything back at the end only: a crash before it would cost all.
     """
 
-    def __init__(self, model: Model, dtype: str, length: int, at_once: int, options: EngineOptions) -> None:
+    def __init__(self, model: Model, dtype: str, length: int, at_once: int, options: VllmOptions) -> None:
         from vllm import EngineArgs, LLMEngine  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
         self.at_once = at_once
@@ -115,7 +127,7 @@ class VllmEngine:
         self._llm.abort_request(keys)
 
 
-def engine_args(model: Model, dtype: str, length: int, at_once: int, options: EngineOptions) -> dict[str, Any]:
+def engine_args(model: Model, dtype: str, length: int, at_once: int, options: VllmOptions) -> dict[str, Any]:
     """Arguments of vLLM's `EngineArgs`. Quantization is left to the model's own configuration."""
     side = int(FRAME_PIXELS**0.5)
     if model.video:

@@ -126,7 +126,7 @@ def pictures(model: Model, segment: Segment) -> dict[str, Any]:
     """The frames of a segment, at most `MAX_FRAMES`, as `multi_modal_data`; empty for a segment without.
 
     Raises:
-        ValueError: a frame cannot be decoded.
+        ValueError: a frame is not a picture.
     """
     frames = segment.frames
     if not frames:
@@ -171,16 +171,13 @@ def decoded(frames: Sequence[Frame], grid: int) -> list[Any]:
     """RGB uint8 [h, w, 3], all of the first one's size: within `FRAME_PIXELS`, a multiple of `grid` each way.
 
     Raises:
-        ValueError: one is no whole picture.
+        ValueError: one is not a picture.
     """
     import cv2
-    import numpy as np
 
     images: list[Any] = []
     for frame in frames:
-        image = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"the frame at {frame.time:.1f} s cannot be decoded")
+        image = frame.decoded()
         if images:
             height, width = images[0].shape[:2]
         else:
