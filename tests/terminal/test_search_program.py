@@ -176,18 +176,17 @@ def test_nothing_close(capsys):
     assert ask(capsys, by_a_model, "динозавр")[1].splitlines()[1].startswith("── best guesses: ──")
     assert [line for line in lines if "догадка" in line] == [f"   догадка {n}" for n in range(5)]
     assert [moment["close"] for moment in json.loads(ask(capsys, db, "динозавр", "--all", "--json")[1])] == [False] * 5
-    assert len(found(capsys, FakeDatabase(*db.hits, hit("b", 0, close=True)), "x")) == 1
+    assert len(found(capsys, FakeDatabase(*db.all, hit("b", 0, close=True)), "x")) == 1
 
 
 def test_nothing_at_all(capsys, db):
     nothing = "nothing found: no segment is loaded (load_data_to_chroma.py loads them)\n"
     assert ask(capsys, FakeDatabase(), "снег")[:2] == (0, nothing)
     assert ask(capsys, FakeDatabase(), '"снег"')[1] == nothing
-    question = asking.Question('лес "снег"', None, Filters())
-    told = asking.nothing(db, question, Filters())
-    assert told == "nothing found: no segment holds the words in quotes"
-    told = asking.nothing(db, question, Filters(start=60.0))
-    assert told == "nothing found: no segment that passes the filters holds the words in quotes"
+    for filters, left in ((Filters(), ""), (Filters(start=60.0), " that passes the filters")):
+        answer = asking.Answer(asking.Question('лес "снег"', None, filters), [], db)
+        assert answer.remarks == (f"nothing found: no segment{left} holds the words in quotes",)
+        assert not answer.close
     assert ask(capsys, FakeDatabase(), "снег", "--json")[:2] == (0, "[]\n")
     out = ask(capsys, db, "снег", "--video", "newz")[1]
     assert out == "nothing found: no video newz; did you mean news?\n"
@@ -543,9 +542,8 @@ def test_the_prompt_ends_when_nobody_reads(monkeypatch, db, tmp_path):
 
 def test_a_mistyped_like_leaves_what_was_found(capsys, monkeypatch, db, tmp_path):
     monkeypatch.chdir(tmp_path)
-    db.search_like = lambda *place, **more: (_ for _ in ()).throw(UserError("there is no such video"))
     out, err = typed(capsys, monkeypatch, db, "плотина", ":like nope@1", ":save hits.csv")
-    assert err == ["error: there is no such video"] and any(line.startswith("3 moments in") for line in out)
+    assert err == ["error: nope: has no such moment"] and any(line.startswith("3 moments in") for line in out)
 
 
 def test_help_names_every_command(capsys, monkeypatch, db):
