@@ -359,14 +359,14 @@ def test_more(capsys, monkeypatch):
 
 def test_filters_hold_until_they_are_off(capsys, monkeypatch, db):
     out, err = typed(
-        capsys, monkeypatch, db, ":filter", ":filter not language=kk", "x", ":filter video=film", ":filter off"
+        capsys, monkeypatch, db, ":filter", ":filter not-language=kk", "x", ":filter video=film", ":filter off"
     )
     assert [line for line in out if line[0] in "nf123"] == [
         "no filters",
-        "filters: not language=kk",
+        "filters: not-language=kk",
         "1. news  01:10-02:00  0.876",
         "2. film  05:50-06:40  0.700",
-        "filters: video=film not language=kk",  # and the question is asked again
+        "filters: video=film not-language=kk",  # and the question is asked again
         "1. film  05:50-06:40  0.700",
         "no filters",
         "1. news  01:10-02:00  0.876",
@@ -377,15 +377,15 @@ def test_filters_hold_until_they_are_off(capsys, monkeypatch, db):
 
 
 def test_filters_for_a_question_alone_go_with_it(capsys, monkeypatch, db):
-    out, _ = typed(capsys, monkeypatch, db, "x --video film", ":filter not language=kk", "x", ":filter")
+    out, _ = typed(capsys, monkeypatch, db, "x --video film", ":filter not-language=kk", "x", ":filter")
     assert [line for line in out if line[0] in "f123"] == [
         "1. film  00:00-00:50  0.800",
         "2. film  05:50-06:40  0.700",
-        "filters: not language=kk",
+        "filters: not-language=kk",
         "1. film  05:50-06:40  0.700",  # the same question, still in that video
         "1. news  01:10-02:00  0.876",
         "2. film  05:50-06:40  0.700",
-        "filters: not language=kk",
+        "filters: not-language=kk",
     ]
 
 
@@ -621,17 +621,11 @@ def test_tab_completes(keys):
         assert list(prompt_session.lines(commands.COMMANDS, values)) == [":filter video=news"]
 
 
+NAMES = ("video", "language", "content-type", "mood", "confidence", "keyword")
 FILTERS = [
-    "video=",
-    "language=",
-    "content-type=",
-    "mood=",
-    "confidence=",
-    "keyword=",
-    "not",
-    "added>=",
-    "added<",
-    "time=",
+    *(f"{name}=" for name in NAMES),
+    *(f"not-{name}=" for name in NAMES),
+    *("added-after=", "added-before=", "from=", "to="),
 ]
 
 
@@ -641,11 +635,15 @@ FILTERS = [
         (":f", [":frames", ":filter", ":facets"]),
         (":filter ", [*FILTERS, "off"]),
         (":filter la", ["language="]),
-        (":filter not la", ["language="]),
+        (":filter not-la", ["not-language="]),
+        (":filter --not-la", ["--not-language"]),
+        (":filter --video n", ["news"]),
+        (":filter video=news from=", []),
+        ("вода video=", []),
         (":filter video=", ["video=news", 'video="вечерние новости"']),
         (":filter video=ве", ['video="вечерние новости"']),
         (':filter video="вечерние н', ['video="вечерние новости"']),
-        (":filter not language=k", ["language=kk"]),
+        (":filter not-language=k", ["not-language=kk"]),
         (":filter off ", FILTERS),
         (":facets mo", ["mood"]),
         (":like n", ["news@"]),

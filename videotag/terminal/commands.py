@@ -32,9 +32,10 @@ anything else          a question; "exact words" must occur, and
 :clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
 :like 3                moments like that one; also :like news@12:30
 :more                  the next ones
-:filter video=news not language=kk added>=2026-01-01 time=1:00-5:00
-                       set filters: video, language, content_type, mood,
-                       confidence, keyword, added, time
+:filter video=news not-language=kk added-after=2026-01-01 from=1:00 to=5:00
+                       set filters: video, language, content-type, mood,
+                       confidence, keyword (not-... leaves out),
+                       added-after, added-before, from, to
 :filter, :filter off   show them, take them off
 :facets [FIELD]        which values there are, and how often
 :save FILE             the hits shown so far: .json, .csv or .md
