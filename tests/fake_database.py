@@ -23,6 +23,7 @@ def hit(video: str = "news", start: float = 0.0, score: float = 0.9, **fields: A
         "mood_atmosphere": "",
         "confidence": "низкая",
         "score": score,
+        "close": True,
         **fields,
     }
 

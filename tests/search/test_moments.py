@@ -167,10 +167,6 @@ def test_at_most_so_many_of_one_video():
     assert [(m["video_name"], m["start"]) for m in found] == [("a", 0.0), ("a", 100.0), ("b", 0.0)]
 
 
-def test_older_databases_do_not_say_what_is_close():
-    assert moments.best_moments(iter([hit("a", 0)]))[0]["close"] is True
-
-
 @pytest.mark.parametrize(
     ("within", "start", "end"),
     [

@@ -5,11 +5,11 @@ The database is held only while it is read: not while a query is embedded or seg
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,8 +17,7 @@ from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING, SEGMENT_FIELDS
 from videotag.search.index import SegmentIndex
 from videotag.search.ranking import FEWEST, Ranked
-from videotag.search.segment_search import By, SegmentSearch, Wanted
-from videotag.search.source import Records
+from videotag.search.segment_search import By, SegmentSearch
 from videotag.search.typical import typical
 from videotag.store.collection import VectorCollection
 from videotag.store.pages import Snapshot
@@ -45,12 +44,12 @@ class ArchiveSearch:
     def __init__(self, segments: VectorCollection, embedders: Embedders) -> None:
         self._segments, self._embedders = segments, embedders
 
-    @functools.cached_property
+    @cached_property
     def index(self) -> SegmentIndex:
         """The words and the vectors of all segments, in a file of their own."""
         return SegmentIndex(self._segments.place.index_path())
 
-    @functools.cached_property
+    @cached_property
     def _search(self) -> SegmentSearch:
         return SegmentSearch(self.index)
 
@@ -65,8 +64,8 @@ class ArchiveSearch:
             return
         stamp, chosen = there
         embedder = self._embedders.for_stamp(stamp)
-        wanted = Wanted(query, embedder.embed_queries([query])[0], typical(embedder), by)
-        yield from self._fetched(self._search.rank(chosen, wanted, page), page)
+        vector = embedder.embed_queries([query])[0]
+        yield from self._fetched(self._search.rank(chosen, query, vector, typical(embedder), by, page), page)
 
     def like(self, video_name: str, seconds: float, where: Where, page: int) -> Iterator[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
@@ -77,7 +76,7 @@ class ArchiveSearch:
             UserError: there is no such segment.
         """
 
-        def look(records: Records) -> tuple[Any, ...]:
+        def look(records: StoredRecords) -> tuple[Any, ...]:
             found = records.of_video(clean_text(video_name))
             best, same = _at(found, video_name, seconds)
             return records.stamp(), self._search.choose(records, where, ""), records.vectors([best])[best], same
@@ -89,13 +88,14 @@ class ArchiveSearch:
         known = None
         with suppress(UserError):  # without an embedder all of few are close
             known = typical(self._embedders.for_stamp(stamp)) if len(chosen.segments.ids) < FEWEST else None
-        alike, page = Wanted("", vector, known, "vectors", alike=True), page + len(same)
-        yield from (hit for hit in self._fetched(self._search.rank(chosen, alike, page), page) if hit["id"] not in same)
+        page += len(same)
+        hits = self._fetched(self._search.rank(chosen, "", vector, known, "alike", page), page)
+        yield from (hit for hit in hits if hit["id"] not in same)
 
     def _fetched(self, ranked: Iterator[Ranked], page: int) -> Iterator[dict[str, Any]]:
         read = 0
         while some := list(islice(ranked, page)):
-            records = self._records([hit.id for hit in some])
+            records = self._read(partial(StoredRecords.records, ids=[hit.id for hit in some])) or {}
             for hit in some:
                 metadata, document = records.get(hit.id, ({}, ""))
                 # Else it was deleted after it was ranked, or it is another program's and no segment.
@@ -106,10 +106,7 @@ class ArchiveSearch:
             read += page
             page = 2 * read
 
-    def _records(self, ids: list[str]) -> Snapshot:
-        return self._read(lambda there: there.records(ids)) or {}
-
-    def _read(self, read: Callable[[Records], Result]) -> Result | None:
+    def _read(self, read: Callable[[StoredRecords], Result]) -> Result | None:
         """What `read` gives of the records, in a session of its own; None where there is no collection."""
         for _ in range(6):
             try:

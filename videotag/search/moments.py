@@ -53,22 +53,17 @@ def best_moments(
         within: what of the videos is asked about; the hits overlap it, the moments lie in it.
 
     Returns:
-        Each the best hit's fields and the moment's `start`, `end` (seconds in the video) and `close`.
+        Each the best hit's fields, and the moment's `start` and `end` (seconds in the video).
     """
     hits: list[Hit] = []
     asked = read_first(limit)
     while True:
         hits += islice(found, asked - len(hits))
-        near = [hit for hit in hits if is_close(hit)]
+        near = [hit for hit in hits if hit["close"]]
         moments = _best(merge(near, query, within), limit, per_video)
         if len(hits) < asked or len(near) < len(hits) or (limit and len(moments) == limit):
             return moments or _best(merge(hits, query, within), min(limit or GUESSES, GUESSES), per_video)
         asked *= 3
-
-
-def is_close(hit: Hit) -> bool:
-    """Whether a hit answers, and is not merely the least far. Older databases do not say: then it does."""
-    return hit.get("close", True)
 
 
 def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) -> list[Hit]:
@@ -111,7 +106,6 @@ def _moment(span: list[Hit], query: str, within: Range) -> Hit:
         **best,
         "start": start_of(best, query, within, [hit for hit in span[1:] if _reaches_into(hit, best)]),
         "end": end if last is None else min(end, last),
-        "close": is_close(best),
     }
 
 

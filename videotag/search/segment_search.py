@@ -29,30 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 
-By = Literal["together", "vectors", "words"]
+By = Literal["together", "vectors", "words", "alike"]
+"""What counts; "alike": vectors, and the question is itself a segment."""
 
 LONGEST = 100  # words in quotes; of twice as many ChromaDB's search for a pattern fails
 SPOKEN = 2000  # segments in which a phrase in quotes is looked for in the speech itself
 SLACK = 600_000  # ms; what another client of a server wrote so long before its generation was seen is read once more
-
-
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """What is looked for.
-
-    Attributes:
-        query: its words count; may be empty.
-        vector: float32 [dimension], the query's.
-        typical: by the same embedder; may be None if `alike`, of `ranking.FEWEST` segments and more.
-        by: what counts.
-        alike: the query is itself a segment.
-    """
-
-    query: str
-    vector: np.ndarray
-    typical: Typical | None
-    by: By = "together"
-    alike: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,21 +63,29 @@ class SegmentSearch:
         state, segments = self._now_there(records)
         return Chosen(segments, self._let_through(state, segments, records, where, query) if segments.ids else None)
 
-    def rank(self, chosen: Chosen, wanted: Wanted, page: int) -> Iterator[ranking.Ranked]:
-        """All that were chosen, best first; as of `ranking.rank`. Needs no session: others may read and write."""
+    def rank(
+        self, chosen: Chosen, query: str, vector: np.ndarray, typical: Typical | None, by: By, page: int
+    ) -> Iterator[ranking.Ranked]:
+        """All that were chosen, best first. Needs no session: others may read and write.
+
+        Args:
+            vector: float32 [dimension], the query's.
+            typical: by the same embedder; may be None of what is alike, of `ranking.FEWEST` segments and more.
+            page: as of `ranking.rank`.
+        """
         import numpy as np
 
         segments, allowed = chosen.segments, chosen.allowed
         if not segments.ids:
             return iter(())
-        background = self._measured(segments, wanted.typical, wanted.alike)
-        shares = self.index.shares("" if wanted.by == "vectors" else wanted.query, segments)
+        background = self._measured(segments, typical, by == "alike")
+        shares = self.index.shares("" if by == "vectors" else query, segments)
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
-        if rows is not None and wanted.by != "vectors" and is_all_quoted(wanted.query):
+        if rows is not None and by != "vectors" and is_all_quoted(query):
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
-        if wanted.by == "words":
+        if by == "words":
             rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
-        return ranking.rank(segments, rows, shares, wanted.vector, background, page)
+        return ranking.rank(segments, rows, shares, vector, background, page)
 
     def not_found(self, records: Records, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""

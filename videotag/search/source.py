@@ -13,22 +13,19 @@ if TYPE_CHECKING:
 
 
 class Records(Protocol):
-    """The stored segments, while a session with them lasts."""
+    """The stored segments, while a session with them lasts.
 
-    @property
-    def shared(self) -> bool:
-        """Whether others may change them meanwhile."""
-        ...
+    Attributes:
+        shared: others may change them meanwhile.
+    """
+
+    shared: bool
 
     def now(self) -> Records:
         """The same as they are now, if they are shared."""
         ...
 
     def state(self) -> State: ...
-
-    def stamp(self) -> dict[str, Any]:
-        """Which embedder made the vectors; {} if that is not known."""
-        ...
 
     def in_pages(self) -> Iterator[Snapshot]:
         """All of them, a few thousand at a time."""
@@ -39,8 +36,6 @@ class Records(Protocol):
     def since(self, generation: int) -> Snapshot:
         """Those that were written after it."""
         ...
-
-    def of_video(self, name: str) -> Snapshot: ...
 
     def records(self, ids: Sequence[str]) -> Snapshot:
         """Those of these ids that are there, in any order."""
