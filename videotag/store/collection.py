@@ -61,7 +61,7 @@ class VectorCollection:
     def find(self) -> Any:
         """The collection of the session's client, or None."""
         client = self.place.client()
-        found = get(client, VIDEO_SEGMENTS)
+        found = self.place.at_hand() or get(client, VIDEO_SEGMENTS)
         if found is None:
             # A rebuild ended between its delete and its rename, or is there now: then both may rename.
             if rebuilt := get(client, REBUILD):

@@ -34,7 +34,7 @@ class _OpenClient:
 
     client: Any
     inode: int
-    searched: tuple[str, int] | None  # the search collection and its generation
+    searched: Any  # the search collection, or None
 
 
 class Folder(Place):
@@ -56,7 +56,7 @@ class Folder(Place):
         self._repair = Repair(directory, self.marker, self.lock, embedders, kept)
         self._client: Any = None
         self._kept: _OpenClient | None = None
-        self._resumed = False  # _client is the kept one
+        self._resumed: _OpenClient | None = None  # what _client was kept as
         self._suspect = False  # an operation failed in a way that a broken index does
         self._was_there = False  # the folder was there once: if it is gone, it has vanished
 
@@ -104,6 +104,9 @@ class Folder(Place):
             self._client = self._open()
         return self._client
 
+    def at_hand(self) -> Any:
+        return self._resumed and self._resumed.searched
+
     def _open(self) -> Any:
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
@@ -128,7 +131,7 @@ class Folder(Place):
         if kept is None:
             return
         if keep and self._is_current(kept):
-            self._client, self._resumed = kept.client, True
+            self._client, self._resumed = kept.client, kept
         else:
             kept.client.close()
 
@@ -136,7 +139,7 @@ class Folder(Place):
         if self.marker.exists() or not mending.is_sealed(self.directory):
             return False
         # Of metadata another process's changes are seen at once; of vectors they are not.
-        return self._inode() == kept.inode and _searched(kept.client) == kept.searched
+        return self._inode() == kept.inode and _state(get(kept.client, VIDEO_SEGMENTS)) == _state(kept.searched)
 
     def _inode(self) -> int:
         return (self.directory / mending.DATABASE).stat().st_ino
@@ -145,9 +148,9 @@ class Folder(Place):
         if self._client is None:
             return
         client, self._client = self._client, None
-        resumed, self._resumed = self._resumed, False
+        resumed, self._resumed = self._resumed, None
         if keep:
-            self._kept = _OpenClient(client, self._inode(), _searched(client))
+            self._kept = resumed or _OpenClient(client, self._inode(), get(client, VIDEO_SEGMENTS))
         else:
             client.close()
         if self._suspect and resumed:
@@ -190,7 +193,5 @@ class Folder(Place):
                 ) from error
 
 
-def _searched(client: Any) -> tuple[str, int] | None:
-    """The search collection and its generation, as stored now."""
-    collection = get(client, VIDEO_SEGMENTS)
+def _state(collection: Any) -> tuple[str, int] | None:
     return None if collection is None else (str(collection.id), generation_of(collection))

@@ -76,6 +76,10 @@ class Place(ABC):
     def client(self) -> Any:
         """The session's client of ChromaDB, opened at its first use."""
 
+    def at_hand(self) -> Any:
+        """The search collection, if the session has it already, as it is now; asking for it takes milliseconds."""
+        return None
+
     @abstractmethod
     def exists(self) -> bool:
         """Whether there is a database, or what is left of one; False before the first writing session."""
