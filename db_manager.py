@@ -23,8 +23,9 @@ brought up to the collection's generation, a number that each writer raises, bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -250,28 +251,29 @@ class ChromaDBManager:
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
-        return self._search.search(query, limit, segment_where(filters, without, added, time), by)
+        return list(islice(self._search.hits(query, segment_where(filters, without, added, time), by, limit), limit))
 
-    def search_like(
-        self,
-        video_name: str,
-        seconds: float,
-        /,
-        limit: int = 10,
-        *,
-        without: Mapping[str, Any] | None = None,
-        added: Added | None = None,
-        time: Span | None = None,
-        **filters: Any,
-    ) -> list[dict[str, Any]]:
+    def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
 
-        Args and returns as of `search`.
+        Args (without, added and time among the filters) and returns as of `search`.
 
         Raises:
             UserError: there is no such segment.
         """
-        return self._search.like(video_name, seconds, limit, segment_where(filters, without, added, time))
+        return list(islice(self.hits("", (video_name, seconds), limit, **filters), limit))
+
+    def hits(
+        self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """What `search`, or `search_like` of (video, seconds), gives without a limit: ranked once, read as asked for.
+
+        Args:
+            page: so many are read at first. The database is not held between two hits.
+            filters: as of `search`; without, added and time too.
+        """
+        where = _where(**filters)
+        return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
     def facets(self, field: str) -> dict[Any, int]:
         """Which values a field of SEGMENT_FILTERS has, and how often, the most frequent first.
@@ -356,3 +358,7 @@ class ChromaDBManager:
             UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
         """
         return self._place.mend()
+
+
+def _where(without: Filter = None, added: Added | None = None, time: Span | None = None, **filters: Any) -> Any:
+    return segment_where(filters, without, added, time)

@@ -60,13 +60,11 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
     if args.query is None and args.like is None:
         return prompt(args, db, filters)
     question = ask.Question(*asked(args.query, args.like), filters)
-    found = ask.find(db, question, None if args.all else args.limit, args.per_video)
+    answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
-        print(hits.as_json(found), flush=True)
-    elif found:
-        cards.show(found, question.words, cards.Style())
+        print(hits.as_json(answer.moments), flush=True)
     else:
-        cli.say(ask.nothing(db, question, filters))
+        cards.show(answer, cards.Style())
     return cli.OK
 
 

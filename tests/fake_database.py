@@ -1,7 +1,7 @@
 """A database of scripted hits, with the methods that the search program calls."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from videotag.errors import UserError
@@ -23,6 +23,7 @@ def hit(video: str = "news", start: float = 0.0, score: float = 0.9, **fields: A
         "mood_atmosphere": "",
         "confidence": "низкая",
         "score": score,
+        "close": True,
         **fields,
     }
 
@@ -31,42 +32,41 @@ class FakeDatabase:
     """Gives its hits, in their order, as far as they pass the filters; `added` is a field of a hit here."""
 
     def __init__(self, *hits: dict[str, Any]) -> None:
-        self.hits = hits
-        self.asked: list[Any] = []  # (question or place, limit) of each call
+        self.all = hits
+        self.asked: list[Any] = []  # (question or place, page) of each call
         self.facets_of: list[str] = []
         self.broken: BaseException | None = None
 
-    def search(
+    def hits(
         self,
         query: str,
-        limit: int = 10,
+        like: tuple[str, float] | None = None,
+        page: int = 10,
         *,
         without: Mapping[str, list] | None = None,
         added: tuple[str | None, str | None] | None = None,
         time: tuple[float | None, float | None] | None = None,
         **filters: Any,
-    ) -> list[dict[str, Any]]:
-        self.asked.append((query, limit))
+    ) -> Iterator[dict[str, Any]]:
+        if like and not any(
+            h["video_name"] == like[0] and h["start_time"] <= like[1] <= h["end_time"] for h in self.all
+        ):
+            raise UserError(f"{like[0]}: has no such moment")
+        self.asked.append((f"{like[0]}@{like[1]}" if like else query, page))
         if self.broken:
             raise self.broken
-        kept = [
+        return (
             hit
-            for hit in self.hits
+            for hit in self.all
             if all(_is_one_of(hit[field], wanted) for field, wanted in filters.items())
             and not any(_is_one_of(hit[field], unwanted) for field, unwanted in (without or {}).items())
             and _between(hit.get("added", ""), hit.get("added", ""), added)
             and _between(hit["start_time"], hit["end_time"], time)
-        ]
-        return kept[:limit]
-
-    def search_like(self, video_name: str, seconds: float, limit: int = 10, **keywords: Any) -> list[dict[str, Any]]:
-        if not any(h["video_name"] == video_name and h["start_time"] <= seconds <= h["end_time"] for h in self.hits):
-            raise UserError(f"{video_name}: has no such moment")
-        return self.search(f"{video_name}@{seconds}", limit, **keywords)
+        )
 
     def facets(self, field: str) -> dict[Any, int]:
         self.facets_of.append(field)
-        values = [hit.get(field) for hit in self.hits]
+        values = [hit.get(field) for hit in self.all]
         return dict(Counter(v for value in values if value for v in (value if isinstance(value, list) else [value])))
 
 

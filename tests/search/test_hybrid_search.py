@@ -3,8 +3,11 @@
 import multiprocessing
 import shutil
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from videotag.store import pages as store_pages
 from videotag.store import repair as store_repair
 from videotag.store import stamp
 from videotag.store.records import segment_where
+from videotag.store.source import StoredRecords
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,8 @@ def segments(ids: str, vectors: np.ndarray) -> Segments:
 
 
 def rank(background, shares=(0.0, 0.0, 0.0), rows=None, limit=3):
-    return ranking.rank(segments("abc", FOUND), rows, np.array(shares), QUESTION, background, limit)
+    ranked = ranking.rank(segments("abc", FOUND), rows, np.array(shares), QUESTION, background, limit)
+    return list(islice(ranked, limit))
 
 
 def test_deviations_are_counted_without_what_is_common(background):
@@ -94,8 +99,9 @@ def test_only_some_are_ranked_and_only_the_best_given(background):
 
 def test_equal_ones_are_ordered_by_their_ids(background):
     equal = segments("dbca", FOUND[[A, A, A, B]])
-    ranked = ranking.rank(equal, None, np.zeros(4), QUESTION, background, 2)
-    assert [hit.id for hit in ranked] == ["b", "c"]
+    for page in (1, 2, 3, 4, 5):
+        ranked = ranking.rank(equal, None, np.zeros(4), QUESTION, background, page)
+        assert [hit.id for hit in ranked] == ["b", "c", "d", "a"]  # the first three are A, the last is B
 
 
 def test_a_segment_is_not_near_to_itself_by_chance():
@@ -232,6 +238,47 @@ def test_what_says_the_same_hides_nothing_else(db):
     db.add_segments("n", [segment(i, str(i)) for i in range(400)])
     found = [ids(db.search(str(i), 1, by="vectors")) for i in range(1, 400, 2)]
     assert found == [[f"news_seg_{i}"] for i in range(1, 400, 2)]
+
+
+# === Beside each other ===
+
+
+def test_a_search_does_not_wait_for_one_that_is_ranking(db, monkeypatch):
+    db.add_segments("n", [segment(0, "вода"), segment(1, "снег")])
+    rank, ranking_now, go_on = ranking.rank, threading.Event(), threading.Event()
+
+    def held(*args):
+        if not ranking_now.is_set():  # the first search
+            ranking_now.set()
+            assert go_on.wait(60)
+        return rank(*args)
+
+    monkeypatch.setattr(ranking, "rank", held)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(db.search, "вода")
+        assert ranking_now.wait(60)
+        try:
+            for manager in (db, other(db)):  # a thread beside it, and as another process would
+                assert ids(pool.submit(manager.search, "снег", 1).result(60)) == ["news_seg_1"]
+            other(db).add_segments("n", [segment(1, "лес")])
+            other(db).add_segments("b", [segment(0, "вода", "b")])
+        finally:
+            go_on.set()
+        # Of what was ranked the first is deleted by now, the second is another one.
+        assert [(hit["id"], hit["description"]) for hit in first.result(60)] == [("news_seg_1", "лес")]
+
+
+def test_hits_are_ranked_once_and_read_as_they_are_asked_for(db, monkeypatch):
+    db.add_segments("n", [segment(i, f"вода {i}") for i in range(9)])
+    read, times = [], []
+    records, rank = StoredRecords.records, ranking.rank
+    monkeypatch.setattr(StoredRecords, "records", lambda self, ids: read.append(len(ids)) or records(self, ids))
+    monkeypatch.setattr(ranking, "rank", lambda *args: times.append(1) or rank(*args))
+    hits = db.hits("вода", page=2)
+    some = list(islice(hits, 2))
+    assert read == [2]
+    assert some + list(hits) == db.search("вода")
+    assert (read, len(times)) == ([2, 4, 3, 9], 2)  # then the search, which wants ten
 
 
 # === Filters ===

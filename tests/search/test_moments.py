@@ -113,53 +113,58 @@ def test_or_before_the_first_text_on_the_screen(query, changes, start):
     assert moment["start"] == start
 
 
-def searching(stored, asked):
-    def search(limit):
-        asked.append(limit)
-        return stored[:limit]
+class Read:
+    """Hits that are given one after the other, and how many were."""
 
-    return search
+    def __init__(self, *hits):
+        self.hits, self.given = iter(hits), 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        hit = next(self.hits)
+        self.given += 1
+        return hit
 
 
-def test_more_hits_are_asked_for_until_there_are_enough_moments():
-    stored = [hit("a", start) for start in (0, 10, 20, 30, 40, 45)] + [hit("b", 0), hit("c", 0)]
-    asked = []
-    assert [m["video_name"] for m in moments.find(searching(stored, asked), limit=2)] == ["a", "b"]
-    assert asked == [6, 18]
-    asked.clear()
-    assert len(moments.find(searching(stored, asked), limit=5)) == 3  # there are no more
-    assert asked == [15]
+def test_more_hits_are_read_until_there_are_enough_moments():
+    one = [hit("a", start) for start in (0, 10, 20, 30, 40, 45)]
+    others = [hit(f"v{n}", 0) for n in range(20)]
+    few = Read(*one[:5], *others)
+    assert [m["video_name"] for m in moments.best_moments(few, limit=2)] == ["a", "v0"]
+    assert few.given == 6
+    more = Read(*one, *others)
+    assert [m["video_name"] for m in moments.best_moments(more, limit=2)] == ["a", "v0"]
+    assert more.given == 18  # each once
+    assert len(moments.best_moments(Read(*one, *others[:2]), limit=5)) == 3  # there are no more
 
 
 def test_all_that_are_close_and_none_that_is_not():
     stored = [hit("a", 100 * n, close=True) for n in range(70)] + [hit("b", 100 * n, close=False) for n in range(70)]
-    found = moments.find(searching(stored, []), limit=None)
+    found = moments.best_moments(iter(stored), limit=None)
     assert [m["start"] for m in found] == [100.0 * n for n in range(70)]
     assert {m["close"] for m in found} == {True}
 
 
 def test_what_is_not_close_does_not_lengthen_a_moment():
     stored = [hit("a", 0, close=True), hit("a", 35, close=False), hit("a", 70, close=True)]
-    assert [(m["start"], m["end"]) for m in moments.find(searching(stored, []))] == [(0.0, 50.0), (70.0, 120.0)]
+    assert [(m["start"], m["end"]) for m in moments.best_moments(iter(stored))] == [(0.0, 50.0), (70.0, 120.0)]
 
 
 def test_the_best_guesses_where_nothing_is_close():
     stored = [hit("a", 100 * n, close=False) for n in range(9)]
-    found = moments.find(searching(stored, []), limit=5)
+    found = moments.best_moments(iter(stored), limit=5)
     assert [(m["start"], m["close"]) for m in found] == [(100.0 * n, False) for n in range(5)]
-    assert len(moments.find(searching(stored, []), limit=2)) == 2
-    assert len(moments.find(searching(stored, []), limit=8)) == 5
-    assert len(moments.find(searching(stored, []), limit=None)) == 5
+    assert len(moments.best_moments(iter(stored), limit=2)) == 2
+    assert len(moments.best_moments(iter(stored), limit=8)) == 5
+    assert len(moments.best_moments(iter(stored), limit=None)) == 5
 
 
 def test_at_most_so_many_of_one_video():
     stored = [hit("a", 100 * n) for n in range(5)] + [hit("b", 100 * n) for n in range(5)]
-    found = moments.find(searching(stored, []), limit=3, per_video=2)
+    found = moments.best_moments(iter(stored), limit=3, per_video=2)
     assert [(m["video_name"], m["start"]) for m in found] == [("a", 0.0), ("a", 100.0), ("b", 0.0)]
-
-
-def test_older_databases_do_not_say_what_is_close():
-    assert moments.find(searching([hit("a", 0)], []))[0]["close"] is True
 
 
 @pytest.mark.parametrize(
@@ -173,5 +178,5 @@ def test_older_databases_do_not_say_what_is_close():
 )
 def test_a_moment_lies_in_what_was_asked_about(within, start, end):
     given = hit("a", 100, transcript=SPEECH, word_times=TIMES)
-    [moment] = moments.find(lambda limit: [given], "плотина ворота", within=within)
+    [moment] = moments.best_moments(iter([given]), "плотина ворота", within=within)
     assert (moment["start"], moment["end"]) == (start, end)

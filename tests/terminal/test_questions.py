@@ -39,18 +39,20 @@ def test_places():
         ("video=news", {"video_name": ["news"]}),
         ("video=news video=film", {"video_name": ["news", "film"]}),
         ('video="вечерние новости"', {"video_name": ["вечерние новости"]}),
-        ("content_type=новости", {"content_type": ["новости"]}),
+        ("--video news", {"video_name": ["news"]}),
+        ('--video "a=b" language=kk', {"video_name": ["a=b"], "language": ["kk"]}),
+        ("--video not", {"video_name": ["not"]}),
         ("content-type=новости", {"content_type": ["новости"]}),
         ("mood=тревожное confidence=низкая", {"mood_atmosphere": ["тревожное"], "confidence": ["низкая"]}),
-        ("keyword=вода not keyword=снег", {"keywords": ["вода"], "without": {"keywords": ["снег"]}}),
-        ("not language=kk not language=en", {"without": {"language": ["kk", "en"]}}),
-        ("added>=2026-01-01", {"added": ("2026-01-01", None)}),
-        ("added>=2026-01-01 added<2026-02-01", {"added": ("2026-01-01", "2026-02-01")}),
-        ("added>=20260101", {"added": ("2026-01-01", None)}),  # also ISO 8601
-        ("added<2026-01-01T12:30", {"added": (None, "2026-01-01T12:30:00")}),
-        ("time=1:00-5:00", {"time": (60.0, 300.0)}),
-        ("time=1:00-", {"time": (60.0, None)}),
-        ("time=-300", {"time": (None, 300.0)}),
+        ("keyword=вода not-keyword=снег", {"keywords": ["вода"], "without": {"keywords": ["снег"]}}),
+        ("not-language=kk --not-language en", {"without": {"language": ["kk", "en"]}}),
+        ("added-after=2026-01-01", {"added": ("2026-01-01", None)}),
+        ("added-after=2026-01-01 added-before=2026-02-01", {"added": ("2026-01-01", "2026-02-01")}),
+        ("added-after=20260101", {"added": ("2026-01-01", None)}),  # also ISO 8601
+        ("added-before=2026-01-01T12:30", {"added": (None, "2026-01-01T12:30:00")}),
+        ("from=1:00 to=5:00", {"time": (60.0, 300.0)}),
+        ("from=1:00", {"time": (60.0, None)}),
+        ("to=300", {"time": (None, 300.0)}),
         ("video=--all video=a=b", {"video_name": ["--all", "a=b"]}),  # a value is no option
         (r"keyword=d'Artagnan keyword=a\b", {"keywords": ["d'Artagnan", r"a\b"]}),
     ],
@@ -64,24 +66,26 @@ def test_filters_as_typed(text, arguments):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("vidoe=news", "vidoe=news: there is no filter vidoe; did you mean video?"),
-        ("not videos=news", "did you mean video?"),
-        ("news", "news: write field=value"),
-        ("not", "not: name what to leave out"),
-        ("not time=1:00-2:00", "can be left out"),
-        ("video>=news", "write video=VALUE"),
+        ("vidoe=news", "--vidoe=news: is no filter; did you mean --video?"),
+        ("not-videos=news", "did you mean --not-video?"),
+        ("content_type=новости", "did you mean --content-type?"),
+        ("news", "news: write name=value, such as video=news"),
+        ("not-from=1:00", "--not-from=1:00: is no filter"),
+        ("video>=news", "did you mean --video?"),
+        ("--video", "--video: expected one argument"),
         ("video=", "--video: the value is empty"),
-        ("added=2026-01-01", "write added>=2026-01-01"),
-        ("added>=yesterday", "yesterday: is no date; write 2026-01-31"),
-        ("added>=2026-13-01", "is no date"),
-        ("added>=0001-01-01", "is no date"),  # it has no number of seconds since 1970 everywhere
-        ("added>=0001-01-01T00:00+05:00", "is no date"),
-        (f"time={'9' * 400}-", "is no time"),  # no float is so large
-        ("time=1:00", "write time=1:00-5:00"),
-        ("time=-", "write time=1:00-5:00"),
-        ("time=5:00-1:00", "from 5:00 to 1:00: the end has to come after the start"),
-        ("time=a-b", "a: is no time"),
-        ("added>=2026-02-01 added<2026-01-01", "nothing can be"),
+        ("added-after=yesterday", "yesterday: is no date; write 2026-01-31"),
+        ("added-after=2026-13-01", "is no date"),
+        ("added-after=0001-01-01", "is no date"),  # it has no number of seconds since 1970 everywhere
+        ("added-after=0001-01-01T00:00+05:00", "is no date"),
+        (f"from={'9' * 400}", "is no time"),  # no float is so large
+        ("from=5:00 to=1:00", "from 5:00 to 1:00: the end has to come after the start"),
+        ("from=a", "a: is no time"),
+        ("added-after=2026-02-01 added-before=2026-01-01", "nothing can be"),
+        ("video=news not language=kk", "not: write not-language=kk"),  # as it was once
+        ("added>=2026-01-01", "added>=2026-01-01: write added-after=2026-01-01 or added-before=2026-02-01"),
+        ("added<2026-01-01", "write added-after="),
+        ("time=1:00-5:00", "time=1:00-5:00: write from=1:00 to=5:00"),
         ('video="news', "never closed"),
     ],
 )
@@ -124,12 +128,12 @@ def test_questions_that_cannot_be_read(line, told):
 
 
 def test_later_filters_stand_for_earlier_ones_of_the_same_field():
-    both = typed.typed_filters("video=a language=ru time=1:00-2:00").and_(
-        typed.typed_filters("video=b not keyword=c time=-3:00")
+    both = typed.typed_filters("video=a language=ru from=1:00 to=2:00").and_(
+        typed.typed_filters("video=b not-keyword=c to=3:00")
     )
-    assert str(both) == "video=b language=ru not keyword=c time=1:00-3:00"
+    assert str(both) == "video=b language=ru not-keyword=c from=1:00 to=3:00"
     with pytest.raises(UserError, match="after the start"):
-        both.and_(typed.typed_filters("time=4:00-"))
+        both.and_(typed.typed_filters("from=4:00"))
 
 
 def test_the_command_line_knows_the_same_filters():

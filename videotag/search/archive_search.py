@@ -1,22 +1,28 @@
-"""A search from the question to the hits: sessions, the embedder, and patience while the collection is replaced."""
+"""A search from the question to the hits: sessions, the embedder, and patience while the collection is replaced.
+
+The database is held only while it is read: not while a query is embedded or segments are ranked.
+"""
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotag.errors import UserError
+from videotag.fields import BOOKKEEPING, SEGMENT_FIELDS
 from videotag.search.index import SegmentIndex
-from videotag.search.ranking import FEWEST
-from videotag.search.segment_search import By, SegmentSearch, Wanted
-from videotag.search.typical import Typical, typical
-from videotag.store import pages
+from videotag.search.ranking import FEWEST, Ranked
+from videotag.search.segment_search import By, SegmentSearch
+from videotag.search.typical import typical
 from videotag.store.collection import VectorCollection
-from videotag.store.stamp import stamp_of
+from videotag.store.pages import Snapshot
+from videotag.store.records import ordered
+from videotag.store.source import StoredRecords
 from videotag.text import clean_text
 
 if TYPE_CHECKING:
@@ -24,83 +30,97 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 
+Result = TypeVar("Result")
+Where = dict[str, Any] | None
+"""The store's filter (`videotag.store.records.segment_where`)."""
+
+NEEDED = {"video_name", "segment_index", "start_time", "end_time"}
+
 
 class ArchiveSearch:
-    """Searches a collection by way of the index beside it, which it keeps up to date."""
+    """Searches a collection by way of the index beside it, which it keeps up to date. Safe in several threads."""
 
     def __init__(self, segments: VectorCollection) -> None:
         self._segments, self._embedders = segments, segments.embedders
         segments.follower = self
-        self._stamp: dict[str, Any] | None = None  # of the collection, when it was last searched
 
-    @functools.cached_property
+    @cached_property
     def index(self) -> SegmentIndex:
         """The words and the vectors of all segments, in a file of their own."""
         return SegmentIndex(self._segments.place.index_path(self._segments.kind.index))
 
-    @functools.cached_property
+    @cached_property
     def _search(self) -> SegmentSearch:
-        now = (lambda old: self._segments.find() or old) if self._segments.place.shared else None
-        return SegmentSearch(self.index, now)
+        return SegmentSearch(self.index)
 
-    def search(self, query: str, limit: int, where: dict[str, Any] | None, by: By) -> list[dict[str, Any]]:
-        """The hits as `ChromaDBManager.search` gives them.
+    def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
+        """All segments as `ChromaDBManager.search` gives them, best first, read as they are asked for.
 
         Args:
-            where: ChromaDB's filter.
+            page: so many are read at first, 1 or more; then twice as many as were read so far.
         """
-        stamp = self._stamp  # mostly still so
-        for _ in range(6):
-            try:
-                asked = None if stamp is None else self._asked(query, stamp)
-                with self._segments.reading(keep=True) as collection:
-                    if collection is None:
-                        return []
-                    before, stamp = stamp, stamp_of(collection)
-                    if asked is not None and stamp == before:
-                        self._stamp = stamp
-                        return self._search.find(collection, Wanted(query, *asked, where, by), limit)
-                if asked is None:
-                    continue
-            except Exception as error:
-                # What a server says of a collection that is being replaced at this very moment.
-                if type(error).__name__ != "NotFoundError" and "Missing metadata segment" not in str(error):
-                    raise
-            time.sleep(0.1)  # rebuilt meanwhile, or under another embedder
-        raise UserError(f"the database {self._segments.place.title} is being rebuilt: search again when that has ended")
-
-    def _asked(self, query: str, stamp: dict[str, Any]) -> tuple[np.ndarray, Typical]:
-        """The vectors of the query, float32 [dimension], and those that are typical."""
+        there = self._read(lambda records: (records.stamp(), self._search.choose(records, where, query)))
+        if there is None:
+            return
+        stamp, chosen = there
         embedder = self._embedders.for_stamp(stamp)
-        return embedder.embed_queries([query])[0], typical(embedder)
+        vector = embedder.embed_queries([query])[0]
+        yield from self._fetched(self._search.rank(chosen, query, vector, typical(embedder), by, page), page)
 
-    def like(self, video_name: str, seconds: float, limit: int, where: dict[str, Any] | None) -> list[dict[str, Any]]:
+    def like(self, video_name: str, seconds: float, where: Where, page: int) -> Iterator[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
+
+        Args and results as of `hits`.
 
         Raises:
             UserError: there is no such segment.
         """
-        with self._segments.reading(keep=True) as collection:
-            few = collection is not None and 0 < collection.count() < FEWEST
+
+        def look(records: StoredRecords) -> tuple[Any, ...]:
+            found = records.of_video(clean_text(video_name))
+            best, same = _at(found, video_name, seconds)
+            return records.stamp(), self._search.choose(records, where, ""), records.vectors([best])[best], same
+
+        there = self._read(look)
+        if there is None:
+            raise _no_video(video_name)
+        stamp, chosen, vector, same = there
         known = None
         with suppress(UserError):  # without an embedder all of few are close
-            known = typical(self._embedders.for_stamp(self._segments.stamp())) if few else None
-        with self._segments.reading(keep=True) as collection:
-            wanted = {"video_name": clean_text(video_name)}
-            found = {} if collection is None else pages.read_records(collection, where=wanted)
-            at = [id_ for id_, (fields, _) in found.items() if fields["start_time"] <= seconds <= fields["end_time"]]
-            if not at:
-                if not found:
-                    raise UserError(f'"{video_name}": there is no video of that name in the search collection')
-                end = max(fields["end_time"] for fields, _ in found.values())
-                raise UserError(f'"{video_name}": there is no segment at {seconds:g} s: it ends at {end:g} s')
-            best = min(at, key=lambda id_: abs(found[id_][0]["start_time"] + found[id_][0]["end_time"] - 2 * seconds))
-            start, end = found[best][0]["start_time"], found[best][0]["end_time"]
-            same = {id_ for id_, (f, _) in found.items() if f["start_time"] < end and start < f["end_time"]} | {best}
-            vector = pages.read_vectors(collection, [best])[best]
-            alike = Wanted("", vector, known, where, "vectors", alike=True)
-            hits = self._search.find(collection, alike, limit + len(same))
-        return [hit for hit in hits if hit["id"] not in same][:limit]
+            known = typical(self._embedders.for_stamp(stamp)) if len(chosen.segments.ids) < FEWEST else None
+        page += len(same)
+        hits = self._fetched(self._search.rank(chosen, "", vector, known, "alike", page), page)
+        yield from (hit for hit in hits if hit["id"] not in same)
+
+    def _fetched(self, ranked: Iterator[Ranked], page: int) -> Iterator[dict[str, Any]]:
+        read = 0
+        while some := list(islice(ranked, page)):
+            records = self._read(partial(StoredRecords.records, ids=[hit.id for hit in some])) or {}
+            for hit in some:
+                metadata, document = records.get(hit.id, ({}, ""))
+                # Else it was deleted after it was ranked, or it is another program's and no segment.
+                if metadata.keys() >= NEEDED:
+                    fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
+                    close = {"score": min(1.0, hit.cosine), "close": hit.close}
+                    yield {"id": hit.id, **fields, "document": document, **close}
+            read += page
+            page = 2 * read
+
+    def _read(self, read: Callable[[StoredRecords], Result]) -> Result | None:
+        """What `read` gives of the records, in a session of its own; None where there is no collection."""
+        for _ in range(6):
+            try:
+                with self._segments.reading(keep=True) as collection:
+                    return None if collection is None else read(self._as_records(collection))
+            except Exception as error:
+                # What a server says of a collection that is being replaced at this very moment.
+                if type(error).__name__ != "NotFoundError" and "Missing metadata segment" not in str(error):
+                    raise
+            time.sleep(0.1)
+        raise UserError(f"the database {self._segments.place.title} is being rebuilt: search again when that has ended")
+
+    def _as_records(self, collection: Any) -> StoredRecords:
+        return StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
 
     # === The index ===
 
@@ -110,14 +130,32 @@ class ArchiveSearch:
         try:
             with self._segments.reading() as found:
                 if found is not None:
-                    self._search.follow(found)
+                    self._search.follow(self._as_records(found))
         except UserError as error:
             log.warning("%s (the next search tries again)", error)
 
     def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """See `SegmentSearch.kept`."""
-        return self._search.kept(collection, run_ids)
+        return self._search.kept(self._as_records(collection), run_ids)
 
     def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """See `SegmentSearch.not_found`."""
-        return self._search.not_found(collection, vectors)
+        return self._search.not_found(self._as_records(collection), vectors)
+
+
+def _no_video(name: str) -> UserError:
+    return UserError(f'"{name}": there is no video of that name in the search collection')
+
+
+def _at(found: Snapshot, video_name: str, seconds: float) -> tuple[str, set[str]]:
+    """Of a video's segments the one at that time, and all that overlap it."""
+    if not found:
+        raise _no_video(video_name)
+    spans = {id_: (fields["start_time"], fields["end_time"]) for id_, (fields, _) in found.items()}
+    at = [id_ for id_, (start, end) in spans.items() if start <= seconds <= end]
+    if not at:
+        last = max(end for _, end in spans.values())
+        raise UserError(f'"{video_name}": there is no segment at {seconds:g} s: it ends at {last:g} s')
+    best = min(at, key=lambda id_: abs(sum(spans[id_]) - 2 * seconds))
+    first, last = spans[best]
+    return best, {id_ for id_, (start, end) in spans.items() if start < last and first < end} | {best}

@@ -1,25 +1,25 @@
-"""A question and what answers it: the moments, or why there are none."""
+"""The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from videotag.errors import did_you_mean
-from videotag.search import moments
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import quoted
-from videotag.search.moments import Hit
+from videotag.search.moments import Hit, best_moments, read_first
 from videotag.times import clock
 
 
 class Database(Protocol):
     """What is asked of ChromaDBManager."""
 
-    def search(self, query: str, limit: int = 10, **filters: Any) -> list[Hit]: ...
-
-    def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[Hit]: ...
+    def hits(
+        self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
+    ) -> Iterator[Hit]: ...
 
     def facets(self, field: str) -> Mapping[Any, int]: ...
 
@@ -37,39 +37,67 @@ class Question:
         return f"like {self.like[0]}@{clock(self.like[1])}" if self.like else self.words
 
 
-def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> list[Hit]:
-    """The moments that answer; limit None is all that are close.
+@dataclass(frozen=True)
+class Answer:
+    """The moments, best first; where nothing is close, the best guesses.
+
+    Attributes:
+        question: with all the filters that held for it.
+        db: asked once more for the remarks, if there are no moments.
+    """
+
+    question: Question
+    moments: list[Hit]
+    db: Database
+
+    @property
+    def close(self) -> bool:
+        """Whether the moments answer, and are not merely the least far."""
+        return bool(self.moments) and self.moments[0]["close"]
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """The lines that tell why nothing was found, or that nothing is close."""
+        if not self.moments:
+            return (f"nothing found: {_why_nothing(self.db, self.question)}",)
+        if self.close:
+            return ()
+        unseen = "(analyzed without a vision model: what is only seen is not found; see the README)"
+        return ("nothing close", unseen) if all(map(_unseen, self.moments)) else ("nothing close",)
+
+
+def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
+    """Ask.
+
+    Args:
+        limit: at most so many moments; None is all that are close.
+        per_video: at most so many of one video.
 
     Raises:
         UserError: there is no such place.
     """
-    filters = question.filters.arguments()
-
-    def search(limit: int) -> list[Hit]:
-        if question.like:
-            return db.search_like(*question.like, limit=limit, **filters)
-        return db.search(question.words, limit=limit, **filters)
-
-    within = (question.filters.start, question.filters.end)
-    return moments.find(search, question.words, limit, per_video, within)
+    filters = question.filters
+    hits = db.hits(question.words, question.like, read_first(limit), **filters.arguments())
+    found = best_moments(hits, question.words, limit, per_video, (filters.start, filters.end))
+    return Answer(question, found, db)
 
 
-def nothing(db: Database, question: Question, filters: Filters) -> str:
-    """Why nothing was found, as far as it can be told: a value that does not occur, or words in quotes.
-
-    Args:
-        filters: those of the question, and those that hold for every one.
-    """
-    for name, values in filters.wanted.items():
+def _why_nothing(db: Database, question: Question) -> str:
+    """As far as it can be told: a value that does not occur, or words in quotes."""
+    for name, values in question.filters.wanted.items():
         known = [str(value) for value in db.facets(FIELDS[name])]
         for value in values:
             if known and value not in known:
-                return f"nothing found: no {name} {value}{did_you_mean(value, known)}"
-    if not question.like and not db.search("?", limit=1):
-        return "nothing found: no segment is loaded (load_data_to_chroma.py loads them)"
+                return f"no {name} {value}{did_you_mean(value, known)}"
+    if not question.like and next(db.hits("?", page=1), None) is None:
+        return "no segment is loaded (load_data_to_chroma.py loads them)"
     fitting = "no other segment" if question.like else "no segment"
-    if filters != Filters():
+    if question.filters != Filters():
         fitting += " that passes the filters"
-    if quoted(question.words):
-        return f"nothing found: {fitting} holds the words in quotes"
-    return f"nothing found: {fitting} is loaded"
+    return f"{fitting} holds the words in quotes" if quoted(question.words) else f"{fitting} is loaded"
+
+
+def _unseen(moment: Hit) -> bool:
+    """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
+    unknown = moment.get("content_type") == "другое" and not moment.get("mood_atmosphere")
+    return unknown and moment.get("confidence") == "низкая"

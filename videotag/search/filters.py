@@ -73,14 +73,11 @@ class Filters:
     def __str__(self) -> str:
         """As `:filter` takes them."""
         parts = [f"{name}={_quoted(value)}" for name, values in self.wanted.items() for value in values]
-        parts += [f"not {name}={_quoted(value)}" for name, values in self.without.items() for value in values]
-        if self.added_after:
-            parts.append(f"added>={self.added_after}")
-        if self.added_before:
-            parts.append(f"added<{self.added_before}")
-        if self.start is not None or self.end is not None:
-            bounds = ("" if bound is None else exact_clock(bound) for bound in (self.start, self.end))
-            parts.append("time=" + "-".join(bounds))
+        parts += [f"not-{name}={_quoted(value)}" for name, values in self.without.items() for value in values]
+        days = {"added-after": self.added_after, "added-before": self.added_before}
+        parts += [f"{name}={day}" for name, day in days.items() if day]
+        times = {"from": self.start, "to": self.end}
+        parts += [f"{name}={exact_clock(time)}" for name, time in times.items() if time is not None]
         return " ".join(parts)
 
 

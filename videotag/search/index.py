@@ -12,7 +12,6 @@ import logging
 import math
 import random
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -85,7 +84,6 @@ class SegmentIndex:
             path: of the file; made, with its folder, when something is written.
         """
         self.path = Path(path)
-        self._lock = threading.Lock()
 
     @property
     def state(self) -> str | None:
@@ -188,7 +186,7 @@ class SegmentIndex:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)) as db:
+        with closing(sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)) as db:
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORM):
                 raise sqlite3.DatabaseError(f"form {form}, not {FORM}")

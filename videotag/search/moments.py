@@ -7,7 +7,8 @@ best of them speaks for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from videotag.search.forms import matches
@@ -29,8 +30,13 @@ Range = tuple[float | None, float | None]
 """Seconds in a video, from and to; None is no bound."""
 
 
-def find(
-    search: Callable[[int], list[Hit]],
+def read_first(limit: int | None) -> int:
+    """so many hits `best_moments` reads at first: with the usual windows a moment is mostly three."""
+    return 3 * (limit or 10)
+
+
+def best_moments(
+    found: Iterator[Hit],
     query: str = "",
     limit: int | None = 5,
     per_video: int | None = None,
@@ -39,29 +45,25 @@ def find(
     """The best moments; where nothing is close, the best guesses instead.
 
     Args:
-        search: gives that many hits, best first, the close ones before the others; asked for more until there are
-            enough moments or no more close hits.
+        found: the hits, best first, the close ones before the others; read until there are enough moments or no more
+            close hits.
         query: the words that a moment starts at.
         limit: at most so many moments; None is all that are close.
         per_video: at most so many of one video.
         within: what of the videos is asked about; the hits overlap it, the moments lie in it.
 
     Returns:
-        Each the best hit's fields and the moment's `start`, `end` (seconds in the video) and `close`.
+        Each the best hit's fields, and the moment's `start` and `end` (seconds in the video).
     """
-    asked = 3 * (limit or 10)  # with the usual windows a moment is mostly three hits
+    hits: list[Hit] = []
+    asked = read_first(limit)
     while True:
-        hits = search(asked)
-        near = [hit for hit in hits if is_close(hit)]
+        hits += islice(found, asked - len(hits))
+        near = [hit for hit in hits if hit["close"]]
         moments = _best(merge(near, query, within), limit, per_video)
         if len(hits) < asked or len(near) < len(hits) or (limit and len(moments) == limit):
             return moments or _best(merge(hits, query, within), min(limit or GUESSES, GUESSES), per_video)
         asked *= 3
-
-
-def is_close(hit: Hit) -> bool:
-    """Whether a hit answers, and is not merely the least far. Older databases do not say: then it does."""
-    return hit.get("close", True)
 
 
 def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) -> list[Hit]:
@@ -70,7 +72,7 @@ def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) ->
     Args:
         hits: as `ChromaDBManager.search` gives them, best first.
         query: the words that a moment starts at.
-        within: as of `find`.
+        within: as of `best_moments`.
     """
     hits = list(hits)
     rank = {id(hit): place for place, hit in enumerate(hits)}
@@ -104,7 +106,6 @@ def _moment(span: list[Hit], query: str, within: Range) -> Hit:
         **best,
         "start": start_of(best, query, within, [hit for hit in span[1:] if _reaches_into(hit, best)]),
         "end": end if last is None else min(end, last),
-        "close": is_close(best),
     }
 
 

@@ -10,7 +10,7 @@ chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,31 +97,39 @@ def rank(
     shares: np.ndarray,
     question: np.ndarray,
     background: Background,
-    limit: int,
-) -> list[Ranked]:
-    """The best of all segments, best first.
+    page: int,
+) -> Iterator[Ranked]:
+    """All of them, best first: compared at once, put in order as far as they are asked for.
 
     Args:
         rows: only these segments; None is all.
         shares: [n], which part of the question's words occurs in each, 0 to 1.
         question: float32 [dimension].
         background: of the whole archive.
-        limit: at most so many, 1 or more.
+        page: about so many will be asked for, 1 or more.
     """
     import numpy as np
 
-    ids, vectors = segments.ids, segments.vectors
-    evidence = background.deviations(question, vectors) + WEIGHT * shares
+    evidence = background.deviations(question, segments.vectors) + WEIGHT * shares
     # What holds every word of the question answers, however unlike it the rest is.
     evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
     # Equal vectors are to rank equal, whatever a product's order of adding.
     evidence, close_from = np.round(evidence, 4), np.round(background.close_from, 4)
-    among = np.arange(len(ids)) if rows is None else np.asarray(rows, int)
-    if len(among) > limit:
-        least = np.partition(evidence[among], -limit)[-limit]
-        among = among[evidence[among] >= least]
-    best = sorted(among.tolist(), key=lambda row: (-evidence[row], ids[row]))[:limit]
-    return [Ranked(ids[row], float(vectors[row] @ question), bool(evidence[row] >= close_from)) for row in best]
+    among = np.arange(len(evidence)) if rows is None else np.asarray(rows, int)
+    for row in _in_order(evidence, among, segments.ids, page):
+        cosine = float(segments.vectors[row] @ question)
+        yield Ranked(segments.ids[row], cosine, bool(evidence[row] >= close_from))
+
+
+def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int) -> Iterator[int]:
+    """The rows by falling evidence, equal ones by their ids; sorting all of a hundred thousand would take long."""
+    import numpy as np
+
+    while len(among):
+        left = evidence[among]
+        best = left >= (np.partition(left, -page)[-page] if page < len(among) else -math.inf)
+        yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
+        among, page = among[~best], 3 * page
 
 
 def _greatest_by_chance(count: int) -> float:

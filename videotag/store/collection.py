@@ -117,7 +117,7 @@ class VectorCollection:
     def find(self) -> Any:
         """The collection of the session's client, or None."""
         client = self.place.client()
-        found = get(client, self.kind.name)
+        found = self.place.at_hand(self.kind.name) or get(client, self.kind.name)
         if found is None:
             # A rebuild ended between its delete and its rename, or is there now: then both may rename.
             if rebuilt := get(client, self.kind.rebuild):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ from videotag.store.repair import Repair
 from videotag.store.stamp import generation_of
 
 
+@dataclass(frozen=True)
+class _OpenClient:
+    """A client that stays open between two searches, and what tells whether it may still be used."""
+
+    client: Any
+    inode: int
+    collections: dict[str, Any]  # those with vectors, by name
+
+
 class Folder(Place):
     """A folder. Safe in several processes."""
 
@@ -39,8 +49,8 @@ class Folder(Place):
         self.marker = Path(f"{directory}.open")
         self.lock = FileLock(f"{directory}.lock", thread_local=False)
         self._repair = Repair(self)
-        self._kept: tuple[Any, list[Any]] | None = None  # a client between two searches, and its `_state`
-        self._resumed = False  # _client is the kept one
+        self._kept: _OpenClient | None = None
+        self._resumed: _OpenClient | None = None  # what the session's client was kept as
         self._suspect = False  # an operation failed in a way that a broken index does
         self._was_there = False  # the folder was there once: if it is gone, it has vanished
 
@@ -81,6 +91,9 @@ class Folder(Place):
     def _holder(self) -> str:
         return mending.read_marker(self.marker)
 
+    def at_hand(self, name: str) -> Any:
+        return self._resumed and self._resumed.collections.get(name)
+
     def _open(self) -> Any:
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
@@ -104,27 +117,25 @@ class Folder(Place):
         kept, self._kept = self._kept, None
         if kept is None:
             return
-        client, state = kept
-        whole = keep and not self.marker.exists() and mending.is_sealed(self.directory)
         # Of metadata another process's changes are seen at once; of vectors they are not.
-        if whole and self._state(client) == state:
-            self._client, self._resumed = client, True
+        whole = keep and not self.marker.exists() and mending.is_sealed(self.directory)
+        if whole and _state(self._as_kept(kept.client)) == _state(kept):
+            self._client, self._resumed = kept.client, kept
         else:
-            client.close()
+            kept.client.close()
 
-    def _state(self, client: Any) -> list[Any]:
-        """The file's inode, and the collections with vectors: each one's id and generation, as stored now."""
-        found = [get(client, known.kind.name) for known in self.collections]
-        there = [(str(one.id), generation_of(one)) for one in found if one is not None]
-        return [(self.directory / mending.DATABASE).stat().st_ino, *there]
+    def _as_kept(self, client: Any) -> _OpenClient:
+        found = {known.kind.name: get(client, known.kind.name) for known in self.collections}
+        inode = (self.directory / mending.DATABASE).stat().st_ino
+        return _OpenClient(client, inode, {name: one for name, one in found.items() if one is not None})
 
     def _close(self, keep: bool = False) -> None:
         if self._client is None:
             return
         client, self._client = self._client, None
-        resumed, self._resumed = self._resumed, False
+        resumed, self._resumed = self._resumed, None
         if keep:
-            self._kept = client, self._state(client)
+            self._kept = resumed or self._as_kept(client)
         else:
             client.close()
         if self._suspect and resumed:
@@ -165,3 +176,8 @@ class Folder(Place):
                     f"{str(error).partition(':')[0]}; it is kept as {kept}: run the scripts again, from "
                     "phase1_whisper_frames.py on: they make a new one from data/"
                 ) from error
+
+
+def _state(kept: _OpenClient) -> tuple[Any, ...]:
+    """What another process's change would change: the file, and each collection's id and generation."""
+    return kept.inode, {name: (str(found.id), generation_of(found)) for name, found in kept.collections.items()}

@@ -87,6 +87,10 @@ class Place(ABC):
     def _open(self) -> Any:
         """A client."""
 
+    def at_hand(self, name: str) -> Any:
+        """A collection that the session has already, as it is now, or None; asking for it takes milliseconds."""
+        return None
+
     @abstractmethod
     def exists(self) -> bool:
         """Whether there is a database, or what is left of one; False before the first writing session."""

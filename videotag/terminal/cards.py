@@ -9,10 +9,12 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from videotag import cli
+from videotag.search.ask import Answer
 from videotag.search.forms import matches
 from videotag.search.hits import texts
 from videotag.search.moments import Hit
@@ -66,23 +68,25 @@ def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
     )
 
 
-def show(moments: Sequence[Hit], query: str, style: Style, first: int = 1) -> None:
-    """Print cards, numbered from `first`; where nothing is close, say so first."""
-    width = max(30, min(WIDTH, shutil.get_terminal_size().columns))
-    if moments and not moments[0]["close"]:
-        _print("nothing close")
-        if all(map(_unseen, moments)):
-            _print("(analyzed without a vision model: what is only seen is not found; see the README)")
-        _print(style.dim("── best guesses: ".ljust(width, "─")))
+def show(answer: Answer, style: Style) -> None:
+    """Print what is to be said of an answer, and its cards."""
+    for remark in answer.remarks:
+        cli.say(remark)
+    if answer.moments and not answer.close:
+        _print(style.dim("── best guesses: ".ljust(_width(), "─")))
+    show_cards(answer.moments, answer.question.words, style)
+
+
+def show_cards(moments: Iterable[Hit], query: str, style: Style, first: int = 1) -> None:
+    """Print cards, numbered from `first`."""
+    width = _width()
     for number, moment in enumerate(moments, start=first):
         for line in card(number, moment, query, style, width):
             _print(line)
 
 
-def _unseen(moment: Hit) -> bool:
-    """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
-    unknown = moment.get("content_type") == "другое" and not moment.get("mood_atmosphere")
-    return unknown and moment.get("confidence") == "низкая"
+def _width() -> int:
+    return max(30, min(WIDTH, shutil.get_terminal_size().columns))
 
 
 def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:

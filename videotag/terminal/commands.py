@@ -14,7 +14,7 @@ from videotag.errors import UserError, did_you_mean
 from videotag.media import clip as media_clip
 from videotag.progress import Progress
 from videotag.search import hits as hit_files
-from videotag.search.ask import Database, Question, find, nothing
+from videotag.search.ask import Answer, Database, Question, find
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.moments import Hit
 from videotag.terminal import cards, player, typed
@@ -32,9 +32,10 @@ anything else          a question; "exact words" must occur, and
 :clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
 :like 3                moments like that one; also :like news@12:30
 :more                  the next ones
-:filter video=news not language=kk added>=2026-01-01 time=1:00-5:00
-                       set filters: video, language, content_type, mood,
-                       confidence, keyword, added, time
+:filter video=news not-language=kk added-after=2026-01-01 from=1:00 to=5:00
+                       set filters: video, language, content-type, mood,
+                       confidence, keyword (not-... leaves out),
+                       added-after, added-before, from, to
 :filter, :filter off   show them, take them off
 :facets [FIELD]        which values there are, and how often
 :save FILE             the hits shown so far: .json, .csv or .md
@@ -115,25 +116,22 @@ class Prompt:
         self._show_first(Question("", place, Filters()))
 
     def _show_first(self, question: Question) -> None:
-        found = self._find(question, self.limit)
-        self.question, self.hits = question, found
-        if self.hits:
-            cards.show(self.hits, question.words, self.style)
-        else:
-            cli.say(nothing(self.db, question, self.filters.and_(question.filters)))
+        answer = self._find(question, self.limit)
+        self.question, self.hits = question, answer.moments
+        cards.show(answer, self.style)
 
-    def _find(self, question: Question, limit: int) -> list[Hit]:
+    def _find(self, question: Question, limit: int) -> Answer:
         both = replace(question, filters=self.filters.and_(question.filters))
         return find(self.db, both, limit, self.per_video)
 
     def more(self, text: str) -> None:
         question = self._answered()
-        found = self._find(question, len(self.hits) + self.limit)
+        found = self._find(question, len(self.hits) + self.limit).moments
         new = [moment for moment in found if moment["close"] and not any(_overlap(moment, hit) for hit in self.hits)]
         new = new[: self.limit]
         if not new:
             cli.say("no more that are close")
-        cards.show(new, question.words, self.style, first=len(self.hits) + 1)
+        cards.show_cards(new, question.words, self.style, first=len(self.hits) + 1)
         self.hits += new
 
     # === Filters ===

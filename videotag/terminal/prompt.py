@@ -128,28 +128,21 @@ def suggestions(line: str, commands: Iterable[str], values: Values) -> tuple[str
 def _candidates(last: str, before: list[str], commands: Iterable[str], values: Values) -> list[str]:
     if not before and last.startswith(":"):
         return list(commands)
-    if before and before[0] == ":filter":
-        return _pairs(last, before, values)
+    if before and before[0] == ":filter" and not last.startswith("--") and not before[-1].startswith("--"):
+        name, equals, _ = last.partition("=")
+        if equals:
+            return _beginning(last, f"{name}=", _known(name, values))
+        return [*(f"{option}=" for option in OPTIONS), *(["off"] if len(before) == 1 else [])]
     if before == [":facets"]:
         return list(FIELDS)
     if before == [":like"]:
         return [f"{name}@" for name in _known("video", values)]
-    if before and before[0].startswith(":"):
+    if before and before[0].startswith(":") and before[0] != ":filter":
         return []
     if last.startswith("--"):
         return [f"--{option}" for option in OPTIONS]
-    option = before[-1].removeprefix("--").removeprefix("not-") if before and before[-1].startswith("--") else ""
-    return _beginning(last, "", _known(option, values)) if option in FIELDS else []
-
-
-def _pairs(last: str, before: list[str], values: Values) -> list[str]:
-    field, equals, _ = last.partition("=")
-    if equals and field.replace("_", "-") in FIELDS:
-        return _beginning(last, f"{field}=", _known(field.replace("_", "-"), values))
-    names = [f"{name}=" for name in FIELDS]
-    if before[-1] == "not":
-        return names
-    return [*names, "not", "added>=", "added<", "time=", *(["off"] if len(before) == 1 else [])]
+    option = before[-1].removeprefix("--") if before and before[-1].startswith("--") else ""
+    return _beginning(last, "", _known(option, values))
 
 
 def _beginning(last: str, front: str, words: Iterable[str]) -> list[str]:
@@ -159,7 +152,10 @@ def _beginning(last: str, front: str, words: Iterable[str]) -> list[str]:
     return [f'{front}"{word}"' if re.search(r"\s", word) else f"{front}{word}" for word in fitting]
 
 
-def _known(field: str, values: Values) -> list[str]:
+def _known(option: str, values: Values) -> list[str]:
+    field = option.removeprefix("not-")
+    if field not in FIELDS:
+        return []
     try:
         # What cannot be printed could steer the terminal; with the substitute in its place it would not be found.
         return [value for value in values(field) if value == printable(value)]

@@ -1,7 +1,7 @@
 """What a person types: a question, filters, a place in a video. From the command line and from the prompt alike.
 
 вода --video news --not-language kk          a question with filters for it alone
-video=news not language=kk time=1:00-5:00    filters, as `:filter` takes them
+video=news not-language=kk from=1:00         filters, as `:filter` takes them
 news@12:30                                   a place
 """
 
@@ -22,8 +22,13 @@ _BOUNDS = ("added-after", "added-before", "from", "to")
 OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *_BOUNDS)
 
 _OPTION = re.compile(r"(?:^|\s)--(?=[a-z])")
-_PAIR = re.compile(r"([\w-]+)(>=|<=|=|<|>)(.*)", re.DOTALL)
-_RANGE = re.compile(r"([^-]*)-([^-]*)")
+_NEW = {
+    "not": "not-language=kk",
+    "added": "added-after=2026-01-01 or added-before=2026-02-01",
+    "time": "from=1:00 to=5:00",
+}
+"""How to say what was said in other words once."""
+_OLD = re.compile(r"not$|(?:added|time)(?=[<>=])")
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
@@ -70,45 +75,23 @@ def question(line: str) -> tuple[str, Filters]:
 
 
 def typed_filters(text: str) -> Filters:
-    """What follows `:filter`: pairs such as `video=news`, `not language=kk`, `added>=2026-01-01`, `time=1:00-5:00`.
+    """What follows `:filter`: the same options, whose dashes may be left out: `video=news not-language=kk from=1:00`.
 
     Raises:
-        UserError: a pair cannot be read.
+        UserError: an option is unknown or its value is wrong.
     """
     options: list[str] = []
-    negated = False
     for word in _words(text):
-        if word == "not" and not negated:
-            negated = True
-            continue
-        options += _options(word, negated)
-        negated = False
-    if negated:
-        raise UserError("not: name what to leave out, such as: not language=kk")
+        is_value = bool(options) and options[-1].startswith("--") and "=" not in options[-1]
+        if is_value or word.startswith("--"):
+            options.append(word)
+        elif old := _OLD.match(word):
+            raise UserError(f"{word}: write {_NEW[old[0]]}")
+        elif "=" in word:
+            options.append(f"--{word}")
+        else:
+            raise UserError(f"{word}: write name=value, such as video=news; :help lists the names")
     return _parsed(options)
-
-
-def _options(word: str, negated: bool) -> list[str]:
-    """One pair as options of the command line."""
-    pair = _PAIR.fullmatch(word)
-    if not pair:
-        raise UserError(f"{word}: write field=value, such as video=news; :help lists the fields")
-    name, sign, value = pair[1].replace("_", "-"), pair[2], pair[3]
-    if name not in (*FIELDS, "added", "time"):
-        raise UserError(f"{word}: there is no filter {pair[1]}{did_you_mean(name, (*FIELDS, 'added', 'time'))}")
-    if name in FIELDS and sign == "=":
-        return [f"--{'not-' if negated else ''}{name}={value}"]
-    if negated:
-        raise UserError(f"not {word}: only {', '.join(FIELDS)} can be left out")
-    if name == "added" and sign in (">=", "<"):
-        return [f"--added-{'after' if sign == '>=' else 'before'}={value}"]
-    if name == "time" and sign == "=" and (bounds := _RANGE.fullmatch(value)) and value != "-":
-        return [f"--{option}={bound}" for option, bound in zip(("from", "to"), bounds.groups(), strict=True) if bound]
-    if name == "time":
-        raise UserError(f"{word}: write time=1:00-5:00, time=1:00- or time=-5:00")
-    if name == "added":
-        raise UserError(f"{word}: write added>=2026-01-01 or added<2026-02-01")
-    raise UserError(f"{word}: write {name}=VALUE, or: not {name}=VALUE")
 
 
 def place(text: str) -> tuple[str, float]:
