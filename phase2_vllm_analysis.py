@@ -32,6 +32,7 @@ from videotag.analyzers.contract import (
 )
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
+from videotag.fields import SEGMENT
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.segments import word_times
@@ -40,6 +41,7 @@ from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
 OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
+HEARD = [field.name for field in SEGMENT if field.made_by == PHASE1.key]
 UNREADABLE_SHARE = 0.2
 """A video fails if more of its segments than this could not be analyzed."""
 
@@ -273,9 +275,8 @@ class Work:
         segment = self._segments[index]
         return {
             "video_name": self._job.video_name,
-            **{key: segment[key] for key in ("segment_index", "start_time", "end_time", "duration")},
             "language": self._phase1["spoken_language"],
-            "transcript": segment["transcript"],
+            **{name: segment[name] for name in HEARD if name in segment},
             "word_times": word_times([(w["text"], w["start"]) for w in segment["words"]], segment["start_time"]),
             **self._analyses[index],
         }

@@ -133,6 +133,27 @@ def test_a_result_of_these_very_inputs_is_taken_over_under_the_named_settings(su
     assert summaries.read == ["a", "b", "engine", "b"]
 
 
+def test_a_higher_version_makes_nothing_due_and_is_in_the_record_of_what_it_made(summaries, monkeypatch):
+    def better():
+        return [stage.key for stage in stages.STAGES if stages.better_today(stage, summaries.record)]
+
+    finished(summaries, PHASE2, ["a"])
+    summaries.run()
+    newer = replace(SUMMARY, version=2)
+    monkeypatch.setitem(globals(), "SUMMARY", newer)
+    monkeypatch.setattr(stages, "STAGES", tuple(newer if s.key == "phase4" else s for s in stages.STAGES))
+    assert better() == ["phase4"]
+    assert "1 skipped (done before: news)" in summaries.run()[-1]
+    summaries.db.update_video_status("news", phase4_status="pending", phase4_result=None)
+    assert f"news: taken over from {summaries.path}" in summaries.run()
+    assert better() == ["phase4"]  # it is the old result
+    summaries.run("--force")
+    assert (better(), summaries.record["phase4_version"]) == ([], 2)
+    summaries.db.update_video_status("news", phase4_status="pending", phase4_version=None)
+    assert f"news: taken over from {summaries.path}" in summaries.run()
+    assert (better(), summaries.record["phase4_version"]) == ([], 2)
+
+
 def test_unfinished_work_under_another_setting_is_not_dropped_unasked(summaries):
     finished(summaries, PHASE2, ["a", "b"])
     summaries.break_at = "b"

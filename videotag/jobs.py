@@ -215,6 +215,7 @@ class Job:
 
     def publish(self, result: dict[str, Any]) -> dict[str, Any]:
         """Write the result under its name and mark the stage completed, if nobody took over; the result."""
+        result["version"] = self._stage.version
         with artifacts.Draft(self.path, result) as draft:
             self._complete_with({**result, "result_id": draft.result_id}, draft)
         return result
@@ -229,7 +230,8 @@ class Job:
     def _complete_with(self, result: dict[str, Any], draft: artifacts.Draft | None = None) -> None:
         """What follows is due again, unless the result is the one that it was made of."""
         made_by = json.dumps(result["made_by"], ensure_ascii=False)
-        own = self._stage.fields(result=result["result_id"], made_by=made_by) | self._run.more_fields(result)
+        own = self._stage.fields(result=result["result_id"], made_by=made_by, version=result.get("version"))
+        own |= self._run.more_fields(result)
         follows = stages.follow_up(self._stage, self.claim.record, result["result_id"], again=draft is not None)
         self.complete(len(result["segments"]), draft, **own, **follows)
 
