@@ -59,7 +59,7 @@ class Run:
         self.video = Project(folder, NotCaptured(), FakeEmbedder()).video()
         project.config({"name": "news", "path": self.video, "language": "ru"})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(artifacts, "draft", interrupted)
+            patch.setattr(artifacts, "Draft", interrupted)
             assert project.phase1() == 130
         self.keep(project, "stopped in phase 1")
         assert project.phase1() == 0
