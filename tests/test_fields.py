@@ -10,6 +10,7 @@ from videotag.analyzers.contract import Analysis
 from videotag.analyzers.prompt import SCHEMA
 from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, VIDEO, Field, video_fields
 from videotag.search import hits
+from videotag.store.collection import SEGMENTS
 from videotag.store.records import segment_document, segment_record, segment_where
 from videotag.store.records import video_fields as checked
 from videotag.terminal import typed
@@ -108,6 +109,13 @@ def test_a_field_of_a_video(field):
         checked(**{field.name: wrong})
     if all(field.label):
         assert f"`{field.name}`" in README
+
+
+def test_what_is_searched_has_a_version():
+    # Whoever changes this raises the version, or the documents that are stored stay as they were.
+    searched = [field.name for field in SEGMENT if field.searched]
+    by_version = {1: ["description", "dialogue_translation", "on_screen_text", "keywords"]}
+    assert searched == by_version[SEGMENTS.version]
 
 
 def test_fields_of_the_stages():
