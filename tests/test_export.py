@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 # --- the program
 
 
-NUMBERS = [Word(f" {n}", n + 0.25, n + 0.75) for n in range(95)]
+NUMBERS = [Word(f" {n}", n + 0.25, n + 0.75, 0.5) for n in range(95)]
 
 
 @pytest.fixture
