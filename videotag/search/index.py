@@ -106,9 +106,8 @@ class SegmentIndex:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"the search index {self.path} cannot be made ({error}): check the folder's rights"
-            ) from error
+            fault = f"the search index {self.path} cannot be made ({error})"
+            raise UserError(f"{fault}: check the folder's rights") from error
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             if since is None:
