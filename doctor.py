@@ -213,12 +213,10 @@ def database(asked: Asked) -> Iterator[Finding]:
     counts = {stage: sum(stage.status(record) == "completed" for record in records) for stage in STAGES}
     done = ", ".join(f"{'loaded' if stage is LOAD else f'{stage.title} for'} {n}" for stage, n in counts.items())
     yield Finding(True, f"{where}: {len(records)} videos, {done.replace(' for', ' done for', 1)}")
-    names = [record["video_name"] for record in records]
-    if lost := artifacts.unknown_results(asked.args.data_dir, names):
-        yield Finding(
-            None,
-            f"{asked.args.data_dir} has results of {few(lost)} besides: phase 1 takes over those in the list of videos",
-        )
+    data_dir = asked.args.data_dir
+    if lost := artifacts.unknown_results(data_dir, [record["video_name"] for record in records]):
+        besides = f"{data_dir} has results of {few(lost)} besides"
+        yield Finding(None, f"{besides}: phase 1 takes over those in the list of videos")
     if failed := [r["video_name"] for r in records if any(r.get(stage.field("error")) for stage in STAGES)]:
         yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
     for stage in STAGES:
@@ -229,22 +227,19 @@ def database(asked: Asked) -> Iterator[Finding]:
 
 def stored(asked: Asked) -> Iterator[Finding]:
     """Whether the segments of each loaded video are stored as its result file has them, and found."""
-    found = 0
-    if asked.db.is_outdated() or asked.db.video_names({"db_load_reason": load_data_to_chroma.OUTDATED}):
+    found, db, data_dir = 0, asked.db, asked.args.data_dir
+    if db.is_outdated() or db.video_names({"db_load_reason": load_data_to_chroma.OUTDATED}):
         yield Finding(False, f"{load_data_to_chroma.OUTDATED}: run load_data_to_chroma.py")
-    for difference in differences(asked.db, asked.args.data_dir):
+    for difference in differences(db, data_dir):
         found += 1
         way = " (doctor.py --repair does it)" if difference.remedy in (RELOAD, DELETE) else ""
         yield Finding(False, f"{difference.video_name}: {difference.what}; {difference.remedy}{way}")
-    loaded = asked.db.video_names({"db_load_status": "completed"})
-    gone = [name for name in loaded if not artifacts.path_of(PHASE2, asked.args.data_dir, name).exists()]
-    if gone:
-        yield Finding(
-            None, f"loaded, but not in {asked.args.data_dir} any more: {few(gone)}; --force makes their results anew"
-        )
+    loaded = db.video_names({"db_load_status": "completed"})
+    if gone := [name for name in loaded if not artifacts.path_of(PHASE2, data_dir, name).exists()]:
+        yield Finding(None, f"loaded, but not in {data_dir} any more: {few(gone)}; --force makes their results anew")
     if not found:
         besides = "other " if gone else ""
-        yield Finding(True, f"the segments of all {besides}loaded videos are as in {asked.args.data_dir}, and found")
+        yield Finding(True, f"the segments of all {besides}loaded videos are as in {data_dir}, and found")
 
 
 # --- the database and data/

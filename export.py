@@ -117,7 +117,6 @@ def anew(name: str) -> str:
 
 
 def target(args: argparse.Namespace, name: str, count: int) -> Path:
-    """The file for a video."""
     folder = count > 1 or os.path.isdir(args.output) or args.output.endswith(("/", os.sep))
     return Path(args.output, f"{name}.{args.format}") if folder else Path(args.output)
 
@@ -216,20 +215,11 @@ def translated(source: Source) -> list[Word]:
     spoken = [segment["segment_index"] for segment in source.segments if segment["words"]]
     missing = [index for index in spoken if not texts.get(index, "").strip()]
     if spoken and len(missing) == len(spoken):
-        raise UserError(
-            "has no translation: its analyzer made none; run phase2_vllm_analysis.py with --analyzer vllm or openai"
-        )
+        remedy = "run phase2_vllm_analysis.py with --analyzer vllm or openai"
+        raise UserError(f"has no translation: its analyzer made none; {remedy}")
     if missing:
         log.warning("%s: %d of %d segments have no translation", source.name, len(missing), len(spoken))
     return subtitles.translation(source.segments, texts)
-
-
-def as_srt(words: list[Word]) -> str:
-    return subtitles.srt(subtitles.cues(words))
-
-
-def as_vtt(words: list[Word]) -> str:
-    return subtitles.vtt(subtitles.cues(words))
 
 
 def as_text(words: list[Word]) -> str:
@@ -286,7 +276,11 @@ def cleaned(value: Any) -> Any:
     return [cleaned(inner) for inner in value] if isinstance(value, list) else value
 
 
-FROM_WORDS: dict[str, Callable[[list[Word]], str]] = {"srt": as_srt, "vtt": as_vtt, "txt": as_text}
+FROM_WORDS: dict[str, Callable[[list[Word]], str]] = {
+    "srt": lambda words: subtitles.srt(subtitles.cues(words)),
+    "vtt": lambda words: subtitles.vtt(subtitles.cues(words)),
+    "txt": as_text,
+}
 FROM_SEGMENTS: dict[str, Callable[[Source], str]] = {"json": as_json, "md": as_markdown}
 
 if __name__ == "__main__":

@@ -32,35 +32,24 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a record.
+    """A field of a record."""
 
-    Attributes:
-        name: in the database and in files.
-        kind: bool, int, float, str, or list, which is of strings.
-        made_by: key of the stage that makes it, "" for the database itself.
-        label: what it is called for people.
-        searched: part of the document whose meaning and words are searched.
-        filter: how a search is narrowed by it, or None.
-        shown: what goes before it on a card; None keeps it off the card.
-        joint: what parts the strings of a list on a card.
-        exported: in the JSON and the tables of a search, and in what export.py writes.
-    """
-
-    name: str
-    kind: type
-    made_by: str
+    name: str  # in the database and in files
+    kind: type  # bool, int, float, str, or list, which is of strings
+    made_by: str  # key of the stage that makes it, "" for the database itself
     label: Label = UNSEEN
-    searched: bool = False
+    searched: bool = False  # part of the document whose meaning and words are searched
     filter: Filter | None = None
-    shown: str | None = None
-    joint: str = ", "
-    exported: bool = True
+    shown: str | None = None  # what goes before it on a card; None keeps it off the card
+    joint: str = ", "  # what parts the strings of a list on a card
+    exported: bool = True  # in the JSON and the tables of a search, and in what export.py writes
 
 
 _NAMED, _SPOKEN = Filter("video", "NAME", "in this video"), Filter("language", "CODE", "spoken language, such as kk")
 _TYPED, _FELT = Filter("content-type", "TYPE", "such as новости"), Filter("mood", "MOOD", "such as спокойное")
 _SURE = Filter("confidence", "LEVEL", "of the description: высокая, средняя or низкая")
 _TAGGED = Filter("keyword", "WORD", "one of the keywords")
+_READ = "on screen: "
 
 SEGMENT = (
     Field("video_name", str, "phase1", Label("видео", "бейне", "Video"), filter=_NAMED),
@@ -72,16 +61,7 @@ SEGMENT = (
     Field("description", str, "phase2", Label("описание", "сипаттама", "Description"), True, shown=""),
     Field("transcript", str, "phase1", Label("речь", "сөз", "Speech"), shown="— "),
     Field("dialogue_translation", str, "phase2", Label("перевод", "аударма", "Translation"), True, shown="— "),
-    Field(
-        "on_screen_text",
-        list,
-        "phase2",
-        Label("на экране", "экранда", "On the screen"),
-        True,
-        None,
-        "on screen: ",
-        "; ",
-    ),
+    Field("on_screen_text", list, "phase2", Label("на экране", "экранда", "On the screen"), True, None, _READ, "; "),
     Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords"), True, _TAGGED, ""),
     Field("language", str, "phase1", Label("язык речи", "сөз тілі", "Language"), filter=_SPOKEN),
     Field("content_type", str, "phase2", Label("вид", "түрі", "Kind"), filter=_TYPED),
@@ -129,11 +109,8 @@ SEGMENT_FIELDS = {field.name: field.kind for field in SEGMENT}
 ANALYSIS_FIELDS = tuple(field.name for field in EXPORTED if field.made_by == "phase2")
 """What phase 2 says of a segment."""
 SEGMENT_FILTERS = {field.name: field.kind for field in SEGMENT if field.filter}
-FILTERS = [
-    (field.name, field.filter)
-    for field in sorted(SEGMENT, key=lambda field: field.kind is list)
-    if field.filter and field.filter.option
-]
+_LISTS_LAST = sorted(SEGMENT, key=lambda field: field.kind is list)
+FILTERS = [(field.name, field.filter) for field in _LISTS_LAST if field.filter and field.filter.option]
 """What a person can filter by: fields and their options; lists, which have the most values, come last."""
 
 

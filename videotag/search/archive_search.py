@@ -126,7 +126,6 @@ class ArchiveSearch:
 
     def follow(self) -> None:
         """Bring the index up to date after a change, so that the next search need not."""
-        self._stamp = None  # another embedder may have made the vectors
         try:
             with self._segments.reading() as found:
                 if found is not None:
@@ -135,11 +134,9 @@ class ArchiveSearch:
             log.warning("%s (the next search tries again)", error)
 
     def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """See `SegmentSearch.kept`."""
         return self._search.kept(self._as_records(collection), run_ids)
 
     def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
-        """See `SegmentSearch.not_found`."""
         return self._search.not_found(self._as_records(collection), vectors)
 
 

@@ -39,16 +39,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """The moments, best first; where nothing is close, the best guesses.
+    """The moments, best first; where nothing is close, the best guesses."""
 
-    Attributes:
-        question: with all the filters that held for it.
-        db: asked once more for the remarks, if there are no moments.
-    """
-
-    question: Question
+    question: Question  # with all the filters that held for it
     moments: list[Hit]
-    db: Database
+    db: Database  # asked once more for the remarks, if there are no moments
 
     @property
     def close(self) -> bool:

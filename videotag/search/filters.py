@@ -21,19 +21,24 @@ Values = Mapping[str, tuple[str, ...]]
 class Filters:
     """What a hit has to be. Fields by the names in FIELDS.
 
-    Attributes:
-        wanted: field to values, any of which will do.
-        without: field to values, none of which may be.
-        added_after, added_before: ISO dates; the first day counts, the last does not.
-        start, end: seconds in the video.
+    Raises:
+        UserError: the bounds leave nothing between them.
     """
 
-    wanted: Values = field(default_factory=dict)
-    without: Values = field(default_factory=dict)
-    added_after: str | None = None
-    added_before: str | None = None
-    start: float | None = None
+    wanted: Values = field(default_factory=dict)  # any of a field's values will do
+    without: Values = field(default_factory=dict)  # none of them may be
+    added_after: str | None = None  # ISO date; that day counts
+    added_before: str | None = None  # ISO date; that day does not count
+    start: float | None = None  # seconds in the video
     end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            asked = f"from {exact_clock(self.start)} to {exact_clock(self.end)}"
+            raise UserError(f"{asked}: the end has to come after the start")
+        if self.added_after and self.added_before and self.added_after >= self.added_before:
+            asked = f"added after {self.added_after} and before {self.added_before}"
+            raise UserError(f"{asked}: nothing can be; change one of them")
 
     def arguments(self) -> dict[str, Any]:
         """As `ChromaDBManager.search` takes them; nothing that is not set."""
@@ -50,25 +55,8 @@ class Filters:
         """Both; what the other says of a field counts instead of what this one says of it."""
         bounds = ("added_after", "added_before", "start", "end")
         later = {name: getattr(other, name) for name in bounds if getattr(other, name) is not None}
-        merged = replace(
-            self, wanted={**self.wanted, **other.wanted}, without={**self.without, **other.without}, **later
-        )
-        merged.check()
-        return merged
-
-    def check(self) -> None:
-        """
-        Raises:
-            UserError: the bounds leave nothing between them.
-        """
-        if self.start is not None and self.end is not None and self.start >= self.end:
-            raise UserError(
-                f"from {exact_clock(self.start)} to {exact_clock(self.end)}: the end has to come after the start"
-            )
-        if self.added_after and self.added_before and self.added_after >= self.added_before:
-            raise UserError(
-                f"added after {self.added_after} and before {self.added_before}: nothing can be; change one of them"
-            )
+        wanted, without = {**self.wanted, **other.wanted}, {**self.without, **other.without}
+        return replace(self, wanted=wanted, without=without, **later)
 
     def __str__(self) -> str:
         """As `:filter` takes them."""

@@ -41,9 +41,7 @@ _QUESTION = """
 show find moment video whose
 """  # the question itself, not what is asked for
 _STOP = frozenset().union(*STOP_WORDS.values(), _QUESTION.split())
-_FUNCTION = ("PREP", "CONJ", "PRCL", "NPRO", "INTJ")
-"""pymorphy3's parts of speech that carry no meaning of their own."""
-
+_FUNCTION = ("PREP", "CONJ", "PRCL", "NPRO", "INTJ")  # pymorphy3's parts of speech without a meaning of their own
 _DIGITS = re.compile(r"(\d{1,15})(?:st|nd|rd|th|й|го|му|я|е|ші|шы)?$")
 MIN_TRANSCRIBED = 4  # letters
 MAX_GUESSES = 16
@@ -62,21 +60,12 @@ _KAZAKH_ENDINGS = (
     re.compile("(?:[ыі]?м[ыі]з|[ыі]?ң[ыі]з|с[ыі]н?|[ыі]н?|[ыі][мң])$"),
     re.compile("(?:[лтд][ае]р)$"),
 )
-
-
-_NO_KAZAKH_NUMERALS = frozenset(
-    [
-        *(word for word in STOP_WORDS["kk"] if word not in NUMERALS["kk"]),  # "үшін" (for) is no form of "үш" (three)
-        *("оны", "оның", "оным", "онда", "оған", "онан"),  # of "ол" (he), not of "он" (ten)
-        *("жүзі", "жүзін", "жүзінде", "жүзіне", "жүзінен", "жүзіндегі"),  # a face, the world; hundred is "жүз"
-    ]
+_NO_KAZAKH_NUMERALS = (STOP_WORDS["kk"] - NUMERALS["kk"].keys()).union(  # "үшін" (for) is no form of "үш" (three)
+    ("оны", "оның", "оным", "онда", "оған", "онан"),  # of "ол" (he), not of "он" (ten)
+    ("жүзі", "жүзін", "жүзінде", "жүзіне", "жүзінен", "жүзіндегі"),  # a face, the world; hundred is "жүз"
 )
-
-
-_AS_WRITTEN = "x0"
-"""Before a word that only an exact phrase asks for."""
-_ALSO_RUSSIAN = frozenset(["он", "бес"])
-"""Kazakh ten and five; in Russian he, and a demon."""
+_AS_WRITTEN = "x0"  # before a word that only an exact phrase asks for
+_ALSO_RUSSIAN = frozenset(["он", "бес"])  # Kazakh ten and five; in Russian he, and a demon
 _RUSSIAN = STOP_WORDS["ru"] - STOP_WORDS["kk"] - NUMERALS["kk"].keys()
 """Words that tell a Russian sentence with a Kazakh name in it from a Kazakh one."""
 
@@ -93,8 +82,7 @@ def document_words(text: str) -> list[str]:
     for part in _parts(text):
         kazakh = _is_kazakh(part)
         numbers = _with_numbers(part, kazakh)
-        for word in numbers:
-            words += _stored(word, kazakh)
+        words += (form for word in numbers for form in _stored(word, kazakh))
         words += [_AS_WRITTEN + word.lower() for word in Counter(part) - Counter(numbers)]
     return words
 
@@ -272,7 +260,6 @@ def _name(lower: str) -> str:
 
 
 def _kazakh_cuts(lower: str) -> tuple[str, ...]:
-    """The same as `_cuts`, in the letters in which words are compared."""
     return tuple(map(_folded, _cuts(lower)))
 
 

@@ -110,15 +110,12 @@ def write_frames(hit: Mapping[str, Any], data_dir: Path, folder: Path) -> list[P
     source = artifacts.path_of(PHASE1, data_dir, name)
     result = artifacts.read(PHASE1, source)
     if result is None:
-        raise UserError(
-            f"{source}: is not there or damaged; give its folder by --data-dir, or run phase 1 with --force"
-        )
+        remedy = "give its folder by --data-dir, or run phase 1 with --force"
+        raise UserError(f"{source}: is not there or damaged; {remedy}")
     segment = next((s for s in result["segments"] if s["segment_index"] == hit["segment_index"]), None)
     if segment is None or abs(segment["start_time"] - hit["start_time"]) > 0.01:
-        raise UserError(
-            f"{source}: is not what {name} was loaded from; run phase 2 and load_data_to_chroma.py, and if they have "
-            "nothing to do, doctor.py"
-        )
+        remedy = "run phase 2 and load_data_to_chroma.py, and if they have nothing to do, doctor.py"
+        raise UserError(f"{source}: is not what {name} was loaded from; {remedy}")
     frames = [result["frames"][number] for number in segment["frames"]]
     if not frames:
         raise UserError(f"{name}: has no pictures there")

@@ -42,29 +42,20 @@ _SCHEMA = f"""
     PRAGMA user_version = {FORM};
 """
 BUSY = 60.0  # s to wait for another process that is writing
-COMMON = 0.25
-"""Share of the segments; a query's word that occurs in more of them is looked up only if there is no better one."""
+COMMON = 0.25  # of the segments: a query's word that occurs in more is looked up only if there is no better one
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """What is compared with a question: all segments of one state.
+    """What is compared with a question: all n segments of one state."""
 
-    Attributes:
-        file: the index's `file`.
-        ids: [n].
-        numbers: int64 [n], rising: the index's own keys.
-        vectors: float32 [n, dimension], of length 1.
-    """
-
-    file: int
+    file: int  # the index's `file`
     ids: list[str]
-    numbers: np.ndarray
-    vectors: np.ndarray
+    numbers: np.ndarray  # int64 [n], rising: the index's own keys
+    vectors: np.ndarray  # float32 [n, dimension], of length 1
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """Id to row."""
         return {id_: row for row, id_ in enumerate(self.ids)}
 
 
@@ -78,11 +69,7 @@ class SegmentIndex:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Touch nothing yet.
-
-        Args:
-            path: of the file; made, with its folder, when something is written.
-        """
+        """Touch nothing yet: the file is made, with its folder, when something is written."""
         self.path = Path(path)
 
     @property
@@ -99,20 +86,11 @@ class SegmentIndex:
         """The segments in it."""
         return self._read(lambda db: {id_ for (id_,) in db.execute("SELECT id FROM segment")}, set())
 
-    def update(
-        self,
-        state: str,
-        changed: Iterable[Entry],
-        removed: Iterable[str] = (),
-        *,
-        since: str | None,
-    ) -> bool:
+    def update(self, state: str, changed: Iterable[Entry], removed: Iterable[str] = (), *, since: str | None) -> bool:
         """Put segments in, in place of those of the same id, and take others out: all of it or nothing.
 
         Args:
             state: of the collection with these changes, to be compared with `state` later.
-            changed: in place of those of the same id.
-            removed: ids.
             since: the state that the changes start from; None starts from nothing.
 
         Returns:
@@ -124,19 +102,12 @@ class SegmentIndex:
             self._drop(error)
             return False
 
-    def _update(
-        self,
-        state: str,
-        changed: Iterable[Entry],
-        removed: Iterable[str],
-        since: str | None,
-    ) -> bool:
+    def _update(self, state: str, changed: Iterable[Entry], removed: Iterable[str], since: str | None) -> bool:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"the search index {self.path} cannot be made ({error}): check the folder's rights"
-            ) from error
+            fault = f"the search index {self.path} cannot be made ({error})"
+            raise UserError(f"{fault}: check the folder's rights") from error
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             if since is None:

@@ -7,8 +7,10 @@ best of them speaks for it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from videotag.search.forms import matches
@@ -16,15 +18,10 @@ from videotag.times import seconds_of
 
 Hit = dict[str, Any]
 
-LEAD = 2.5
-"""Seconds before the first matching word or text at which a moment starts: who jumps there sees it coming."""
-TOGETHER = 10.0
-"""Seconds between two matching words or texts of neighbouring windows that are one mention."""
-GUESSES = 5
-"""At most so many are shown where nothing is close."""
-
+LEAD = 2.5  # s before the first matching word or text at which a moment starts: who jumps there sees it coming
+TOGETHER = 10.0  # s between two matching words or texts of neighbouring windows that are one mention
+GUESSES = 5  # at most so many are shown where nothing is close
 _TOUCH = 1e-3  # s; ends and starts of windows are rounded
-
 
 Range = tuple[float | None, float | None]
 """Seconds in a video, from and to; None is no bound."""
@@ -74,56 +71,39 @@ def merge(hits: Iterable[Hit], query: str = "", within: Range = (None, None)) ->
         query: the words that a moment starts at.
         within: as of `best_moments`.
     """
-    hits = list(hits)
-    rank = {id(hit): place for place, hit in enumerate(hits)}
-    by_video: dict[str, list[Hit]] = {}
-    for hit in hits:
-        by_video.setdefault(hit["video_name"], []).append(hit)
-    spans = [span for of_video in by_video.values() for span in _spans(of_video)]
-    best = {rank[id(span[0])]: span for span in (sorted(s, key=lambda hit: rank[id(hit)]) for s in spans)}
-    return [_moment(best[place], query, within) for place in sorted(best)]
-
-
-def _spans(hits: list[Hit]) -> list[list[Hit]]:
-    """Hits of one video, those together that touch or overlap."""
-    spans: list[list[Hit]] = []
-    end = 0.0
-    for hit in sorted(hits, key=lambda hit: hit["start_time"]):
-        if spans and hit["start_time"] <= end + _TOUCH:
-            spans[-1].append(hit)
+    spans: list[list[tuple[int, Hit]]] = []
+    video, end = None, 0.0
+    for place, hit in sorted(enumerate(hits), key=lambda ranked: (ranked[1]["video_name"], ranked[1]["start_time"])):
+        if hit["video_name"] == video and hit["start_time"] <= end + _TOUCH:
+            spans[-1].append((place, hit))
             end = max(end, hit["end_time"])
         else:
-            spans.append([hit])
-            end = hit["end_time"]
-    return spans
+            spans.append([(place, hit)])
+            video, end = hit["video_name"], hit["end_time"]
+    by_rank = [sorted(span, key=itemgetter(0)) for span in spans]
+    return [_moment([hit for _, hit in span], query, within) for span in sorted(by_rank, key=lambda span: span[0][0])]
 
 
 def _moment(span: list[Hit], query: str, within: Range) -> Hit:
     """The moment of a span, its best hit first."""
     best, last = span[0], within[1]
+    before = [hit for hit in span[1:] if hit["start_time"] < best["start_time"] < hit["end_time"]]
     end = max(hit["end_time"] for hit in span)
     return {
         **best,
-        "start": start_of(best, query, within, [hit for hit in span[1:] if _reaches_into(hit, best)]),
+        "start": start_of(best, query, within, before),
         "end": end if last is None else min(end, last),
     }
 
 
-def _reaches_into(hit: Hit, best: Hit) -> bool:
-    """Whether the hit begins before the best one and overlaps it."""
-    return hit["start_time"] < best["start_time"] < hit["end_time"]
-
-
 def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[Hit]:
-    taken: dict[str, int] = {}
+    taken: Counter[str] = Counter()
     chosen = []
     for moment in moments:
-        if limit is not None and len(chosen) == limit:
-            break
-        taken[moment["video_name"]] = taken.get(moment["video_name"], 0) + 1
+        taken[moment["video_name"]] += 1
         if per_video is None or taken[moment["video_name"]] <= per_video:
             chosen.append(moment)
-    return chosen
+    return chosen[:limit]
 
 
 def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterable[Hit] = ()) -> float:

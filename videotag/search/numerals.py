@@ -3,109 +3,39 @@
 Speech has them in words, titles and questions in digits, and a number says the same in every language.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 _RU = """
-0 ноль нуль нулевой
-1 один первый
-2 два второй
-3 три третий
-4 четыре четвертый
-5 пять пятый
-6 шесть шестой
-7 семь седьмой
-8 восемь восьмой
-9 девять девятый
-10 десять десятый
-11 одиннадцать одиннадцатый
-12 двенадцать двенадцатый
-13 тринадцать тринадцатый
-14 четырнадцать четырнадцатый
-15 пятнадцать пятнадцатый
-16 шестнадцать шестнадцатый
-17 семнадцать семнадцатый
-18 восемнадцать восемнадцатый
-19 девятнадцать девятнадцатый
-20 двадцать двадцатый
-30 тридцать тридцатый
-40 сорок сороковой
-50 пятьдесят пятидесятый
-60 шестьдесят шестидесятый
-70 семьдесят семидесятый
-80 восемьдесят восьмидесятый
-90 девяносто девяностый
-100 сто сотый
-200 двести двухсотый
-300 триста трехсотый
-400 четыреста четырехсотый
-500 пятьсот пятисотый
-600 шестьсот шестисотый
-700 семьсот семисотый
-800 восемьсот восьмисотый
-900 девятьсот девятисотый
-1000 тысяча тысячный тыс
-1000000 миллион миллионный млн
-1000000000 миллиард миллиардный млрд
+0 ноль нуль нулевой, 1 один первый, 2 два второй, 3 три третий, 4 четыре четвертый, 5 пять пятый, 6 шесть шестой
+7 семь седьмой, 8 восемь восьмой, 9 девять девятый
+10 десять десятый, 11 одиннадцать одиннадцатый, 12 двенадцать двенадцатый, 13 тринадцать тринадцатый
+14 четырнадцать четырнадцатый, 15 пятнадцать пятнадцатый, 16 шестнадцать шестнадцатый, 17 семнадцать семнадцатый
+18 восемнадцать восемнадцатый, 19 девятнадцать девятнадцатый
+20 двадцать двадцатый, 30 тридцать тридцатый, 40 сорок сороковой, 50 пятьдесят пятидесятый, 60 шестьдесят шестидесятый
+70 семьдесят семидесятый, 80 восемьдесят восьмидесятый, 90 девяносто девяностый
+100 сто сотый, 200 двести двухсотый, 300 триста трехсотый, 400 четыреста четырехсотый, 500 пятьсот пятисотый
+600 шестьсот шестисотый, 700 семьсот семисотый, 800 восемьсот восьмисотый, 900 девятьсот девятисотый
+1000 тысяча тысячный тыс, 1000000 миллион миллионный млн, 1000000000 миллиард миллиардный млрд
 """
 _KK = """
-0 нөл
-1 бір бірінші
-2 екі екінші
-3 үш үшінші
-4 төрт төртінші
-5 бес бесінші
-6 алты алтыншы
-7 жеті жетінші
-8 сегіз сегізінші
-9 тоғыз тоғызыншы
-10 он оныншы
-20 жиырма жиырмасыншы
-30 отыз отызыншы
-40 қырық қырқыншы
-50 елу елуінші
-60 алпыс алпысыншы
-70 жетпіс жетпісінші
-80 сексен сексенінші
-90 тоқсан тоқсаныншы
-100 жүз жүзінші
-1000 мың мыңыншы
+0 нөл, 1 бір бірінші, 2 екі екінші, 3 үш үшінші, 4 төрт төртінші, 5 бес бесінші, 6 алты алтыншы, 7 жеті жетінші
+8 сегіз сегізінші, 9 тоғыз тоғызыншы, 10 он оныншы
+20 жиырма жиырмасыншы, 30 отыз отызыншы, 40 қырық қырқыншы, 50 елу елуінші, 60 алпыс алпысыншы, 70 жетпіс жетпісінші
+80 сексен сексенінші, 90 тоқсан тоқсаныншы
+100 жүз жүзінші, 1000 мың мыңыншы
 """
 _EN = """
-0 zero
-1 one first
-2 two second
-3 three third
-4 four fourth
-5 five fifth
-6 six sixth
-7 seven seventh
-8 eight eighth
-9 nine ninth
-10 ten tenth
-11 eleven eleventh
-12 twelve twelfth
-13 thirteen thirteenth
-14 fourteen fourteenth
-15 fifteen fifteenth
-16 sixteen sixteenth
-17 seventeen seventeenth
-18 eighteen eighteenth
-19 nineteen nineteenth
-20 twenty twentieth
-30 thirty thirtieth
-40 forty fortieth
-50 fifty fiftieth
-60 sixty sixtieth
-70 seventy seventieth
-80 eighty eightieth
-90 ninety ninetieth
-100 hundred hundredth
-1000 thousand thousandth
-1000000 million millionth
-1000000000 billion billionth
+0 zero, 1 one first, 2 two second, 3 three third, 4 four fourth, 5 five fifth, 6 six sixth, 7 seven seventh
+8 eight eighth, 9 nine ninth, 10 ten tenth
+11 eleven eleventh, 12 twelve twelfth, 13 thirteen thirteenth, 14 fourteen fourteenth
+15 fifteen fifteenth, 16 sixteen sixteenth, 17 seventeen seventeenth, 18 eighteen eighteenth, 19 nineteen nineteenth
+20 twenty twentieth, 30 thirty thirtieth, 40 forty fortieth, 50 fifty fiftieth, 60 sixty sixtieth
+70 seventy seventieth, 80 eighty eightieth, 90 ninety ninetieth
+100 hundred hundredth, 1000 thousand thousandth, 1000000 million millionth, 1000000000 billion billionth
 """
 NUMERALS = {
-    language: {word: int(value) for value, *words in map(str.split, table.strip().split("\n")) for word in words}
+    language: {word: int(value) for value, *words in map(str.split, re.split(",|\n", table.strip())) for word in words}
     for language, table in (("ru", _RU), ("kk", _KK), ("en", _EN))
 }
 """By ISO 639-1 language: dictionary form, lower case, е for ё, to its value."""
@@ -160,6 +90,4 @@ _SCALES = (1000, 10**6, 10**9)
 
 def _room(value: int) -> int:
     """What may follow has to be smaller: tens after hundreds, units after tens."""
-    if value and value % 100 == 0:
-        return 100
-    return 10 if value and value % 10 == 0 else 0
+    return next((room for room in (100, 10) if value and value % room == 0), 0)

@@ -20,24 +20,16 @@ if TYPE_CHECKING:
     from videotag.search.index import Segments
     from videotag.search.typical import Typical
 
-SAMPLE = 1000
-"""Segments that stand for all."""
-COMMON = 0.5
-"""So much of the typical questions' mean is taken away."""
-WEIGHT = 3.0
-"""Standard deviations that all of the question's words are worth."""
-ALL = 0.999
-"""Of a question's words: what rounding makes of 1."""
+SAMPLE = 1000  # segments that stand for all
+COMMON = 0.5  # of the typical questions' mean, taken away
+WEIGHT = 3.0  # standard deviations that all of the question's words are worth
+ALL = 0.999  # of a question's words: what rounding makes of 1
 FEWEST, ENOUGH = 20, 200
 """Segments: with fewer, typical ones help to tell what chance makes of a question; more do not raise what is asked of
 a hit."""
-LEAST = 5
-"""Of fewer segments as much is asked as of so many."""
-
-NOTHING = 1e-5
-"""Of lengths and deviations: what float32 makes of 0."""
-BARELY = 1e-3
-"""The same of a length that is the root of a difference."""
+LEAST = 5  # segments; of fewer as much is asked as of so many
+NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
+BARELY = 1e-3  # the same of a length that is the root of a difference
 
 
 @dataclass(frozen=True)
@@ -73,7 +65,9 @@ class Background:
             by_chance = by_chance[~np.eye(len(segments), dtype=bool)]  # nothing is near to itself by chance
         spread = float(by_chance.std()) if by_chance.size else 0.0
         self._spread = spread if spread > NOTHING else 1.0
-        self.close_from = -math.inf if unknown else _greatest_by_chance(len(sample))
+        # Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes.
+        greatest = math.sqrt(2 * math.log(min(max(len(sample), LEAST), ENOUGH)))
+        self.close_from = -math.inf if unknown else greatest
 
     def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
         """How much nearer than by chance, in standard deviations, float32 [n].
@@ -130,11 +124,6 @@ def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int
         best = left >= (np.partition(left, -page)[-page] if page < len(among) else -math.inf)
         yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
         among, page = among[~best], 3 * page
-
-
-def _greatest_by_chance(count: int) -> float:
-    """Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes."""
-    return math.sqrt(2 * math.log(min(max(count, LEAST), ENOUGH)))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ from videotag.errors import UserError
 from videotag.search import ranking
 from videotag.search.forms import count_words, exact_pattern, has_no_spaces, is_all_quoted, quoted
 from videotag.search.index import Entry, SegmentIndex, Segments
-from videotag.search.source import Records
 from videotag.store import pages
 from videotag.store.records import segment_words
+from videotag.store.source import StoredRecords
 from videotag.store.stamp import State
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ class SegmentSearch:
     """
 
     def __init__(self, index: SegmentIndex) -> None:
-        """Touch nothing yet."""
         self.index = index
         self._segments: tuple[State | None, Segments] | None = None
         self._background: tuple[Segments, Any, bool, ranking.Background] | None = None  # and what it was measured by
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
-    def choose(self, records: Records, where: dict[str, Any] | None, query: str) -> Chosen:
+    def choose(self, records: StoredRecords, where: dict[str, Any] | None, query: str) -> Chosen:
         """What passes the filter and holds the phrases that the query has in quotes."""
         state, segments = self._now_there(records)
         return Chosen(segments, self._let_through(state, segments, records, where, query) if segments.ids else None)
@@ -87,7 +86,7 @@ class SegmentSearch:
             rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
         return ranking.rank(segments, rows, shares, vector, background, page)
 
-    def not_found(self, records: Records, vectors: Mapping[str, np.ndarray]) -> set[str]:
+    def not_found(self, records: StoredRecords, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""
         known = self._now_there(records)[1]
         right = {
@@ -97,7 +96,7 @@ class SegmentSearch:
         }
         return vectors.keys() - right
 
-    def kept(self, records: Records, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def kept(self, records: StoredRecords, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The vectors, by id, of the records that have not changed since the index was brought up to date.
 
         Args:
@@ -110,19 +109,17 @@ class SegmentSearch:
         known = zip(segments.ids, segments.vectors, strict=True)
         return {id_: vector for id_, vector in known if isinstance(when := run_ids.get(id_), int) and when <= since}
 
-    def _now_there(self, records: Records) -> tuple[State | None, Segments]:
-        state = self.follow(records)
-        known = self._segments
+    def _now_there(self, records: StoredRecords) -> tuple[State | None, Segments]:
+        state, known = self.follow(records), self._segments
         if state is None or known is None or known[0] != state or known[1].file != self.index.file:
             segments = self.index.segments()
             if not segments.ids and records.state().count:  # it was damaged
-                state = self.follow(records)
-                segments = self.index.segments()
+                state, segments = self.follow(records), self.index.segments()
             known = self._segments = state, segments
         return known
 
     def _let_through(
-        self, state: State | None, segments: Segments, records: Records, where: dict[str, Any] | None, query: str
+        self, state: State | None, segments: Segments, records: StoredRecords, where: dict[str, Any] | None, query: str
     ) -> set[str] | None:
         """The ids that pass the filter and hold the phrases that the query has in quotes; None: all."""
         phrases = quoted(query)
@@ -151,7 +148,7 @@ class SegmentSearch:
             self._background = known
         return known[3]
 
-    def follow(self, records: Records) -> State | None:
+    def follow(self, records: StoredRecords) -> State | None:
         """Bring the index to the records' state, and give that; None if their other writers were quicker."""
         for _ in range(10):
             seen, state = self.index.state, records.state()
@@ -164,7 +161,7 @@ class SegmentSearch:
             records = records.now()
         return None  # the next search goes on from here
 
-    def _catch_up(self, records: Records, seen: str, state: State) -> bool:
+    def _catch_up(self, records: StoredRecords, seen: str, state: State) -> bool:
         """Put in what changed since a state; False if that is not one of these records' past."""
         since = _since(seen, state)
         if since is None:
@@ -191,7 +188,7 @@ def sample(ids: list[str], count: int) -> list[str]:
     return ids if len(ids) <= count else random.Random(count).sample(sorted(ids), count)
 
 
-def _whole(records: Records, total: int) -> Iterator[Entry]:
+def _whole(records: StoredRecords, total: int) -> Iterator[Entry]:
     """All segments, as the index wants them."""
     done = 0
     for page in records.in_pages():
@@ -201,7 +198,7 @@ def _whole(records: Records, total: int) -> Iterator[Entry]:
         yield from _entries(records, page)
 
 
-def _entries(records: Records, some: pages.Snapshot) -> Iterator[Entry]:
+def _entries(records: StoredRecords, some: pages.Snapshot) -> Iterator[Entry]:
     """These segments, as the index wants them; without what another client of a server has deleted meanwhile."""
     vectors = records.vectors(list(some))
     for id_, (metadata, document) in some.items():
@@ -209,7 +206,7 @@ def _entries(records: Records, some: pages.Snapshot) -> Iterator[Entry]:
             yield id_, segment_words(document, metadata), pages.unit(vectors[id_])
 
 
-def _passing(records: Records, where: dict[str, Any] | None, phrases: list[str], spoken: list[str]) -> set[str]:
+def _passing(records: StoredRecords, where: dict[str, Any] | None, phrases: list[str], spoken: list[str]) -> set[str]:
     """The ids that the filter lets through and in which all the phrases (regular expressions) occur.
 
     Args:

@@ -21,20 +21,13 @@ from videotag.search.moments import Hit
 from videotag.text import printable
 from videotag.times import clock
 
-WIDTH = 100
-LINES = 3
-"""At most so many lines of each text on a card."""
-
+WIDTH = 100  # characters
+LINES = 3  # at most, of each text on a card
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 class Style:
-    """Codes for the terminal, as far as it understands them.
-
-    Attributes:
-        marks: bold and dim.
-        links: clickable addresses (OSC 8).
-    """
+    """Codes for the terminal, as far as it understands them: bold and dim, clickable addresses (OSC 8)."""
 
     def __init__(self, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
         """`stream`: None is the standard output."""
@@ -62,10 +55,10 @@ def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
         return True
     if terminal.startswith(("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "contour", "wezterm")):
         return True
+    if "WT_SESSION" in environment or "KONSOLE_VERSION" in environment:
+        return True
     vte = environment.get("VTE_VERSION", "")
-    return (vte.isdecimal() and int(vte) >= 5000) or any(
-        key in environment for key in ("WT_SESSION", "KONSOLE_VERSION")
-    )
+    return vte.isdecimal() and int(vte) >= 5000
 
 
 def show(answer: Answer, style: Style) -> None:
@@ -73,7 +66,7 @@ def show(answer: Answer, style: Style) -> None:
     for remark in answer.remarks:
         cli.say(remark)
     if answer.moments and not answer.close:
-        _print(style.dim("── best guesses: ".ljust(_width(), "─")))
+        print(style.dim("── best guesses: ".ljust(_width(), "─")), flush=True)
     show_cards(answer.moments, answer.question.words, style)
 
 
@@ -82,7 +75,7 @@ def show_cards(moments: Iterable[Hit], query: str, style: Style, first: int = 1)
     width = _width()
     for number, moment in enumerate(moments, start=first):
         for line in card(number, moment, query, style, width):
-            _print(line)
+            print(line, flush=True)
 
 
 def _width() -> int:
@@ -114,16 +107,10 @@ def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[
         begin = text.index(kept, position)
         position = begin + len(kept)
         inside = [(first - begin, last - begin) for first, last in spans if begin <= first and last <= position]
-        result.append(_with_bold(line, inside, style))
+        for first, last in reversed(inside):  # the last one first: the places before it stay what they are
+            line = line[:first] + style.bold(line[first:last]) + line[last:]
+        result.append(line)
     return result
-
-
-def _with_bold(line: str, spans: Iterable[tuple[int, int]], style: Style) -> str:
-    parts, done = [], 0
-    for first, last in spans:
-        parts += [line[done:first], style.bold(line[first:last])]
-        done = last
-    return "".join([*parts, line[done:]])
 
 
 def _excerpt(text: str, query: str, width: int, keep: int) -> str:
@@ -139,7 +126,3 @@ def _excerpt(text: str, query: str, width: int, keep: int) -> str:
         return text
     cut = text.index(" ", first - width // 2 - 1) + 1 if " " in text[first - width // 2 - 1 : first] else first
     return f"{text[:keep]}… {text[cut:]}"
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)

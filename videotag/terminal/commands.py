@@ -21,9 +21,7 @@ from videotag.terminal import cards, player, typed
 from videotag.terminal.cards import Style
 from videotag.times import clock, time_name
 
-TOP = 8
-"""Values of each field that `:facets` shows."""
-
+TOP = 8  # values of each field that `:facets` shows
 HELP = """
 anything else          a question; "exact words" must occur, and
                        --video NAME and the other filters may follow
@@ -45,23 +43,16 @@ anything else          a question; "exact words" must occur, and
 
 @dataclass
 class Prompt:
-    """The state between two lines: the filters, the last question and its hits.
-
-    Attributes:
-        filters: those that hold for every question.
-        limit: moments a page.
-        question: the last one, with the filters that were for it alone.
-        hits: those shown so far, all pages; hit 1 is the first.
-    """
+    """The state between two lines: the filters, the last question and its hits."""
 
     db: Database
-    filters: Filters
-    limit: int
+    filters: Filters  # those that hold for every question
+    limit: int  # moments a page
     per_video: int | None
     data_dir: Path
     style: Style
-    question: Question | None = None
-    hits: list[Hit] = field(default_factory=list)
+    question: Question | None = None  # the last one, with the filters that were for it alone
+    hits: list[Hit] = field(default_factory=list)  # those shown so far, all pages; hit 1 is the first
     _facets: dict[str, Mapping[Any, int]] = field(default_factory=dict)
 
     def do(self, line: str) -> bool:
@@ -128,7 +119,7 @@ class Prompt:
         question = self._answered()
         found = self._find(question, len(self.hits) + self.limit).moments
         new = [moment for moment in found if moment["close"] and not any(_overlap(moment, hit) for hit in self.hits)]
-        new = new[: self.limit]
+        del new[self.limit :]
         if not new:
             cli.say("no more that are close")
         cards.show_cards(new, question.words, self.style, first=len(self.hits) + 1)
@@ -163,7 +154,7 @@ class Prompt:
 
     def frames(self, text: str) -> None:
         hit = self._hit(text)
-        folder = Path("frames") / _file_name(hit)
+        folder = Path("frames", _file_name(hit))
         written = hit_files.write_frames(hit, self.data_dir, folder)
         cli.say(f"{len(written)} frames in {folder.absolute()}")
 
@@ -178,9 +169,8 @@ class Prompt:
     def save(self, text: str) -> None:
         if not text:
             raise UserError("name a file: :save hits.json, hits.csv or hits.md")
-        title = self._answered().title
         target = _path(text)
-        hit_files.save(self.hits, title, target)
+        hit_files.save(self.hits, self._answered().title, target)
         cli.say(f"{len(self.hits)} moments in {target.absolute()}")
 
     def help(self, text: str) -> None:
@@ -200,18 +190,11 @@ class Prompt:
         return self.hits[int(text) - 1]
 
 
-COMMANDS: dict[str, Callable[[Prompt, str], Any]] = {
-    ":open": Prompt.open,
-    ":frames": Prompt.frames,
-    ":clip": Prompt.clip,
-    ":like": Prompt.like,
-    ":more": Prompt.more,
-    ":filter": Prompt.filter,
-    ":facets": Prompt.facets,
-    ":save": Prompt.save,
-    ":help": Prompt.help,
-    ":quit": lambda prompt, text: None,
-}
+_METHODS: list[Callable[[Prompt, str], Any]] = [
+    *(Prompt.open, Prompt.frames, Prompt.clip, Prompt.like, Prompt.more),
+    *(Prompt.filter, Prompt.facets, Prompt.save, Prompt.help),
+]
+COMMANDS = {f":{method.__name__}": method for method in _METHODS} | {":quit": lambda prompt, text: None}
 
 
 def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:

@@ -30,8 +30,7 @@ def play(path: str, second: float) -> str:
     """
     video = checked_path(path)
     if mpv := shutil.which("mpv"):
-        command = [mpv, "--no-terminal", "--force-window=yes", f"--start={second:.3f}", "--", str(video)]
-        _start(command)
+        _start([mpv, "--no-terminal", "--force-window=yes", f"--start={second:.3f}", "--", str(video)])
         return "playing in mpv"
     if vlc := shutil.which("vlc") or next(filter(os.path.isfile, _PLACES), None):
         _start([vlc, f"--start-time={second:.3f}", str(video)])

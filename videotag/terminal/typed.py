@@ -57,9 +57,7 @@ def filters(args: argparse.Namespace) -> Filters:
                 raise UserError(f"--{prefix}{name}: the value is empty; leave the option out")
         return {name: tuple(values) for name, values in named.items() if values}
 
-    made = Filters(given(""), given("not-"), args.added_after, args.added_before, args.start, args.end)
-    made.check()
-    return made
+    return Filters(given(""), given("not-"), args.added_after, args.added_before, args.start, args.end)
 
 
 def question(line: str) -> tuple[str, Filters]:
