@@ -83,16 +83,9 @@ def in_language(analysis: Analysis, language: str) -> bool:
     letters = [c for c in analysis.description + analysis.dialogue_translation if c.isalpha()]
     if len(letters) < FEW_LETTERS:
         return True
-    cyrillic = sum("CYRILLIC" in unicodedata.name(c, "") for c in letters) / len(letters)
-    latin = sum("LATIN" in unicodedata.name(c, "") for c in letters) / len(letters)
-    if language in CYRILLIC_LANGUAGES:
-        return cyrillic >= SHARE_IN_SCRIPT and _kazakh_or_russian(letters, language)
-    if language in LATIN_LANGUAGES:
-        return latin >= SHARE_IN_SCRIPT
-    return True
-
-
-def _kazakh_or_russian(letters: list[str], language: str) -> bool:
+    script = "CYRILLIC" if language in CYRILLIC_LANGUAGES else "LATIN" if language in LATIN_LANGUAGES else ""
+    if sum(script in unicodedata.name(letter, "") for letter in letters) < SHARE_IN_SCRIPT * len(letters):
+        return False
     least, most = KAZAKH_SHARE.get(language, (0.0, 1.0))
     kazakh = sum(letter.lower() in KAZAKH_LETTERS for letter in letters) / len(letters)
     return len(letters) < ENOUGH_LETTERS or least <= kazakh <= most

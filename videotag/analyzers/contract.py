@@ -109,9 +109,7 @@ class Analyzer(Protocol):
 
     name: str
     made_by: dict[str, Any]
-
-    @property
-    def description(self) -> str: ...
+    description: str
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         """Yield each given segment with its result, once, in any order, as it is finished.
@@ -122,4 +120,3 @@ class Analyzer(Protocol):
             UserError: the engine as a whole cannot go on (model missing, server gone). A fault of one segment
                 is a `SegmentFailure` instead.
         """
-        ...

@@ -17,7 +17,7 @@ FORMS = ("json_schema", "json_object", "text")
 TINY = 16
 """Tokens of the answer to `tiny`, which only has to come."""
 
-Message = dict[str, Any]
+Messages = list[dict[str, Any]]
 
 
 def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -31,14 +31,14 @@ def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"response_format": {"type": form}} if form == "json_object" else {}
 
 
-def messages(system: str, text: str, pictures: list[str]) -> list[Message]:
+def messages(system: str, text: str, pictures: list[str]) -> Messages:
     """A question: the instructions, then the pictures (data URLs), then the text."""
     images = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
     content = [*images, {"type": "text", "text": text}] if images else text
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
-def tiny(pictures: list[str]) -> list[Message]:
+def tiny(pictures: list[str]) -> Messages:
     """A question that costs next to nothing, to see whether it is answered."""
     return messages("Answer in JSON.", "{}", pictures)
 
@@ -64,9 +64,9 @@ def picture(jpeg: bytes, image: "np.ndarray", pixels: int) -> str:
     import cv2
 
     height, width = image.shape[:2]
-    if width * height <= pixels:
-        return _data_url(jpeg)
-    return _data_url(_jpeg(cv2.resize(image, smaller(width, height, pixels), interpolation=cv2.INTER_AREA)))
+    if width * height > pixels:
+        jpeg = _jpeg(cv2.resize(image, smaller(width, height, pixels), interpolation=cv2.INTER_AREA))
+    return _data_url(jpeg)
 
 
 def smaller(width: int, height: int, pixels: int) -> tuple[int, int]:

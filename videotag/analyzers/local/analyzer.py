@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from videotag.analyzers.contract import Analysis, Result, Segment, SegmentFailure
 from videotag.analyzers.local.screen_text import ScreenReader, installed_languages
-from videotag.analyzers.local.sentences import Seen, Shots, Wording, clip, describe, wording
+from videotag.analyzers.local.sentences import Seen, Wording, clip, describe, wording
 from videotag.errors import EngineError, UserError
 from videotag.times import tenths
 
@@ -86,10 +86,7 @@ class LocalAnalyzer:
 
     def _result(self, segment: Segment, words: Wording, videos: "Videos") -> Result:
         try:
-            if not segment.frames:
-                return _analysis(segment, Seen(), words)
-            shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
-            return _analysis(segment, self._look(segment, shots), words)
+            return _analysis(segment, self._look(segment, videos) if segment.frames else Seen(), words)
         except EngineError:
             raise
         except UserError as error:
@@ -98,9 +95,10 @@ class LocalAnalyzer:
             log.debug("%s", segment.video_name, exc_info=True)
             return SegmentFailure(f"{type(error).__name__}: {error}")
 
-    def _look(self, segment: Segment, shots: Shots | None) -> Seen:
+    def _look(self, segment: Segment, videos: "Videos") -> Seen:
         from videotag.analyzers.local.pictures import decode, look
 
+        shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
         images, times = decode(segment.frames)
         texts = self._screen.read(images, segment.language) if self._screen and images else {}
         when = tuple(times[picture] - segment.start_time for picture in texts.values())

@@ -20,8 +20,7 @@ BAR_LEVEL = 24
 DARK, BRIGHT = 60, 175
 """Mean luma below which pictures are dark, and above which they are bright."""
 COLOURLESS = 18
-"""95th percentile of max(B,G,R) - min(B,G,R) up to which a picture is black and white.
-Measured: a film of 1940 0-5, colour 47 and more."""
+"""95th percentile of max(B,G,R) - min(B,G,R) of a black-and-white picture. Measured: a film of 1940 0-5, colour 47+."""
 COLOUR_SHARE = 0.15
 """A colour is named if it covers this much of the picture."""
 MAX_COLOURS = 3
@@ -45,9 +44,9 @@ def decode(frames: Iterable[Frame]) -> tuple[list[np.ndarray], list[float]]:
 def look(images: Sequence[np.ndarray]) -> Light:
     """Light and colours of the pictures taken together. `images` must not be empty."""
     small = [_small(without_bars(image)) for image in images]
-    colourless = all(_chroma(image) <= COLOURLESS for image in small)
-    colours = () if colourless else _dominant(small)
-    return Light(_brightness(small), colours, colourless)
+    chroma = [np.percentile(image.max(axis=2).astype(int) - image.min(axis=2), 95) for image in small]
+    colourless = max(chroma) <= COLOURLESS
+    return Light(_brightness(small), () if colourless else _dominant(small), bool(colourless))
 
 
 def without_bars(image: np.ndarray) -> np.ndarray:
@@ -70,10 +69,6 @@ def _small(image: np.ndarray) -> np.ndarray:
 def _brightness(images: Sequence[np.ndarray]) -> str:
     luma = np.mean([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean() for image in images])
     return "dark" if luma < DARK else "bright" if luma > BRIGHT else "normal"
-
-
-def _chroma(image: np.ndarray) -> float:
-    return float(np.percentile(image.max(axis=2).astype(int) - image.min(axis=2), 95))
 
 
 def _dominant(images: Sequence[np.ndarray]) -> tuple[str, ...]:

@@ -57,7 +57,9 @@ class Videos:
         """
         current = self._passes.pop(path, None)
         if current is None or start < current.forgotten:
-            current = self._open(path, start)
+            while len(self._passes) >= OPEN_VIDEOS:
+                self._passes.pop(next(iter(self._passes))).close()
+            current = Pass(self._read(path, max(0.0, start - LEAD_IN)))
         found = current.window(start, end)
         self._passes[path] = current  # last in the dict: most recently used
         return found
@@ -65,11 +67,6 @@ class Videos:
     def close(self) -> None:
         while self._passes:
             self._passes.popitem()[1].close()
-
-    def _open(self, path: str, start: float) -> "Pass":
-        while len(self._passes) >= OPEN_VIDEOS:
-            self._passes.pop(next(iter(self._passes))).close()
-        return Pass(self._read(path, max(0.0, start - LEAD_IN)))
 
 
 class Pass:
@@ -87,7 +84,9 @@ class Pass:
 
     def window(self, start: float, end: float) -> Shots | None:
         """Decode up to `end` and say what lies in [start, end). `start` must not fall."""
-        self._forget(start)
+        self.forgotten = start
+        self._cuts = [time for time in self._cuts if time >= start]
+        self._samples = [sample for sample in self._samples if sample[0] >= start]
         while self._reached < end and (frame := next(self._frames, None)) is not None:
             self._take(*frame)
         if self._reached < end:
@@ -100,14 +99,7 @@ class Pass:
         return Shots(cuts, (end - start) / (cuts + 1), _movement([share for share in moved if share is not None]))
 
     def close(self) -> None:
-        close = getattr(self._frames, "close", None)
-        if close:
-            close()
-
-    def _forget(self, start: float) -> None:
-        self.forgotten = start
-        self._cuts = [time for time in self._cuts if time >= start]
-        self._samples = [sample for sample in self._samples if sample[0] >= start]
+        getattr(self._frames, "close", lambda: None)()
 
     def _take(self, time: float, image: np.ndarray) -> None:
         self._reached = time

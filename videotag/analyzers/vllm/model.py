@@ -79,15 +79,13 @@ def read_model(name: str) -> Model:
     try:
         config = AutoConfig.from_pretrained(name)
         if not hasattr(config, "vision_config"):
-            raise EngineError(
-                f"--model {name}: a model of kind {config.model_type} cannot see; take {' or '.join(VIDEO_MODELS)}"
-            )
+            kinds = " or ".join(VIDEO_MODELS)
+            raise EngineError(f"--model {name}: a model of kind {config.model_type} cannot see; take {kinds}")
         processor = AutoProcessor.from_pretrained(name)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise EngineError(
-            f"--model {name}: is neither the folder of a whole model nor one that the model hub gives out: "
-            f"{first_sentence(error)}"
-        ) from error
+        told = " ".join(str(error).split()).partition(". ")[0][:200]  # transformers goes on for a paragraph
+        fault = "is neither the folder of a whole model nor one that the model hub gives out"
+        raise EngineError(f"--model {name}: {fault}: {told}") from error
     if not getattr(processor, "chat_template", None):
         raise EngineError(f"--model {name}: has no chat template; take an Instruct model")
     text = config.get_text_config()
@@ -123,14 +121,12 @@ def sampling_for(kind: str) -> dict[str, float]:
 
 
 def pictures(model: Model, segment: Segment) -> dict[str, Any]:
-    """The frames of a segment, at most `MAX_FRAMES`, as `multi_modal_data`; empty for a segment without.
+    """The frames of a segment, one at least and at most `MAX_FRAMES`, as `multi_modal_data`.
 
     Raises:
         ValueError: a frame is not a picture.
     """
     frames = segment.frames
-    if not frames:
-        return {}
     images = decoded(frames, model.grid)
     if not model.video:
         from PIL import Image  # pyright: ignore[reportMissingImports]
@@ -148,9 +144,8 @@ def thinned(segment: Segment) -> Segment:
     count = len(segment.frames)
     if count <= MAX_FRAMES:
         return segment
-    return replace(
-        segment, frames=tuple(segment.frames[(2 * i + 1) * count // (2 * MAX_FRAMES)] for i in range(MAX_FRAMES))
-    )
+    middles = [(2 * i + 1) * count // (2 * MAX_FRAMES) for i in range(MAX_FRAMES)]
+    return replace(segment, frames=tuple(segment.frames[middle] for middle in middles))
 
 
 def clock(frames: Sequence[Frame], seconds: float) -> dict[str, Any]:
@@ -178,10 +173,7 @@ def decoded(frames: Sequence[Frame], grid: int) -> list[Any]:
     images: list[Any] = []
     for frame in frames:
         image = frame.decoded()
-        if images:
-            height, width = images[0].shape[:2]
-        else:
-            height, width = fitting(image.shape[0], image.shape[1], grid)
+        height, width = images[0].shape[:2] if images else fitting(*image.shape[:2], grid)
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         images.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return images
@@ -196,9 +188,3 @@ def fitting(height: int, width: int, grid: int) -> tuple[int, int]:
         return max(2, int(min(pixels * scale, most)) // grid) * grid
 
     return side(height), side(width)
-
-
-def first_sentence(error: BaseException) -> str:
-    """The beginning of an error: transformers goes on for a paragraph."""
-    text = " ".join(str(error).split())
-    return text.partition(". ")[0][:200]

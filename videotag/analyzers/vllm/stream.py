@@ -38,19 +38,15 @@ class Engine(Protocol):
 
     def prepare(self, segment: Segment, more: str) -> Any:
         """Decode the frames and make the engine's input of a segment. Whatever it raises is the segment's fault."""
-        ...
 
     def add(self, key: str, prepared: Any) -> None:
         """Take a request. Whatever it raises is the segment's fault."""
-        ...
 
     def step(self) -> list[Answer]:
         """Advance all requests by a little; those that are finished are given back and forgotten."""
-        ...
 
     def drop(self, keys: list[str]) -> None:
         """Forget requests."""
-        ...
 
 
 @dataclass
@@ -95,10 +91,8 @@ class Stream:
                 self._engine.drop(list(self._running))
 
     def _draw(self, source: Iterator[Segment]) -> None:
-        while len(self._running) + len(self._waiting) < self.at_once + AHEAD:
-            segment = next(source, None)
-            if segment is None:
-                return
+        room = self.at_once + AHEAD - len(self._running) - len(self._waiting)
+        for segment in itertools.islice(source, max(0, room)):  # none is left after `at_once` was halved
             self._waiting.append(self._job(segment, ""))
 
     def _job(self, segment: Segment, more: str) -> Job:
@@ -120,27 +114,25 @@ class Stream:
                 self._running[key] = job
 
     def _step(self) -> list[Answer]:
+        """What is finished. An engine that runs out of memory goes on with half the requests."""
         try:
             return self._engine.step()
         except Exception as error:
             if not is_out_of_memory(error):
-                raise EngineError(
-                    f"vLLM stopped in the middle: {one_line(error)}; what is finished is kept, run the same command "
-                    "again"
-                ) from error
+                remedy = "what is finished is kept, run the same command again"
+                raise EngineError(f"vLLM stopped in the middle: {one_line(error)}; {remedy}") from error
             if self.at_once == 1:
-                raise _too_small(error) from error
-        self._halve()
-        return []
-
-    def _halve(self) -> None:
-        """Go on with half the requests; those under way begin again, as the engine does not know how far they got."""
+                remedy = "lower --gpu-memory-utilization, so that more is left to work with, or take a smaller model"
+                told = f"the GPU's memory is not enough for one segment ({one_line(error)})"
+                raise EngineError(f"{told}; {remedy}") from error
+        # Those under way begin again, as the engine does not know how far they got.
         self.at_once = max(1, min(self.at_once, len(self._running)) // 2)
         log.warning("out of memory: going on with %d segments at once", self.at_once)
         self._engine.drop(list(self._running))
         again = [self._job(job.segment, job.more) for job in self._running.values()]
         self._running.clear()
         self._waiting.extendleft(reversed(again))
+        return []
 
     def _take(self, answer: Answer) -> Iterator[tuple[Segment, Result]]:
         job = self._running.pop(answer.key)
@@ -155,13 +147,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether it is a torch.OutOfMemoryError, or a RuntimeError that says the same."""
     text = f"{type(error).__name__} {error}".lower()
     return any(sign in text for sign in OUT_OF_MEMORY)
-
-
-def _too_small(error: BaseException) -> EngineError:
-    return EngineError(
-        f"the GPU's memory is not enough for one segment ({one_line(error)}); lower --gpu-memory-utilization, so that "
-        "more is left to work with, or take a smaller model"
-    )
 
 
 def one_line(error: BaseException) -> str:
