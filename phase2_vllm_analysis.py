@@ -36,8 +36,7 @@ from videotag.times import now
 DEFAULT_OUTPUT_LANGUAGE = "ru"
 OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
 HEARD = [field.name for field in SEGMENT if field.made_by == PHASE1.key]
-UNREADABLE_SHARE = 0.2
-"""A video fails if more of its segments than this could not be analyzed."""
+UNREADABLE_SHARE = 0.2  # a video fails if more of its segments than this could not be analyzed
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Analyzer] = load_analyzer) -> int:

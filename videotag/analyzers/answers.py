@@ -17,12 +17,10 @@ from videotag.times import tenths
 
 SHARE_IN_SCRIPT = 0.5
 """Of the letters of an answer, so many must be of the language's script: names and titles may be of another."""
-FEW_LETTERS = 20
-"""Too little text to judge its script by."""
+FEW_LETTERS = 20  # too little text to judge its script by
 KAZAKH_SHARE = {"kk": (0.03, 1.0), "ru": (0.0, 0.07)}
 """How many of an answer's letters may be Kazakh, least and most: names in the other language are no fault."""
-ENOUGH_LETTERS = 60
-"""To tell Kazakh from Russian by."""
+ENOUGH_LETTERS = 60  # to tell Kazakh from Russian by
 RAW_KEPT = 4000
 _FIELDS = dict.fromkeys(ANALYSIS_FIELDS).keys()
 _CLOSED = ("content_type", "confidence")

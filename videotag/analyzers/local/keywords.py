@@ -17,10 +17,8 @@ from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 MAX_KEYWORDS = 12
 NAME, PHRASE, ON_SCREEN = 2.0, 1.5, 2.0
 """Weights: a name, an adjective with its noun, and a word on the screen tell more than another word."""
-LONG_WORD = 6
-"""Letters; in a language without a stop list here only words this long count, besides names."""
-LONGEST_WORD = 60
-"""Characters; what is longer is no word (a hash, a stuck transcript)."""
+LONG_WORD = 6  # letters; in a language without a stop list here only words this long count, besides names
+LONGEST_WORD = 60  # characters; what is longer is no word (a hash, a stuck transcript)
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ADDRESS = re.compile(r"://|www\.|@|\.(?:org|com|net|ru|kz)\b", re.IGNORECASE)
@@ -40,8 +38,7 @@ _KAZAKH_ENDINGS = (
 class _Candidate:
     score: float = 0.0
     forms: Counter[str] = field(default_factory=Counter)
-    parts: set[str] = field(default_factory=set)
-    """Keys of the single words that a phrase stands for."""
+    parts: set[str] = field(default_factory=set)  # keys of the single words that a phrase stands for
 
 
 @dataclass(frozen=True)

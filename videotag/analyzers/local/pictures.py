@@ -13,16 +13,13 @@ import numpy as np
 from videotag.analyzers.contract import Frame
 from videotag.analyzers.local.sentences import Light
 
-MEASURED_WIDTH = 160
-"""Pixels; colour by area needs no more, and the averaging takes the noise out."""
+MEASURED_WIDTH = 160  # pixels; colour by area needs no more, and the averaging takes the noise out
 BAR_LEVEL = 24
 """Luma (0-255) up to which a row or column at the edge is a black bar: 16 is video's black, the rest coding noise."""
-DARK, BRIGHT = 60, 175
-"""Mean luma below which pictures are dark, and above which they are bright."""
+DARK, BRIGHT = 60, 175  # mean luma below which pictures are dark, and above which they are bright
 COLOURLESS = 18
 """95th percentile of max(B,G,R) - min(B,G,R) of a black-and-white picture. Measured: a film of 1940 0-5, colour 47+."""
-COLOUR_SHARE = 0.15
-"""A colour is named if it covers this much of the picture."""
+COLOUR_SHARE = 0.15  # a colour is named if it covers this much of the picture
 MAX_COLOURS = 3
 
 # Upper ends of OpenCV's hue (0-179, half degrees), in order; what is beyond the last is red again.

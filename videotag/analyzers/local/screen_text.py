@@ -24,15 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 CYRILLIC = ("kaz", "rus")
-TIMEOUT = 20.0
-"""Seconds for one line; it takes 0.1."""
+TIMEOUT = 20.0  # seconds for one line; it takes 0.1
 DETECTOR_SIDE = 960
 """Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
-LINE_HEIGHT = 64
-SMALLEST_LINE = 8
-"""Pixels: what Tesseract was measured with, and below what nothing can be read."""
-MAX_LINES = 12
-"""Lines read in one frame: a page of a document must not hold up the run."""
+LINE_HEIGHT, SMALLEST_LINE = 64, 8  # pixels: what Tesseract was measured with, and below what nothing can be read
+MAX_LINES = 12  # lines read in one frame: a page of a document must not hold up the run
 GOOD, SURE = 70.0, 85.0
 """Tesseract's confidence (0-100) of a line to be kept, and to go without a second reading in more languages.
 Measured: captions read in their language 90-97, in the wrong script 0-70, textures without text below 35."""
@@ -69,11 +65,7 @@ def installed_languages() -> tuple[str, ...]:
 
 
 class ScreenReader:
-    """Reads lines off frames.
-
-    Args:
-        languages: what `installed_languages` gave; not empty.
-    """
+    """Reads lines off frames, in the `languages` that `installed_languages` gave; there is one at least."""
 
     def __init__(self, languages: Sequence[str]) -> None:
         self._all = tuple(languages)
@@ -84,8 +76,7 @@ class ScreenReader:
     def read(self, images: "Sequence[np.ndarray]", language: str) -> dict[str, int]:
         """The texts on the pictures in the order of their appearance, with the picture each is first on; no noise.
 
-        Args:
-            language: ISO 639-1, of the speech: what is written is most likely the same.
+        What is written is most likely in the `language` of the speech (ISO 639-1).
         """
         if not likely_languages(self._all, language):
             # In another script's data Cyrillic becomes "CNPABKA", and Tesseract is sure of it: better nothing.

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from videotag.errors import EngineError
 
-SPEECH_QUOTED = 300
-SCREEN_QUOTED = 500
-"""Characters of the speech and of the on-screen text that a description quotes at most."""
+SPEECH_QUOTED, SCREEN_QUOTED = 300, 500  # characters of each that a description quotes at most
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,7 @@ class Seen:
     light: Light | None = None
     shots: Shots | None = None
     texts: tuple[str, ...] = ()
-    times: tuple[float, ...] = ()
-    """When each of the texts is first seen, in seconds from the segment's start."""
+    times: tuple[float, ...] = ()  # when each of the texts is first seen, in seconds from the segment's start
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,7 @@ class Wording:
     cuts: str
     colours: dict[str, str]
     decimal: str
-    quotes: tuple[str, str, str, str]
-    """Outer pair, then the pair that stands inside it."""
+    quotes: tuple[str, str, str, str]  # outer pair, then the pair that stands inside it
 
 
 _RU = Wording(

@@ -17,12 +17,10 @@ from videotag.errors import EngineError
 from videotag.options import option
 
 log = logging.getLogger("videotag")
-
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 AT_ONCE = 32
 """Segments in the engine. Public figures of Qwen2.5-VL-7B gain little beyond (30.9 frames/s at batch 32, GH200)."""
-BFLOAT16_FROM = (8, 0)
-"""Compute capability of the first cards with bfloat16 (Ampere)."""
+BFLOAT16_FROM = (8, 0)  # compute capability of the first cards with bfloat16 (Ampere)
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,12 @@ from videotag.analyzers.contract import Frame, Segment
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, MAX_TRANSCRIPT, SHORTER, system_prompt, user_prompt
 from videotag.errors import EngineError
 
-MAX_FRAMES = 16
-"""Of a segment with more, so many are shown, evenly spaced."""
-TEMPORAL_PATCH = 2
-"""Frames of a video that share their tokens."""
-CLOCK = 100
-"""Ticks a second, in which the times of frames are told: vLLM wants frame numbers and a rate."""
+MAX_FRAMES = 16  # of a segment with more, so many are shown, evenly spaced
+TEMPORAL_PATCH = 2  # frames of a video that share their tokens
+CLOCK = 100  # ticks a second, in which the times of frames are told: vLLM wants frame numbers and a rate
 VIDEO_MODELS = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Kinds of model (`model_type`) that take frames as a video with the real time of each."""
-SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)
-"""Kinds whose processor is told the limits of pixels."""
+SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)  # kinds whose processor is told the limits of pixels
 
 
 @dataclass(frozen=True)

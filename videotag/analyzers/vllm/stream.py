@@ -17,11 +17,8 @@ from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.errors import EngineError
 
 log = logging.getLogger("videotag")
-
-AHEAD = 8
-"""Segments that are prepared beyond those in the engine: about 15 MB of pixels each."""
-OUT_OF_MEMORY = ("out of memory", "outofmemory", "alloc_failed")
-"""How torch, CUDA and cuBLAS say it."""
+AHEAD = 8  # segments that are prepared beyond those in the engine: about 15 MB of pixels each
+OUT_OF_MEMORY = ("out of memory", "outofmemory", "alloc_failed")  # how torch, CUDA and cuBLAS say it
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,7 @@ class Job:
 
 
 class Stream:
-    """One run of segments through an engine.
-
-    Args:
-        at_once: requests in the engine at most. Running out of memory halves it.
-    """
+    """One run of segments through an engine, `at_once` requests in it at most; running out of memory halves that."""
 
     def __init__(self, engine: Engine, at_once: int) -> None:
         self.at_once = at_once
