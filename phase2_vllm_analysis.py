@@ -77,10 +77,7 @@ def work(args: argparse.Namespace, load: Callable[..., Analyzer], report: cli.Re
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """
-    Raises:
-        UserError: an option is for another analyzer than the one that would run, or that is no language.
-    """
+    """Raises UserError if an option is for another analyzer than the one that would run, or that is no language."""
     if told := named_options(args, ANALYZERS):
         options_of("analyzer", choose_analyzer(args.analyzer)[0], ANALYZERS, told)
     if args.output_language and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", args.output_language):

@@ -59,10 +59,7 @@ def parse(text: str, frames: Sequence[float] = ()) -> Analysis | str:
     """The analysis that an answer holds, or what is wrong with it.
 
     A model without a schema may think aloud first, put the object into a code fence or write around it; xgrammar lets
-    raw control characters through.
-
-    Args:
-        frames: the frames' times, in seconds from the segment's start.
+    raw control characters through. `frames`: their times, in seconds from the segment's start.
     """
     # An answer that is nothing but the object may hold the mark itself.
     found = _whole(text) or _object(text.rpartition("</think>")[2])

@@ -95,18 +95,13 @@ Result = Analysis | NotedAnalysis | SegmentFailure
 
 
 class Analyzer(Protocol):
-    """The contract of a vision engine.
+    """The contract of a vision engine. Its class has `Options` (videotag/options.py), too."""
 
-    Attributes:
-        name: its key in `ANALYZERS`. Its class has `Options` (videotag/options.py), too.
-        made_by: what made the results, builtins only: at least "analyzer" and "model", and every setting that
-            changes an answer. Stored with each video.
-        description: what the user should know of what was found or will be loaded, in one line; "" for nothing.
-    """
-
-    name: str
+    name: str  # its key in `ANALYZERS`
     made_by: dict[str, Any]
-    description: str
+    """What made the results, builtins only: at least "analyzer" and "model", and every setting that changes an answer.
+    Stored with each video."""
+    description: str  # what the user should know of what was found or will be loaded, in one line; "" for nothing
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         """Yield each given segment with its result, once, in any order, as it is finished.

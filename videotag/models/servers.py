@@ -37,24 +37,18 @@ WRONG_KEY = (401, 402, 403)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try. Times are seconds.
+    """How long to try. Times are seconds; a 7B model on a CPU needs about 300 for a segment.
 
-    Attributes:
-        connect: to reach a server.
-        answer: from the question to the last byte of the answer, whatever comes in between. A 7B model on a CPU
-            needs about 300 for a segment.
-        check: for a tiny question that tells a server that works from one that hangs.
-        trouble: a server is given up at this sum of `Failure.weight` since its last good answer, and a segment
-            at this sum of `Failure.blame`.
-        first_pause, longest_pause: after a failure; doubled with each in a row. Retry-After is held to the longest.
+    A server is given up at a sum of `trouble` of `Failure.weight` since its last good answer, and a segment at that sum
+    of `Failure.blame`.
     """
 
-    connect: float = 10.0
-    answer: float = 600.0
-    check: float = 60.0
+    connect: float = 10.0  # to reach a server
+    answer: float = 600.0  # from the question to the last byte of the answer, whatever comes in between
+    check: float = 60.0  # for a tiny question that tells a server that works from one that hangs
     trouble: float = 6.0
-    first_pause: float = 1.0
-    longest_pause: float = 60.0
+    first_pause: float = 1.0  # after a failure; doubled with each in a row
+    longest_pause: float = 60.0  # Retry-After is held to it, too
 
 
 class Refused(Exception):

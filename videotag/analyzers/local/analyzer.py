@@ -32,14 +32,10 @@ class LocalOptions:
 
 
 class LocalAnalyzer:
-    """Measures and reads; see `Analyzer` for the contract.
-
-    Args:
-        output_language: "ru", "en" or "kk".
-        read_frames: where the pictures of a video come from, `SMALL_FRAMES` by default.
+    """Measures and reads; see `Analyzer` for the contract. The pictures of a video come from `read_frames`.
 
     Raises:
-        EngineError: it cannot write in that language, or a package is missing.
+        EngineError: it cannot write in that language (see `WORDINGS`), or a package is missing.
     """
 
     name = "local"

@@ -50,12 +50,9 @@ class _Term:
 
 
 def keywords(speech: str, screen: Sequence[str], language: str) -> list[str]:
-    """At most `MAX_KEYWORDS` keywords, the weightiest first; lower case except names.
+    """At most `MAX_KEYWORDS` keywords of the speech and of the texts on the screen, the weightiest first.
 
-    Args:
-        speech: the transcript.
-        screen: texts on the screen.
-        language: ISO 639-1, of the speech.
+    Lower case except names. `language` is that of the speech, ISO 639-1.
     """
     found: dict[str, _Candidate] = defaultdict(_Candidate)
     sentences = [(s, 1.0) for s in _sentences(speech)] + [(s, ON_SCREEN) for text in screen for s in _sentences(text)]

@@ -18,26 +18,16 @@ SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)  # kinds whose processor is told the 
 
 @dataclass(frozen=True)
 class Model:
-    """A model, by its configuration.
-
-    Attributes:
-        video: it takes frames as a video; else as images.
-        grid: a frame is made of squares of so many pixels a side, a vision token each.
-        pixels: arguments of its processor that limit what a picture costs.
-        longest: tokens that it was made for, prompt and answer together.
-        quantized: its weights are (AWQ, GPTQ, FP8).
-        sampling: arguments of `SamplingParams`, as its makers advise.
-        processor: its transformers processor: chat template and tokenizer.
-    """
+    """A model, by its configuration."""
 
     name: str
-    video: bool
-    grid: int
-    pixels: dict[str, Any]
-    longest: int
-    quantized: bool
-    sampling: dict[str, float]
-    processor: Any = field(repr=False)
+    video: bool  # it takes frames as a video; else as images
+    grid: int  # a frame is made of squares of so many pixels a side, a vision token each
+    pixels: dict[str, Any]  # arguments of its processor that limit what a picture costs
+    longest: int  # tokens that it was made for, prompt and answer together
+    quantized: bool  # its weights are (AWQ, GPTQ, FP8)
+    sampling: dict[str, float]  # arguments of `SamplingParams`, as its makers advise
+    processor: Any = field(repr=False)  # of transformers: chat template and tokenizer
 
     @property
     def tokens_needed(self) -> int:
