@@ -112,3 +112,4 @@ class Analyzer(Protocol):
             UserError: the engine as a whole cannot go on (model missing, server gone). A fault of one segment
                 is a `SegmentFailure` instead.
         """
+        ...

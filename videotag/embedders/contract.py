@@ -27,9 +27,11 @@ class Embedder(Protocol):
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         """Embed what is searched in: float32 [len(texts), dimension]."""
+        ...
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """Embed what is asked: float32 [len(texts), dimension]."""
+        ...
 
 
 def embed(embedder: Embedder, texts: Sequence[str], progress: Progress | None) -> np.ndarray:

@@ -201,9 +201,9 @@ def _agreeing(adjective: str, noun: str) -> tuple[Any, Any] | None:
 def _with_noun(adjective: Any, noun: Any) -> str:
     """Both in the nominative: "голосовой" + "почты" -> "голосовая почта"."""
     base = noun.inflect({"nomn"}) if "Pltm" in noun.tag else noun.normalized
-    plural = base is None or base.tag.number == "plur"
-    # "коллега" has no gender of its own.
-    wanted = {"nomn", "plur"} if plural else {"nomn", "sing", base.tag.gender or "masc"}
+    wanted = {"nomn", "plur"}
+    if base is not None and base.tag.number != "plur":
+        wanted = {"nomn", "sing", base.tag.gender or "masc"}  # "коллега" has none of its own
     inflected = adjective.inflect(wanted)
     return f"{inflected.word if inflected else adjective.normal_form} {noun.normal_form}"
 

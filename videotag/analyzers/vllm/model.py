@@ -159,7 +159,7 @@ def decoded(frames: Sequence[Frame], grid: int) -> list[Any]:
     images: list[Any] = []
     for frame in frames:
         image = frame.decoded()
-        height, width = images[0].shape[:2] if images else fitting(*image.shape[:2], grid)
+        height, width = images[0].shape[:2] if images else fitting(image.shape[0], image.shape[1], grid)
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         images.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return images

@@ -35,15 +35,19 @@ class Engine(Protocol):
 
     def prepare(self, segment: Segment, more: str) -> Any:
         """Decode the frames and make the engine's input of a segment. Whatever it raises is the segment's fault."""
+        ...
 
     def add(self, key: str, prepared: Any) -> None:
         """Take a request. Whatever it raises is the segment's fault."""
+        ...
 
     def step(self) -> list[Answer]:
         """Advance all requests by a little; those that are finished are given back and forgotten."""
+        ...
 
     def drop(self, keys: list[str]) -> None:
         """Forget requests."""
+        ...
 
 
 @dataclass
