@@ -18,18 +18,12 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from typing import Any
 
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, jobs
-from videotag.analyzers.contract import (
-    Analyzer,
-    Frame,
-    NotedAnalysis,
-    Result,
-    Segment,
-    SegmentFailure,
-)
+from videotag.analyzers.contract import Analyzer, Frame, NotedAnalysis, Result, Segment, SegmentFailure
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.fields import SEGMENT
@@ -42,8 +36,7 @@ from videotag.times import now
 DEFAULT_OUTPUT_LANGUAGE = "ru"
 OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
 HEARD = [field.name for field in SEGMENT if field.made_by == PHASE1.key]
-UNREADABLE_SHARE = 0.2
-"""A video fails if more of its segments than this could not be analyzed."""
+UNREADABLE_SHARE = 0.2  # a video fails if more of its segments than this could not be analyzed
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Analyzer] = load_analyzer) -> int:
@@ -62,18 +55,20 @@ def options() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace, load: Callable[..., Analyzer], report: cli.Report) -> int:
-    named = {"output_language": args.output_language, "model": args.model}
-    named["analyzer"] = None if args.analyzer == "auto" else args.analyzer
-    named = {setting: value for setting, value in named.items() if value is not None}
+    told = ("output_language", "model", "analyzer")  # in the order in which a change of them is told
+    named = {setting: value for setting in told if (value := getattr(args, setting)) is not None}
+    if args.analyzer == "auto":
+        del named["analyzer"]
     check_options(args)
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
-    run = Run(db, args, named, load, report)
+    language = args.output_language or DEFAULT_OUTPUT_LANGUAGE
+    run = Run(db, PHASE2, args, report, named, OPTIONS, fields_of, load, language)
     due = run.due(run.why_due, finished_too=bool(named))
     try:
         if due:
             analyze(run, due)
     except EngineError as error:
-        if not run.engine_ran:
+        if run.engine is None:  # else it is no fault of the command line
             raise
         cli.complain(cli.short(error))
         report.finish(args.data_dir)
@@ -82,53 +77,37 @@ def work(args: argparse.Namespace, load: Callable[..., Analyzer], report: cli.Re
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """
-    Raises:
-        UserError: an option is for another analyzer than the one that would run, or that is no language.
-    """
+    """Raises UserError if an option is for another analyzer than the one that would run, or that is no language."""
     if told := named_options(args, ANALYZERS):
         options_of("analyzer", choose_analyzer(args.analyzer)[0], ANALYZERS, told)
     if args.output_language and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", args.output_language):
         raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
 
 
+@dataclass
 class Run(jobs.Run):
-    """With the engine and the work in hand."""
+    """With the engine, which is None until the first segment needs it, and the work in hand."""
 
-    def __init__(
-        self,
-        db: ChromaDBManager,
-        args: argparse.Namespace,
-        named: dict[str, Any],
-        load: Callable[..., Analyzer],
-        report: cli.Report,
-    ) -> None:
-        super().__init__(db, PHASE2, args, report, named, OPTIONS, fields_of)
-        self.in_hand: dict[str, Work] = {}
-        self.total = 0  # segments that this run has to do, as far as it is known
-        self.output_language = args.output_language or DEFAULT_OUTPUT_LANGUAGE
-        self._load = load
-        self._analyzer: Analyzer | None = None
-
-    @property
-    def engine_ran(self) -> bool:
-        """Whether the engine was built: what it raises then is no fault of the command line."""
-        return self._analyzer is not None
+    load: Callable[..., Analyzer] = load_analyzer
+    output_language: str = DEFAULT_OUTPUT_LANGUAGE
+    in_hand: dict[str, "Work"] = field(default_factory=dict)
+    total: int = 0  # segments that this run has to do, as far as it is known
+    engine: Analyzer | None = None
 
     @property
     def analyzer(self) -> Analyzer:
-        """The engine, built when the first segment needs it."""
-        if self._analyzer is None:
+        """The engine, built now if it is not yet."""
+        if self.engine is None:
             name, why = choose_analyzer(self.args.analyzer)
             cli.say(f"analyzer: {name} ({why})")
             options = options_of("analyzer", name, ANALYZERS, named_options(self.args, ANALYZERS))
             try:
-                self._analyzer = self._load(name, self.output_language, options)
+                self.engine = self.load(name, self.output_language, options)
             except UserError as error:
                 raise EngineError(str(error)) from error
-            if self._analyzer.description:
-                cli.say(f"{name}: {self._analyzer.description}")
-        return self._analyzer
+            if self.engine.description:
+                cli.say(f"{name}: {self.engine.description}")
+        return self.engine
 
 
 def analyze(run: Run, due: list[dict[str, Any]]) -> None:
@@ -226,13 +205,12 @@ class Work:
         if isinstance(result, SegmentFailure):
             self._unreadable[index] = {"segment_index": index, "reason": result.reason, "raw_text": result.raw_text}
             return
+        note = ""
         if isinstance(result, NotedAnalysis):
-            self._notes[index] = result.note
+            note = self._notes[index] = result.note
             result = result.analysis
         self._analyses[index] = result.model_dump()
-        self._part.append(
-            {"segment_index": index, "analysis": self._analyses[index], "note": self._notes.get(index, "")}
-        )
+        self._part.append({"segment_index": index, "analysis": self._analyses[index], "note": note})
 
     def finish(self) -> None:
         """All segments have a result: write the file and mark the video completed.

@@ -38,5 +38,4 @@ with won't would wouldn't yeah yes yet you you'd you'll you're you've your yours
 
 STOP_WORDS = {"ru": frozenset(_RU.split()), "kk": frozenset(_KK.split()), "en": frozenset(_EN.split())}
 """By ISO 639-1 language, in lower case."""
-COMMON_NOUNS = frozenset(_COMMON_NOUNS.split())
-"""Russian nouns, in their dictionary form."""
+COMMON_NOUNS = frozenset(_COMMON_NOUNS.split())  # Russian nouns, in their dictionary form

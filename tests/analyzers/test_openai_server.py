@@ -21,11 +21,12 @@ import pytest
 import phase2_vllm_analysis
 from tests.fake_server import MODEL, Answer, Asked, FakeServer
 from tests.pipeline import Project, analysis
-from videotag.analyzers import openai, prompt
+from videotag.analyzers import prompt
 from videotag.analyzers.contract import Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.engines import load_analyzer
 from videotag.analyzers.openai import OpenAIOptions, OpenAIServerAnalyzer
 from videotag.errors import EngineError
+from videotag.models import chat
 from videotag.models.servers import Patience
 
 KEY = "sk-secret-0123456789"
@@ -156,7 +157,7 @@ def test_a_segment_without_frames_is_asked_in_words_only(serve):
 def test_frames_are_shrunk_to_256_vision_tokens(size, sent):
     width, height = size
     jpeg = cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
-    url = openai._picture(Frame(0.0, jpeg))
+    url = chat.picture(jpeg, Frame(0.0, jpeg).decoded(), prompt.FRAME_PIXELS)
     data = base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))
     shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert shown is not None

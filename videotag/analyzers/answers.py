@@ -17,12 +17,10 @@ from videotag.times import tenths
 
 SHARE_IN_SCRIPT = 0.5
 """Of the letters of an answer, so many must be of the language's script: names and titles may be of another."""
-FEW_LETTERS = 20
-"""Too little text to judge its script by."""
+FEW_LETTERS = 20  # too little text to judge its script by
 KAZAKH_SHARE = {"kk": (0.03, 1.0), "ru": (0.0, 0.07)}
 """How many of an answer's letters may be Kazakh, least and most: names in the other language are no fault."""
-ENOUGH_LETTERS = 60
-"""To tell Kazakh from Russian by."""
+ENOUGH_LETTERS = 60  # to tell Kazakh from Russian by
 RAW_KEPT = 4000
 _FIELDS = dict.fromkeys(ANALYSIS_FIELDS).keys()
 _CLOSED = ("content_type", "confidence")
@@ -61,10 +59,7 @@ def parse(text: str, frames: Sequence[float] = ()) -> Analysis | str:
     """The analysis that an answer holds, or what is wrong with it.
 
     A model without a schema may think aloud first, put the object into a code fence or write around it; xgrammar lets
-    raw control characters through.
-
-    Args:
-        frames: the frames' times, in seconds from the segment's start.
+    raw control characters through. `frames`: their times, in seconds from the segment's start.
     """
     # An answer that is nothing but the object may hold the mark itself.
     found = _whole(text) or _object(text.rpartition("</think>")[2])
@@ -83,16 +78,9 @@ def in_language(analysis: Analysis, language: str) -> bool:
     letters = [c for c in analysis.description + analysis.dialogue_translation if c.isalpha()]
     if len(letters) < FEW_LETTERS:
         return True
-    cyrillic = sum("CYRILLIC" in unicodedata.name(c, "") for c in letters) / len(letters)
-    latin = sum("LATIN" in unicodedata.name(c, "") for c in letters) / len(letters)
-    if language in CYRILLIC_LANGUAGES:
-        return cyrillic >= SHARE_IN_SCRIPT and _kazakh_or_russian(letters, language)
-    if language in LATIN_LANGUAGES:
-        return latin >= SHARE_IN_SCRIPT
-    return True
-
-
-def _kazakh_or_russian(letters: list[str], language: str) -> bool:
+    script = "CYRILLIC" if language in CYRILLIC_LANGUAGES else "LATIN" if language in LATIN_LANGUAGES else ""
+    if sum(script in unicodedata.name(letter, "") for letter in letters) < SHARE_IN_SCRIPT * len(letters):
+        return False
     least, most = KAZAKH_SHARE.get(language, (0.0, 1.0))
     kazakh = sum(letter.lower() in KAZAKH_LETTERS for letter in letters) / len(letters)
     return len(letters) < ENOUGH_LETTERS or least <= kazakh <= most

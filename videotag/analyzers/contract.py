@@ -53,10 +53,8 @@ class Segment:
     end_time: float
     frames: tuple[Frame, ...]
     transcript: str
-    language: str
-    """Language of the speech, ISO 639-1 ("kk", "ru")."""
-    output_language: str
-    """Language to write in, ISO 639-1."""
+    language: str  # of the speech, ISO 639-1 ("kk", "ru")
+    output_language: str  # to write in, ISO 639-1
 
 
 class Analysis(BaseModel):
@@ -67,8 +65,7 @@ class Analysis(BaseModel):
     description: str = Field(min_length=1, max_length=4000)
     dialogue_translation: str = Field(max_length=20000)
     """The speech in the output language; empty where nobody translated it."""
-    on_screen_text: list[str] = Field(max_length=50)
-    """Captions, signs and titles as they are written, one an element."""
+    on_screen_text: list[str] = Field(max_length=50)  # captions, signs and titles as they are written, one an element
     keywords: list[str] = Field(max_length=50)
     content_type: Literal[CONTENT_TYPES]  # type: ignore[valid-type]
     mood_atmosphere: str = Field(max_length=200)
@@ -98,20 +95,13 @@ Result = Analysis | NotedAnalysis | SegmentFailure
 
 
 class Analyzer(Protocol):
-    """The contract of a vision engine.
+    """The contract of a vision engine. Its class has `Options` (videotag/options.py), too."""
 
-    Attributes:
-        name: its key in `ANALYZERS`. Its class has `Options` (videotag/options.py), too.
-        made_by: what made the results, builtins only: at least "analyzer" and "model", and every setting that
-            changes an answer. Stored with each video.
-        description: what the user should know of what was found or will be loaded, in one line; "" for nothing.
-    """
-
-    name: str
+    name: str  # its key in `ANALYZERS`
     made_by: dict[str, Any]
-
-    @property
-    def description(self) -> str: ...
+    """What made the results, builtins only: at least "analyzer" and "model", and every setting that changes an answer.
+    Stored with each video."""
+    description: str  # what the user should know of what was found or will be loaded, in one line; "" for nothing
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         """Yield each given segment with its result, once, in any order, as it is finished.

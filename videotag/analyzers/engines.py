@@ -8,11 +8,7 @@ from videotag.analyzers.local.analyzer import LocalAnalyzer
 from videotag.analyzers.openai import OpenAIServerAnalyzer
 from videotag.analyzers.vllm.engine import VllmAnalyzer
 
-ANALYZERS: dict[str, type[LocalAnalyzer] | type[VllmAnalyzer] | type[OpenAIServerAnalyzer]] = {
-    LocalAnalyzer.name: LocalAnalyzer,
-    VllmAnalyzer.name: VllmAnalyzer,
-    OpenAIServerAnalyzer.name: OpenAIServerAnalyzer,
-}
+ANALYZERS = {engine.name: engine for engine in (LocalAnalyzer, VllmAnalyzer, OpenAIServerAnalyzer)}
 
 
 def choose_analyzer(name: str) -> tuple[str, str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 import logging
 import os
 import queue
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,21 +22,18 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from videotag.analyzers.answers import Again, judge
-from videotag.analyzers.contract import Frame, Result, Segment, SegmentFailure
+from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
 from videotag.errors import EngineError
 from videotag.models import chat
-from videotag.models.pool import Pool
-from videotag.models.servers import Failure, NoSuchModel, Patience, Refused, Server
+from videotag.models.servers import Failure, NoSuchModel, Patience, Pool, Refused, Server
 from videotag.options import option
 
 if TYPE_CHECKING:
     import httpx2
 
 log = logging.getLogger("videotag")
-
-LEAD = 2
-"""Segments that are prepared beyond those under way, so that no server waits for pictures."""
+LEAD = 2  # segments that are prepared beyond those under way, so that no server waits for pictures
 STOP_SECONDS = 1.5
 
 Answered = tuple[Segment, "Future[Result]"]
@@ -52,9 +50,6 @@ class OpenAIOptions:
 
 class OpenAIServerAnalyzer:
     """Asks servers; see `Analyzer` for the contract.
-
-    Args:
-        patience: how long to try.
 
     Raises:
         EngineError: no server answers, or none can do what is needed; the line says what to mend.
@@ -80,12 +75,8 @@ class OpenAIServerAnalyzer:
             "temperature": self._servers[0].temperature,
             "frame_pixels": FRAME_PIXELS,
         }
-
-    @property
-    def description(self) -> str:
-        """What was found out about the servers, in one line."""
         each = ", ".join(f"{server.name} (answers as {server.form})" for server in self._servers)
-        return f"model {self._model} at {each}; up to {self._most} requests at once to each"
+        self.description = f"model {self._model} at {each}; up to {self._most} requests at once to each"
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         """Yield each segment with its result as it is answered. Segments are pulled in the calling thread.
@@ -98,13 +89,9 @@ class OpenAIServerAnalyzer:
         under_way, stop = 0, None
         http = _client(self._patience)
         pool = Pool(self._servers, self._patience, partial(self._works, http))
-        with _background(http.aclose) as submit:
+        with _background(http) as submit:
             while True:
-                while source is not None and under_way < most:
-                    segment = next(source, None)
-                    if segment is None:
-                        source = None
-                        break
+                for segment in itertools.islice(source, most - under_way):
                     future = submit(self._result(http, pool, segment))
                     future.add_done_callback(lambda done, segment=segment: answered.put((segment, done)))
                     under_way += 1
@@ -116,7 +103,7 @@ class OpenAIServerAnalyzer:
                 if error is None:
                     yield segment, future.result()
                 elif isinstance(error, EngineError):  # what is under way may still be answered by another server
-                    stop, source = error, None
+                    stop, source = error, iter(())
                 else:
                     raise error
         if stop:
@@ -124,7 +111,7 @@ class OpenAIServerAnalyzer:
 
     async def _result(self, http: httpx2.AsyncClient, pool: Pool, segment: Segment) -> Result:
         try:
-            pictures = await asyncio.to_thread(lambda: [_picture(frame) for frame in segment.frames])
+            pictures = await asyncio.to_thread(_pictures, segment)
         except ValueError as error:
             return SegmentFailure(str(error))
         more = ""
@@ -143,20 +130,11 @@ class OpenAIServerAnalyzer:
         raise AssertionError("judge() asked for a third try")
 
     async def _ask(
-        self,
-        http: httpx2.AsyncClient,
-        seconds: float,
-        messages: list[chat.Message],
-        server: Server,
-        most: int = MAX_TOKENS,
+        self, http: httpx2.AsyncClient, seconds: float, messages: chat.Messages, server: Server, most: int = MAX_TOKENS
     ) -> tuple[str, bool]:
         """The text of an answer, and whether it was cut off at its limit."""
-        body = {
-            "model": self._model,
-            "messages": messages,
-            **server.limits(most),
-            **chat.answer_in(server.form, "segment", SCHEMA),
-        }
+        body = {"model": self._model, "messages": messages, **server.limits(most)}
+        body |= chat.answer_in(server.form, "segment", SCHEMA)
         return chat.reply(await server.ask(http, seconds, "chat/completions", body))
 
     # --- before the first segment: who answers, and how
@@ -195,10 +173,13 @@ class OpenAIServerAnalyzer:
         """Find the strictest form of answers that a server has, and whether it sees; False if it does not answer."""
         try:
             await self._find_form(http, server)
-            await self._look(http, server)
+            await self._try(http, server, [chat.grey_picture()])
         except Failure as failure:
             silent[server.name] = str(failure)
             return False
+        except Refused as refused:  # in its form it has answered before: it is the picture
+            fault = f"{server.name}: {self._model} cannot see pictures ({refused})"
+            raise EngineError(f"{fault}; name a vision-language model") from None
         except NoSuchModel as error:
             try:
                 there = _listed(await _models(http, server, self._patience))
@@ -218,14 +199,6 @@ class OpenAIServerAnalyzer:
                     fault = refused
                     heeded = server.heed(str(refused))
         raise EngineError(f"{server.name} refuses the simplest question to {self._model}: {fault}")
-
-    async def _look(self, http: httpx2.AsyncClient, server: Server) -> None:
-        try:
-            await self._try(http, server, [chat.grey_picture()])
-        except Refused as refused:
-            raise EngineError(
-                f"{server.name}: {self._model} cannot see pictures ({refused}); name a vision-language model"
-            ) from None
 
     async def _try(self, http: httpx2.AsyncClient, server: Server, pictures: list[str]) -> None:
         """Ask something tiny, with patience. A server's error that stays is how some refuse what they lack."""
@@ -248,16 +221,14 @@ class OpenAIServerAnalyzer:
     async def _works(self, http: httpx2.AsyncClient, server: Server) -> bool:
         try:
             await self._ask(http, self._patience.check, chat.tiny([]), server, most=chat.TINY)
-        except Failure:
-            return False
-        except Refused:
-            pass
+        except (Failure, Refused) as error:
+            return isinstance(error, Refused)
         return True
 
 
-def _picture(frame: Frame) -> str:
-    """A frame as a data URL. ValueError: it is not a picture."""
-    return chat.picture(frame.jpeg, frame.decoded(), FRAME_PIXELS)
+def _pictures(segment: Segment) -> list[str]:
+    """The frames as data URLs. ValueError: one is not a picture."""
+    return [chat.picture(frame.jpeg, frame.decoded(), FRAME_PIXELS) for frame in segment.frames]
 
 
 def _servers_of(options: OpenAIOptions) -> list[Server]:
@@ -299,9 +270,7 @@ def _listed(names: list[str]) -> str:
 
 
 @contextmanager
-def _background(
-    close: Callable[[], Awaitable[None]],
-) -> Iterator[Callable[[Coroutine[Any, Any, Result]], Future[Result]]]:
+def _background(http: httpx2.AsyncClient) -> Iterator[Callable[[Coroutine[Any, Any, Result]], Future[Result]]]:
     """An event loop in a thread, and the way to give it work. What is unfinished at the end is dropped."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="requests", daemon=True)
@@ -310,19 +279,19 @@ def _background(
         yield lambda work: asyncio.run_coroutine_threadsafe(work, loop)
     finally:
         with suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(_drop_all(close), loop).result(STOP_SECONDS)
+            asyncio.run_coroutine_threadsafe(_drop_all(http), loop).result(STOP_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(STOP_SECONDS)
         if not thread.is_alive():
             loop.close()
 
 
-async def _drop_all(close: Callable[[], Awaitable[None]]) -> None:
+async def _drop_all(http: httpx2.AsyncClient) -> None:
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await close()
+    await http.aclose()
 
 
 def _next(answered: queue.SimpleQueue[Answered]) -> Answered:

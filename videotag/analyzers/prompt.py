@@ -9,17 +9,12 @@ from videotag.analyzers.contract import CONFIDENCES, CONTENT_TYPES, Segment
 from videotag.fields import ANALYSIS_FIELDS
 from videotag.languages import language_name
 
-PROMPT_VERSION = 2
-"""Raised with every change of what is asked; stored with each result."""
-
-MAX_TOKENS = 2048
-"""The fullest answer that the schema allows is about 1,800 tokens of Kazakh (1.57 characters a token)."""
+PROMPT_VERSION = 2  # raised with every change of what is asked; stored with each result
+MAX_TOKENS = 2048  # the fullest answer that the schema allows is about 1,800 tokens of Kazakh (1.57 characters a token)
 FRAME_PIXELS = 256 * 28 * 28
 """A frame is shown no larger: 256 vision tokens of 28 x 28 pixels in Qwen2.5-VL. Unset, a picture may take 16,000."""
-MOST_FRAMES = 16
-"""Frames that an answer can point to by number."""
-MAX_TRANSCRIPT = 4000
-"""Characters of speech that are shown: three times what is said in 50 s by a fast speaker."""
+MOST_FRAMES = 16  # frames that an answer can point to by number
+MAX_TRANSCRIPT = 4000  # characters of speech that are shown: three times what is said in 50 s by a fast speaker
 
 _INSTRUCTIONS = """\
 Ты описываешь фрагменты видеоархива, чтобы их можно было найти поиском по смыслу. Тебе дают несколько кадров одного \
@@ -53,35 +48,21 @@ IN_LANGUAGE = "Прошлый ответ был не на том языке. П�
 
 def system_prompt(output_language: str) -> str:
     """The instructions: the same text for all segments of a run."""
-    return _INSTRUCTIONS.format(
-        language=language_name(output_language),
-        content_types=", ".join(CONTENT_TYPES),
-        confidences=", ".join(CONFIDENCES),
-    )
+    types, confidences = ", ".join(CONTENT_TYPES), ", ".join(CONFIDENCES)
+    return _INSTRUCTIONS.format(language=language_name(output_language), content_types=types, confidences=confidences)
 
 
 def user_prompt(segment: Segment, more: str = "") -> str:
-    """The question for one segment; its frames come before it, in order of time.
-
-    Args:
-        more: what is asked in addition when an answer was not good: `SHORTER` or `IN_LANGUAGE`.
-    """
+    """The question for one segment; its frames come before it, in order of time. `more`: `SHORTER` or `IN_LANGUAGE`."""
     times = ", ".join(f"{number} - {_clock(frame.time)}" for number, frame in enumerate(segment.frames, start=1))
+    speech = " ".join(segment.transcript.split())[:MAX_TRANSCRIPT]
+    language = f" (язык: {segment.language})" if segment.language else ""
     lines = [
         f"Фрагмент: {_clock(segment.start_time)} - {_clock(segment.end_time)}.",
         f"Кадры: {times}." if times else "Кадров нет: есть только звук.",
-        _speech(segment),
-        more,
+        f"Расшифровка речи{language}: «{speech}»" if speech else "Речи нет.",
     ]
-    return "\n".join(line for line in lines if line)
-
-
-def _speech(segment: Segment) -> str:
-    speech = " ".join(segment.transcript.split())[:MAX_TRANSCRIPT]
-    if not speech:
-        return "Речи нет."
-    language = f" (язык: {segment.language})" if segment.language else ""
-    return f"Расшифровка речи{language}: «{speech}»"
+    return "\n".join([*lines, more] if more else lines)
 
 
 def _clock(seconds: float) -> str:
@@ -89,14 +70,9 @@ def _clock(seconds: float) -> str:
     return f"{int(minutes):02d}:{rest:04.1f}"
 
 
-def _texts(count: int, length: int, least: int = 0) -> dict[str, Any]:
+def _list(items: dict[str, Any], least: int, most: int) -> dict[str, Any]:
     # No uniqueItems: guidance refuses the whole schema for it.
-    return {
-        "type": "array",
-        "items": {"type": "string", "minLength": 1, "maxLength": length},
-        "minItems": least,
-        "maxItems": count,
-    }
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
 
 
 _SCREEN_TEXTS = 8
@@ -105,18 +81,13 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "description": {"type": "string", "minLength": 1, "maxLength": 600},
         "dialogue_translation": {"type": "string", "maxLength": 1200},
-        "on_screen_text": _texts(_SCREEN_TEXTS, 80),
-        "keywords": _texts(12, 40, least=5),
+        "on_screen_text": _list({"type": "string", "minLength": 1, "maxLength": 80}, 0, _SCREEN_TEXTS),
+        "keywords": _list({"type": "string", "minLength": 1, "maxLength": 40}, 5, 12),
         "content_type": {"type": "string", "enum": list(CONTENT_TYPES)},
         "mood_atmosphere": {"type": "string", "maxLength": 80},
         "confidence": {"type": "string", "enum": list(CONFIDENCES)},
         "scene_change": {"type": "boolean"},
-        "screen_frames": {
-            "type": "array",
-            "items": {"type": "integer", "enum": list(range(1, MOST_FRAMES + 1))},
-            "minItems": 0,
-            "maxItems": _SCREEN_TEXTS,
-        },
+        "screen_frames": _list({"type": "integer", "enum": list(range(1, MOST_FRAMES + 1))}, 0, _SCREEN_TEXTS),
     },
     "required": [*ANALYSIS_FIELDS, "screen_frames"],
     "additionalProperties": False,

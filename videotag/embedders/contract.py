@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_EMBEDDER = "e5-small"
 BATCH = 64  # texts a call of the model
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
+Progress = Callable[[int, int], None]  # called with (done, total)
 
 
 class Embedder(Protocol):

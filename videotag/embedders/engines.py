@@ -5,10 +5,7 @@ from videotag.embedders.e5 import E5Small
 from videotag.embedders.sentence_transformers import SentenceTransformersEmbedder
 from videotag.errors import UserError
 
-EMBEDDERS: dict[str, type[E5Small] | type[SentenceTransformersEmbedder]] = {
-    E5Small.name: E5Small,
-    SentenceTransformersEmbedder.name: SentenceTransformersEmbedder,
-}
+EMBEDDERS = {engine.name: engine for engine in (E5Small, SentenceTransformersEmbedder)}
 
 
 def load_embedder(name: str = DEFAULT_EMBEDDER, model: str | None = None) -> Embedder:

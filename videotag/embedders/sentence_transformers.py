@@ -45,9 +45,8 @@ class SentenceTransformersEmbedder:
             self._engine: Any = SentenceTransformer(self.model, trust_remote_code=False)
         except (OSError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise UserError(
-                f'embedder "{self.name}": model "{self.model}" cannot be loaded ({reason}): give a hub name or a folder'
-            ) from error
+            fault = f'model "{self.model}" cannot be loaded ({reason})'
+            raise UserError(f'embedder "{self.name}": {fault}: give a hub name or a folder') from error
         if not any(self._engine.prompts.get(key) for key in ("query", "document", "passage")):
             self._engine.prompts.update(missing_prompts(self.model))
         self.dimension = self._embed(self._engine.encode_query, ["?"]).shape[1]

@@ -9,36 +9,29 @@ from videotag.models.servers import Failure
 if TYPE_CHECKING:
     import numpy as np
 
-SIDE = 28
-"""Pixels; Qwen2.5-VL cuts frames into squares of this side."""
+SIDE = 28  # pixels; Qwen2.5-VL cuts frames into squares of this side
 JPEG_QUALITY = 90
-FORMS = ("json_schema", "json_object", "text")
-"""How an answer can be asked for, the strictest first."""
-TINY = 16
-"""Tokens of the answer to `tiny`, which only has to come."""
+FORMS = ("json_schema", "json_object", "text")  # how an answer can be asked for, the strictest first
+TINY = 16  # tokens of the answer to `tiny`, which only has to come
 
-Message = dict[str, Any]
+Messages = list[dict[str, Any]]
 
 
 def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """The part of a question that asks for an answer in one of the `FORMS`.
-
-    Args:
-        name: of the schema, a JSON schema of the answer.
-    """
+    """The part of a question that asks for an answer in one of the `FORMS`; `name` is that of the JSON `schema`."""
     if form == "json_schema":
         return {"response_format": {"type": form, form: {"name": name, "strict": True, "schema": schema}}}
     return {"response_format": {"type": form}} if form == "json_object" else {}
 
 
-def messages(system: str, text: str, pictures: list[str]) -> list[Message]:
+def messages(system: str, text: str, pictures: list[str]) -> Messages:
     """A question: the instructions, then the pictures (data URLs), then the text."""
     images = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
     content = [*images, {"type": "text", "text": text}] if images else text
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
-def tiny(pictures: list[str]) -> list[Message]:
+def tiny(pictures: list[str]) -> Messages:
     """A question that costs next to nothing, to see whether it is answered."""
     return messages("Answer in JSON.", "{}", pictures)
 
@@ -64,9 +57,9 @@ def picture(jpeg: bytes, image: "np.ndarray", pixels: int) -> str:
     import cv2
 
     height, width = image.shape[:2]
-    if width * height <= pixels:
-        return _data_url(jpeg)
-    return _data_url(_jpeg(cv2.resize(image, smaller(width, height, pixels), interpolation=cv2.INTER_AREA)))
+    if width * height > pixels:
+        jpeg = _jpeg(cv2.resize(image, smaller(width, height, pixels), interpolation=cv2.INTER_AREA))
+    return _data_url(jpeg)
 
 
 def smaller(width: int, height: int, pixels: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A server with OpenAI's HTTP interface: one question, what its failure means, and how the server is doing.
+"""Servers with OpenAI's HTTP interface: one question, what its failure means, how a server is doing; and several.
 
 One that fails is left alone for a while, then asked one thing at a time; one that is busy or too slow gets fewer
 questions at once.
@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotag.errors import EngineError
 
 if TYPE_CHECKING:
     import httpx2
 
-LARGEST_ANSWER = 8 << 20
-"""Bytes."""
-SHORTEST_KEY = 8
-"""Characters; a shorter key is a stand-in ("x", "none") and no secret."""
-GROW_AFTER = 16
-"""Good answers in a row after which a server that was too busy gets one more question at once."""
+log = logging.getLogger("videotag")
+T = TypeVar("T")
+LARGEST_ANSWER = 8 << 20  # bytes
+SHORTEST_KEY = 8  # characters; a shorter key is a stand-in ("x", "none") and no secret
+GROW_AFTER = 16  # good answers in a row after which a server that was too busy gets one more question at once
 MOST_DOUBLED = 30
 """Times that a pause is doubled at most: after a day of failures the number would be too large for a float."""
 TEMPERATURE = 0.1
@@ -35,24 +37,18 @@ WRONG_KEY = (401, 402, 403)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try. Times are seconds.
+    """How long to try. Times are seconds; a 7B model on a CPU needs about 300 for a segment.
 
-    Attributes:
-        connect: to reach a server.
-        answer: from the question to the last byte of the answer, whatever comes in between. A 7B model on a CPU
-            needs about 300 for a segment.
-        check: for a tiny question that tells a server that works from one that hangs.
-        trouble: a server is given up at this sum of `Failure.weight` since its last good answer, and a segment
-            at this sum of `Failure.blame`.
-        first_pause, longest_pause: after a failure; doubled with each in a row. Retry-After is held to the longest.
+    A server is given up at a sum of `trouble` of `Failure.weight` since its last good answer, and a segment at that sum
+    of `Failure.blame`.
     """
 
-    connect: float = 10.0
-    answer: float = 600.0
-    check: float = 60.0
+    connect: float = 10.0  # to reach a server
+    answer: float = 600.0  # from the question to the last byte of the answer, whatever comes in between
+    check: float = 60.0  # for a tiny question that tells a server that works from one that hangs
     trouble: float = 6.0
-    first_pause: float = 1.0
-    longest_pause: float = 60.0
+    first_pause: float = 1.0  # after a failure; doubled with each in a row
+    longest_pause: float = 60.0  # Retry-After is held to it, too
 
 
 class Refused(Exception):
@@ -157,11 +153,7 @@ class Server:
         return True
 
     def limits(self, most: int) -> dict[str, Any]:
-        """The part of a question that says how to answer it.
-
-        Args:
-            most: tokens of the answer.
-        """
+        """The part of a question that says how to answer it, in at most so many tokens."""
         limit = {"max_completion_tokens": most + THINKING} if self.thinks else {"max_tokens": most}
         return limit if self.temperature is None else {**limit, "temperature": self.temperature}
 
@@ -226,6 +218,99 @@ class Server:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "***") if len(self._key) >= SHORTEST_KEY else text
+
+
+class Pool:
+    """Servers that share the work by load, in one event loop. `alive` asks one something tiny: whether it works."""
+
+    def __init__(self, servers: list[Server], patience: Patience, alive: Callable[[Server], Awaitable[bool]]) -> None:
+        self._servers, self._patience, self._alive = list(servers), patience, alive
+        self._turn = asyncio.Lock()  # first come, first served: the first video is finished first
+        self._changed = asyncio.Event()
+        self._gone = EngineError("there is no server")
+
+    async def ask(self, question: Callable[[Server], Awaitable[T]]) -> T:
+        """The answer of the server that has least to do; another one, or the same one later, where it fails.
+
+        Raises:
+            Refused: a server works and does not answer this question.
+            Failure: it was tried often enough, and the servers work.
+            EngineError: no server is left; the line says what became of the last one.
+        """
+        blame = 0.0
+        while True:
+            server = await self._take()
+            began = time.monotonic()
+            try:
+                answer = await question(server)
+                server.did_well()
+                return answer
+            except Refused:
+                server.did_well()
+                raise
+            except EngineError as error:
+                self._leave_out(server, str(error), error)
+            except Failure as failure:
+                checked = False
+                blame += failure.blame
+                log.info("%s: %s", server.name, failure)
+                if server.did_badly(began, failure, self._patience) and server.trouble >= self._patience.trouble:
+                    await self._check(server, failure)
+                    checked = server in self._servers
+                    blame += checked  # else a question that is always too much for it would be asked for ever
+                if blame >= self._patience.trouble and server in self._servers:
+                    raise
+                if checked:
+                    log.warning("%s: %s; it is asked again", server.name, failure)
+            finally:
+                server.in_flight -= 1
+                self._changed.set()
+
+    async def _take(self) -> Server:
+        async with self._turn:
+            while True:
+                if not self._servers:
+                    raise self._gone
+                free = [server for server in self._servers if server.free()]
+                if free:
+                    server = min(free, key=lambda server: (server.in_flight / server.slots, server.asked))
+                    server.in_flight += 1
+                    server.asked += 1
+                    return server
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until a question is answered or a pause is over."""
+        now = time.monotonic()
+        pauses = [server.paused_until - now for server in self._servers if server.paused_until > now]
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(pauses, default=60.0) + 0.001):
+                await self._changed.wait()
+
+    async def _check(self, server: Server, failure: Failure) -> None:
+        """Keep a server that still answers something tiny: the questions are at fault, not the server."""
+        server.paused_until = float("inf")
+        try:
+            alive = await self._alive(server)
+        except EngineError as error:
+            self._leave_out(server, str(error), error)
+            return
+        if alive:
+            server.trouble = server.paused_until = 0.0
+            return
+        remedy = "start it and run again: what is finished is kept"
+        end = EngineError(f"{server.name} does not answer ({failure}); {remedy}")
+        self._leave_out(server, f"{server.name} does not answer any more ({failure})", end)
+
+    def _leave_out(self, server: Server, why: str, end: EngineError) -> None:
+        """Go on without a server; after the last one, `end` is raised for all who still wait."""
+        if server not in self._servers:  # another question has found it out in the meantime
+            return
+        self._servers.remove(server)
+        self._gone = end
+        if self._servers:
+            log.warning("%s; going on without it", why)
 
 
 def _message(text: str) -> str:

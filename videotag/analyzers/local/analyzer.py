@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from videotag.analyzers.contract import Analysis, Result, Segment, SegmentFailure
 from videotag.analyzers.local.screen_text import ScreenReader, installed_languages
-from videotag.analyzers.local.sentences import Seen, Shots, Wording, clip, describe, wording
+from videotag.analyzers.local.sentences import Seen, Wording, clip, describe, wording
 from videotag.errors import EngineError, UserError
 from videotag.times import tenths
 
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from videotag.analyzers.local.shots import FrameReader, Videos
 
 log = logging.getLogger("videotag")
-
 NEEDED = ("cv2", "scenedetect", "rapidocr", "pymorphy3")
-MAX_TRANSLATION = 20_000
-"""Characters; what `Analysis.dialogue_translation` holds."""
-MAX_SCREEN_LINES = 50
-"""What `Analysis.on_screen_text` holds."""
+MAX_TRANSLATION = 20_000  # characters; what `Analysis.dialogue_translation` holds
+MAX_SCREEN_LINES = 50  # what `Analysis.on_screen_text` holds
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,16 @@ class LocalOptions:
 
 
 class LocalAnalyzer:
-    """Measures and reads; see `Analyzer` for the contract.
-
-    Args:
-        output_language: "ru", "en" or "kk".
-        read_frames: where the pictures of a video come from, `SMALL_FRAMES` by default.
+    """Measures and reads; see `Analyzer` for the contract. The pictures of a video come from `read_frames`.
 
     Raises:
-        EngineError: it cannot write in that language, or a package is missing.
+        EngineError: it cannot write in that language (see `WORDINGS`), or a package is missing.
     """
 
     name = "local"
     Options = LocalOptions
     description = ""
-    version = 2
-    """Raised whenever the same segment would get another answer."""
+    version = 2  # raised whenever the same segment would get another answer
 
     def __init__(
         self,
@@ -86,10 +78,7 @@ class LocalAnalyzer:
 
     def _result(self, segment: Segment, words: Wording, videos: "Videos") -> Result:
         try:
-            if not segment.frames:
-                return _analysis(segment, Seen(), words)
-            shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
-            return _analysis(segment, self._look(segment, shots), words)
+            return _analysis(segment, self._look(segment, videos) if segment.frames else Seen(), words)
         except EngineError:
             raise
         except UserError as error:
@@ -98,9 +87,10 @@ class LocalAnalyzer:
             log.debug("%s", segment.video_name, exc_info=True)
             return SegmentFailure(f"{type(error).__name__}: {error}")
 
-    def _look(self, segment: Segment, shots: Shots | None) -> Seen:
+    def _look(self, segment: Segment, videos: "Videos") -> Seen:
         from videotag.analyzers.local.pictures import decode, look
 
+        shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
         images, times = decode(segment.frames)
         texts = self._screen.read(images, segment.language) if self._screen and images else {}
         when = tuple(times[picture] - segment.start_time for picture in texts.values())

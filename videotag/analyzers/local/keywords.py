@@ -1,8 +1,7 @@
 """Keywords out of what is said and written: nouns, names and "adjective + noun", in their dictionary form.
 
-Russian forms come from pymorphy3. Kazakh and English words are
-grouped by cutting off the commonest endings and shown as they are most often written. Nothing is invented: every
-keyword is a form of words in the text.
+Russian forms come from pymorphy3. Kazakh and English words are grouped by cutting off the commonest endings and shown
+as they are most often written. Nothing is invented: every keyword is a form of words in the text.
 """
 
 import re
@@ -18,11 +17,8 @@ from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 MAX_KEYWORDS = 12
 NAME, PHRASE, ON_SCREEN = 2.0, 1.5, 2.0
 """Weights: a name, an adjective with its noun, and a word on the screen tell more than another word."""
-LONG_WORD = 6
-"""Letters; in a language without a stop list here only words this long count, besides names."""
-
-LONGEST_WORD = 60
-"""Characters; what is longer is no word (a hash, a stuck transcript)."""
+LONG_WORD = 6  # letters; in a language without a stop list here only words this long count, besides names
+LONGEST_WORD = 60  # characters; what is longer is no word (a hash, a stuck transcript)
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ADDRESS = re.compile(r"://|www\.|@|\.(?:org|com|net|ru|kz)\b", re.IGNORECASE)
@@ -41,10 +37,8 @@ _KAZAKH_ENDINGS = (
 @dataclass
 class _Candidate:
     score: float = 0.0
-    count: int = 0
     forms: Counter[str] = field(default_factory=Counter)
-    parts: set[str] = field(default_factory=set)
-    """Keys of the single words that a phrase stands for."""
+    parts: set[str] = field(default_factory=set)  # keys of the single words that a phrase stands for
 
 
 @dataclass(frozen=True)
@@ -56,21 +50,18 @@ class _Term:
 
 
 def keywords(speech: str, screen: Sequence[str], language: str) -> list[str]:
-    """At most `MAX_KEYWORDS` keywords, the weightiest first; lower case except names.
+    """At most `MAX_KEYWORDS` keywords of the speech and of the texts on the screen, the weightiest first.
 
-    Args:
-        speech: the transcript.
-        screen: texts on the screen.
-        language: ISO 639-1, of the speech.
+    Lower case except names. `language` is that of the speech, ISO 639-1.
     """
     found: dict[str, _Candidate] = defaultdict(_Candidate)
     sentences = [(s, 1.0) for s in _sentences(speech)] + [(s, ON_SCREEN) for text in screen for s in _sentences(text)]
-    names = {_name_key(word) for sentence, _ in sentences for word in _capitalised(sentence)}
+    # A sentence's first word begins with a capital anyway.
+    names = {_name_key(word) for said, _ in sentences for word in _WORD.findall(said)[1:] if word[0].isupper()}
     for sentence, weight in sentences:
         for term in _terms(sentence, _language(sentence, language), names):
             candidate = found[term.key]
             candidate.score += weight * term.weight
-            candidate.count += 1
             candidate.forms[term.form] += 1
             candidate.parts.update(term.parts)
     return _best(found)
@@ -83,15 +74,12 @@ def _best(found: dict[str, _Candidate]) -> list[str]:
     for key, candidate in sorted(found.items(), key=lambda item: (-item[1].score, -len(item[1].parts))):
         if len(chosen) == MAX_KEYWORDS:
             break
-        if covered[key] < candidate.count:
-            chosen.append(_shown(candidate.forms))
-            covered.update({part: candidate.count for part in candidate.parts})
+        forms, count = candidate.forms, candidate.forms.total()
+        if covered[key] < count:
+            # The commonest form, the shortest of equals: it is likely the nominative.
+            chosen.append(min(forms, key=lambda form: (-forms[form], len(form), form)))
+            covered.update(dict.fromkeys(candidate.parts, count))
     return list(dict.fromkeys(chosen))
-
-
-def _shown(forms: Counter[str]) -> str:
-    """The commonest form, the shortest of equals: it is likely the nominative."""
-    return min(forms, key=lambda form: (-forms[form], len(form), form))
 
 
 def _sentences(text: str) -> list[str]:
@@ -101,18 +89,12 @@ def _sentences(text: str) -> list[str]:
     return [sentence.lower() if sentence.isupper() else sentence for sentence in sentences]
 
 
-def _capitalised(sentence: str) -> list[str]:
-    """Words inside the sentence that begin with a capital: its first word does so anyway."""
-    return [word for word in _WORD.findall(sentence)[1:] if word[0].isupper()]
-
-
 def _language(sentence: str, language: str) -> str:
     """Whose words these are: speech mixes Kazakh and Russian, and titles add English."""
-    if not _CYRILLIC.search(sentence) and not _KAZAKH_LETTER.search(sentence):
+    kazakh = _KAZAKH_LETTER.search(sentence)
+    if not kazakh and not _CYRILLIC.search(sentence):
         return "en" if language in ("ru", "kk") else language
-    if language not in ("ru", "kk", "en"):
-        return language
-    return "kk" if _KAZAKH_LETTER.search(sentence) else "ru"
+    return language if language not in ("ru", "kk", "en") else "kk" if kazakh else "ru"
 
 
 def _terms(sentence: str, language: str, names: set[str]) -> Iterator[_Term]:
@@ -133,9 +115,8 @@ def _other(word: str, language: str, is_name: bool) -> _Term | None:
         return None
     if is_name:
         return _Term(_stem(lower, language), word.removesuffix("'s").removesuffix("’s"), NAME)
-    if language not in STOP_WORDS and len(lower) < LONG_WORD:
-        return None
-    if language == "ru":  # a Latin word in Russian text without a capital is part of some name or address
+    # A Latin word in Russian text without a capital is part of some name or address.
+    if language == "ru" or (language not in STOP_WORDS and len(lower) < LONG_WORD):
         return None
     return _Term(_stem(lower, language), lower)
 
@@ -220,9 +201,8 @@ def _agreeing(adjective: str, noun: str) -> tuple[Any, Any] | None:
 def _with_noun(adjective: Any, noun: Any) -> str:
     """Both in the nominative: "голосовой" + "почты" -> "голосовая почта"."""
     base = noun.inflect({"nomn"}) if "Pltm" in noun.tag else noun.normalized
-    if base is None or base.tag.number == "plur":
-        wanted = {"nomn", "plur"}
-    else:
+    wanted = {"nomn", "plur"}
+    if base is not None and base.tag.number != "plur":
         wanted = {"nomn", "sing", base.tag.gender or "masc"}  # "коллега" has none of its own
     inflected = adjective.inflect(wanted)
     return f"{inflected.word if inflected else adjective.normal_form} {noun.normal_form}"

@@ -13,17 +13,13 @@ import numpy as np
 from videotag.analyzers.contract import Frame
 from videotag.analyzers.local.sentences import Light
 
-MEASURED_WIDTH = 160
-"""Pixels; colour by area needs no more, and the averaging takes the noise out."""
+MEASURED_WIDTH = 160  # pixels; colour by area needs no more, and the averaging takes the noise out
 BAR_LEVEL = 24
 """Luma (0-255) up to which a row or column at the edge is a black bar: 16 is video's black, the rest coding noise."""
-DARK, BRIGHT = 60, 175
-"""Mean luma below which pictures are dark, and above which they are bright."""
+DARK, BRIGHT = 60, 175  # mean luma below which pictures are dark, and above which they are bright
 COLOURLESS = 18
-"""95th percentile of max(B,G,R) - min(B,G,R) up to which a picture is black and white.
-Measured: a film of 1940 0-5, colour 47 and more."""
-COLOUR_SHARE = 0.15
-"""A colour is named if it covers this much of the picture."""
+"""95th percentile of max(B,G,R) - min(B,G,R) of a black-and-white picture. Measured: a film of 1940 0-5, colour 47+."""
+COLOUR_SHARE = 0.15  # a colour is named if it covers this much of the picture
 MAX_COLOURS = 3
 
 # Upper ends of OpenCV's hue (0-179, half degrees), in order; what is beyond the last is red again.
@@ -45,9 +41,9 @@ def decode(frames: Iterable[Frame]) -> tuple[list[np.ndarray], list[float]]:
 def look(images: Sequence[np.ndarray]) -> Light:
     """Light and colours of the pictures taken together. `images` must not be empty."""
     small = [_small(without_bars(image)) for image in images]
-    colourless = all(_chroma(image) <= COLOURLESS for image in small)
-    colours = () if colourless else _dominant(small)
-    return Light(_brightness(small), colours, colourless)
+    chroma = [np.percentile(image.max(axis=2).astype(int) - image.min(axis=2), 95) for image in small]
+    colourless = max(chroma) <= COLOURLESS
+    return Light(_brightness(small), () if colourless else _dominant(small), bool(colourless))
 
 
 def without_bars(image: np.ndarray) -> np.ndarray:
@@ -70,10 +66,6 @@ def _small(image: np.ndarray) -> np.ndarray:
 def _brightness(images: Sequence[np.ndarray]) -> str:
     luma = np.mean([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean() for image in images])
     return "dark" if luma < DARK else "bright" if luma > BRIGHT else "normal"
-
-
-def _chroma(image: np.ndarray) -> float:
-    return float(np.percentile(image.max(axis=2).astype(int) - image.min(axis=2), 95))
 
 
 def _dominant(images: Sequence[np.ndarray]) -> tuple[str, ...]:

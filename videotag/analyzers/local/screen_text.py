@@ -12,6 +12,7 @@ import subprocess
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 CYRILLIC = ("kaz", "rus")
-TIMEOUT = 20.0
-"""Seconds for one line; it takes 0.1."""
+TIMEOUT = 20.0  # seconds for one line; it takes 0.1
 DETECTOR_SIDE = 960
 """Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
-LINE_HEIGHT = 64
-SMALLEST_LINE = 8
-"""Pixels: what Tesseract was measured with, and below what nothing can be read."""
-MAX_LINES = 12
-"""Lines read in one frame: a page of a document must not hold up the run."""
+LINE_HEIGHT, SMALLEST_LINE = 64, 8  # pixels: what Tesseract was measured with, and below what nothing can be read
+MAX_LINES = 12  # lines read in one frame: a page of a document must not hold up the run
 GOOD, SURE = 70.0, 85.0
 """Tesseract's confidence (0-100) of a line to be kept, and to go without a second reading in more languages.
 Measured: captions read in their language 90-97, in the wrong script 0-70, textures without text below 35."""
@@ -60,35 +57,33 @@ def installed_languages() -> tuple[str, ...]:
     if program is None:
         log.warning("on-screen text is not read: the program tesseract is not installed (with its data rus, kaz, eng)")
         return ()
-    listed = _run([program, "--list-langs"], b"")
-    languages = tuple(name for name in TESSERACT_NAMES.values() if name in (listed or "").split())
+    listed = _run([program, "--list-langs"], b"").split()
+    languages = tuple(name for name in TESSERACT_NAMES.values() if name in listed)
     if not languages:
         log.warning("on-screen text is not read: tesseract has no language data; install its rus, kaz and eng")
     return languages
 
 
 class ScreenReader:
-    """Reads lines off frames.
-
-    Args:
-        languages: what `installed_languages` gave; not empty.
-    """
+    """Reads lines off frames, in the `languages` that `installed_languages` gave; there is one at least."""
 
     def __init__(self, languages: Sequence[str]) -> None:
         self._all = tuple(languages)
         self._program = shutil.which("tesseract") or "tesseract"
-        self._detector: Any = None
         self._known: list[tuple[np.ndarray, Line]] = []
         self._warned: set[str] = set()
 
     def read(self, images: "Sequence[np.ndarray]", language: str) -> dict[str, int]:
         """The texts on the pictures in the order of their appearance, with the picture each is first on; no noise.
 
-        Args:
-            language: ISO 639-1, of the speech: what is written is most likely the same.
+        What is written is most likely in the `language` of the speech (ISO 639-1).
         """
         if not likely_languages(self._all, language):
-            self._warn(language)
+            # In another script's data Cyrillic becomes "CNPABKA", and Tesseract is sure of it: better nothing.
+            if language not in self._warned:
+                self._warned.add(language)
+                needed = TESSERACT_NAMES.get(language, "rus")
+                log.warning('on-screen text of "%s" videos is not read: install %s for tesseract', language, needed)
             return {}
         found: list[Line] = []
         last = None
@@ -99,30 +94,21 @@ class ScreenReader:
             last = thumbnail
         return {line.text: line.picture for line in _merged(found)}
 
-    def _warn(self, language: str) -> None:
-        # In another script's data Cyrillic becomes "CNPABKA", and Tesseract is sure of it: better nothing.
-        if language not in self._warned:
-            self._warned.add(language)
-            needed = TESSERACT_NAMES.get(language, "rus")
-            log.warning('on-screen text of "%s" videos is not read: install %s for tesseract', language, needed)
-
     def _lines(self, image: "np.ndarray", language: str) -> Iterator[Line]:
-        if self._detector is None:
-            self._detector = _make_detector()
-        boxes = self._detector(image, use_det=True, use_cls=False, use_rec=False).boxes
+        import cv2
+
+        boxes = _detector()(image, use_det=True, use_cls=False, use_rec=False).boxes
         crops = [_crop(image, box) for box in (boxes if boxes is not None else ())]
         seen: list[tuple[np.ndarray, Line]] = []
         for crop in [crop for crop in crops if crop is not None][:MAX_LINES]:
-            thumbnail = _blurred(_thumbnail(crop, 512, LINE_HEIGHT // 2))
-            line = self._recall(thumbnail) or self._read_line(crop, language)
+            thumbnail = cv2.blur(_thumbnail(crop, 512, LINE_HEIGHT // 2), (3, 3))
+            # A line that was in the frame before need not be read again.
+            same = (line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE)
+            line = next(same, None) or self._read_line(crop, language)
             seen.append((thumbnail, line))
             if line.confidence >= GOOD and _is_text(line.text):
                 yield line
         self._known = seen or self._known
-
-    def _recall(self, thumbnail: "np.ndarray") -> Line | None:
-        """The same line in the frame before, which need not be read again."""
-        return next((line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE), None)
 
     def _read_line(self, crop: "np.ndarray", language: str) -> Line:
         likely = likely_languages(self._all, language)
@@ -136,7 +122,7 @@ class ScreenReader:
 
         png = cv2.imencode(".png", crop)[1].tobytes()
         command = [self._program, "stdin", "stdout", "--psm", "7", "--dpi", "150", "-l", "+".join(languages)]
-        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], png) or "")
+        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], png))
 
 
 def likely_languages(installed: Sequence[str], language: str) -> tuple[str, ...]:
@@ -149,17 +135,18 @@ def likely_languages(installed: Sequence[str], language: str) -> tuple[str, ...]
     return tuple(name for name in installed if name in wanted)
 
 
-def _run(command: list[str], given: bytes) -> str | None:
+def _run(command: list[str], given: bytes) -> str:
+    """What Tesseract prints; "" where it fails."""
     # Tesseract's threads wait for each other: one is faster than four, and leaves the cores to others.
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     try:
         done = subprocess.run(command, input=given, capture_output=True, timeout=TIMEOUT, env=environment, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         log.debug("tesseract: %s", error)
-        return None
+        return ""
     if done.returncode:
         log.debug("tesseract: %s", done.stderr.decode(errors="replace").strip())
-        return None
+        return ""
     return done.stdout.decode(errors="replace")
 
 
@@ -203,9 +190,9 @@ def _merged(lines: Sequence[Line]) -> list[Line]:
 
 def _alike(one: str, other: str) -> bool:
     """The same but for a misread letter. Other digits are another text: a score, a date, a telephone number."""
-    digits = [[char for char in text if char.isdigit()] for text in (one, other)]
-    ratio = difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
-    return digits[0] == digits[1] and ratio >= ALIKE
+    if list(filter(str.isdigit, one)) != list(filter(str.isdigit, other)):
+        return False
+    return difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio() >= ALIKE
 
 
 def _crop(image: "np.ndarray", box: "np.ndarray") -> "np.ndarray | None":
@@ -238,19 +225,14 @@ def _thumbnail(image: "np.ndarray", width: int, height: int) -> "np.ndarray":
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _blurred(image: "np.ndarray") -> "np.ndarray":
-    import cv2
-
-    return cv2.blur(image, (3, 3))
-
-
 def _difference(one: "np.ndarray", other: "np.ndarray") -> float:
     import cv2
 
     return float(cv2.absdiff(one, other).max())
 
 
-def _make_detector() -> Any:
+@cache
+def _detector() -> Any:
     """RapidOCR's detector with the model of its own wheel. A path that is given leaves it nothing to download.
 
     Raises:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from videotag.errors import EngineError
 
-SPEECH_QUOTED = 300
-SCREEN_QUOTED = 500
-"""Characters of the speech and of the on-screen text that a description quotes at most."""
+SPEECH_QUOTED, SCREEN_QUOTED = 300, 500  # characters of each that a description quotes at most
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,7 @@ class Seen:
     light: Light | None = None
     shots: Shots | None = None
     texts: tuple[str, ...] = ()
-    times: tuple[float, ...] = ()
-    """When each of the texts is first seen, in seconds from the segment's start."""
+    times: tuple[float, ...] = ()  # when each of the texts is first seen, in seconds from the segment's start
 
 
 @dataclass(frozen=True)
@@ -49,21 +46,17 @@ class Wording:
     no_picture: str
     unreadable: str
     no_speech: str
-    screen_one: str
-    screen_many: str
+    screen: tuple[str, str]  # of one text, of several
     speech: str
-    black_and_white: str
-    in_colour: str
+    picture: tuple[str, str]  # in black and white, in colour
     brightness: dict[str, str]
-    main_colour: str
-    main_colours: str
+    main_colours: tuple[str, str]  # one, several
     movement: dict[str, str]
     no_cuts: str
     cuts: str
     colours: dict[str, str]
     decimal: str
-    quotes: tuple[str, str, str, str]
-    """Outer pair, then the pair that stands inside it."""
+    quotes: tuple[str, str, str, str]  # outer pair, then the pair that stands inside it
 
 
 _RU = Wording(
@@ -71,17 +64,13 @@ _RU = Wording(
     no_picture="Изображения нет.",
     unreadable="Кадры не читаются.",
     no_speech="Распознанной речи нет.",
-    screen_one="На экране надпись: {texts}.",
-    screen_many="На экране надписи: {texts}.",
+    screen=("На экране надпись: {texts}.", "На экране надписи: {texts}."),
     speech="Звучит речь: {speech}.",
-    black_and_white="Изображение чёрно-белое, {brightness}",
-    in_colour="Изображение цветное, {brightness}",
+    picture=("Изображение чёрно-белое, {brightness}", "Изображение цветное, {brightness}"),
     brightness={"dark": "тёмное", "normal": "средней яркости", "bright": "светлое"},
-    main_colour="основной цвет: {colours}",
-    main_colours="основные цвета: {colours}",
+    main_colours=("основной цвет: {colours}", "основные цвета: {colours}"),
     movement={
-        "still": "Движения в кадре почти нет.",
-        "slight": "Движение в кадре небольшое.",
+        "still": "Движения в кадре почти нет.", "slight": "Движение в кадре небольшое.",
         "strong": "Движение в кадре сильное.",
     },
     no_cuts="Резких смен кадра нет.",
@@ -100,14 +89,11 @@ _EN = Wording(
     no_picture="No picture.",
     unreadable="The frames cannot be read.",
     no_speech="No speech was recognised.",
-    screen_one="Text on screen: {texts}.",
-    screen_many="Texts on screen: {texts}.",
+    screen=("Text on screen: {texts}.", "Texts on screen: {texts}."),
     speech="Speech: {speech}.",
-    black_and_white="The picture is black and white, {brightness}",
-    in_colour="The picture is in colour, {brightness}",
+    picture=("The picture is black and white, {brightness}", "The picture is in colour, {brightness}"),
     brightness={"dark": "dark", "normal": "of medium brightness", "bright": "bright"},
-    main_colour="main colour: {colours}",
-    main_colours="main colours: {colours}",
+    main_colours=("main colour: {colours}", "main colours: {colours}"),
     movement={
         "still": "There is almost no movement.",
         "slight": "There is slight movement.",
@@ -125,17 +111,13 @@ _KK = Wording(
     no_picture="Бейне жоқ.",
     unreadable="Кадрлар оқылмайды.",
     no_speech="Танылған сөз жоқ.",
-    screen_one="Экрандағы жазу: {texts}.",
-    screen_many="Экрандағы жазулар: {texts}.",
+    screen=("Экрандағы жазу: {texts}.", "Экрандағы жазулар: {texts}."),
     speech="Айтылған сөз: {speech}.",
-    black_and_white="Бейне ақ-қара, {brightness}",
-    in_colour="Бейне түрлі-түсті, {brightness}",
+    picture=("Бейне ақ-қара, {brightness}", "Бейне түрлі-түсті, {brightness}"),
     brightness={"dark": "қараңғы", "normal": "жарықтығы орташа", "bright": "жарық"},
-    main_colour="негізгі түсі: {colours}",
-    main_colours="негізгі түстері: {colours}",
+    main_colours=("негізгі түсі: {colours}", "негізгі түстері: {colours}"),
     movement={
-        "still": "Кадрда қозғалыс жоқтың қасы.",
-        "slight": "Кадрда аздаған қозғалыс бар.",
+        "still": "Кадрда қозғалыс жоқтың қасы.", "slight": "Кадрда аздаған қозғалыс бар.",
         "strong": "Кадрдағы қозғалыс күшті.",
     },
     no_cuts="Кадрдың күрт ауысуы жоқ.",
@@ -187,8 +169,8 @@ def _screen(texts: Sequence[str], words: Wording) -> str:
         quoted.append(_quoted(clip(text, SCREEN_QUOTED), words))
         if sum(map(len, quoted)) > SCREEN_QUOTED:
             break
-    sentence = words.screen_one if len(quoted) == 1 else words.screen_many
-    return sentence.format(texts=", ".join(quoted)) if quoted else ""
+    one, several = words.screen
+    return (one if len(quoted) == 1 else several).format(texts=", ".join(quoted)) if quoted else ""
 
 
 def _speech(speech: str, words: Wording) -> str:
@@ -209,14 +191,14 @@ def _quoted(text: str, words: Wording) -> str:
 def _picture(seen: Seen, words: Wording) -> str:
     if not seen.has_picture:
         return words.no_picture
-    if seen.light is None:
+    if (light := seen.light) is None:
         return words.unreadable
-    light = seen.light
-    pattern = words.black_and_white if light.black_and_white else words.in_colour
-    sentence = pattern.format(brightness=words.brightness[light.brightness])
+    grey, in_colour = words.picture
+    sentence = (grey if light.black_and_white else in_colour).format(brightness=words.brightness[light.brightness])
     if light.colours:
-        pattern = words.main_colour if len(light.colours) == 1 else words.main_colours
-        sentence += "; " + pattern.format(colours=", ".join(words.colours[name] for name in light.colours))
+        one, several = words.main_colours
+        colours = ", ".join(words.colours[name] for name in light.colours)
+        sentence += "; " + (one if len(light.colours) == 1 else several).format(colours=colours)
     return sentence + "."
 
 
@@ -226,7 +208,6 @@ def _shots(shots: Shots | None, words: Wording) -> str:
     movement = words.movement[shots.movement] + " " if shots.movement else ""
     if not shots.cuts:
         return movement + words.no_cuts
-    seconds = (
-        f"{shots.mean_seconds:.0f}" if shots.mean_seconds >= 10 else f"{shots.mean_seconds:.1f}".removesuffix(".0")
-    )
+    digits = 0 if shots.mean_seconds >= 10 else 1
+    seconds = f"{shots.mean_seconds:.{digits}f}".removesuffix(".0")
     return movement + words.cuts.format(cuts=shots.cuts, seconds=seconds.replace(".", words.decimal))

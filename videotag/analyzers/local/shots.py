@@ -19,22 +19,17 @@ from videotag.media.pictures import small_frames
 FrameReader = Callable[[str, float], Iterator[tuple[float, np.ndarray]]]
 """(path, start) -> each frame from `start` on: its time, and BGR uint8 [height, width, 3]. See media/pictures.py."""
 
-CUT_THRESHOLD = 27.0
-"""PySceneDetect's default; found 7 of 7 joins and nothing else on our clips."""
+CUT_THRESHOLD = 27.0  # PySceneDetect's default; found 7 of 7 joins and nothing else on our clips
 SHORTEST_SHOT = 0.6
 """Seconds; PySceneDetect's default of 15 frames at 25 fps, in time because frame rates vary. Keeps out flashes."""
 LEAD_IN = 1.0
 """Seconds before the first window: a pass that begins in the middle finds the same cuts as one from the start."""
-SAMPLE_EVERY = 0.2
-"""Seconds between the pictures that are compared for movement."""
-LONGEST_STEP = 0.5
-"""Seconds; pictures further apart (slides, 1 frame a second) say nothing about movement."""
+SAMPLE_EVERY = 0.2  # seconds between the pictures that are compared for movement
+LONGEST_STEP = 0.5  # seconds; pictures further apart (slides, 1 frame a second) say nothing about movement
 WIDTH = 160
 """Pixels. All cuts of our clips are the same at 320 and at 160, at half the cost; movement is measured so, too."""
-CHANGED = 12
-"""Levels of luma (of 255) by which a blurred pixel must differ: coding noise stays below."""
-LIT = 16
-"""Luma above which a pixel counts as picture: black bars do not move and must not dilute what does."""
+CHANGED = 12  # levels of luma (of 255) by which a blurred pixel must differ: coding noise stays below
+LIT = 16  # luma above which a pixel counts as picture: black bars do not move and must not dilute what does
 STILL, STRONG = 0.01, 0.2
 """Share of the picture that changes in `SAMPLE_EVERY`, median of a window. Measured: still pictures with coding noise
 0.000-0.003, a fixed camera over pedestrians 0.02-0.04, a talking head on shaky film 0.13-0.15, action 0.25-0.35."""
@@ -57,7 +52,9 @@ class Videos:
         """
         current = self._passes.pop(path, None)
         if current is None or start < current.forgotten:
-            current = self._open(path, start)
+            while len(self._passes) >= OPEN_VIDEOS:
+                self._passes.pop(next(iter(self._passes))).close()
+            current = Pass(self._read(path, max(0.0, start - LEAD_IN)))
         found = current.window(start, end)
         self._passes[path] = current  # last in the dict: most recently used
         return found
@@ -65,11 +62,6 @@ class Videos:
     def close(self) -> None:
         while self._passes:
             self._passes.popitem()[1].close()
-
-    def _open(self, path: str, start: float) -> "Pass":
-        while len(self._passes) >= OPEN_VIDEOS:
-            self._passes.pop(next(iter(self._passes))).close()
-        return Pass(self._read(path, max(0.0, start - LEAD_IN)))
 
 
 class Pass:
@@ -87,7 +79,9 @@ class Pass:
 
     def window(self, start: float, end: float) -> Shots | None:
         """Decode up to `end` and say what lies in [start, end). `start` must not fall."""
-        self._forget(start)
+        self.forgotten = start
+        self._cuts = [time for time in self._cuts if time >= start]
+        self._samples = [sample for sample in self._samples if sample[0] >= start]
         while self._reached < end and (frame := next(self._frames, None)) is not None:
             self._take(*frame)
         if self._reached < end:
@@ -100,14 +94,7 @@ class Pass:
         return Shots(cuts, (end - start) / (cuts + 1), _movement([share for share in moved if share is not None]))
 
     def close(self) -> None:
-        close = getattr(self._frames, "close", None)
-        if close:
-            close()
-
-    def _forget(self, start: float) -> None:
-        self.forgotten = start
-        self._cuts = [time for time in self._cuts if time >= start]
-        self._samples = [sample for sample in self._samples if sample[0] >= start]
+        getattr(self._frames, "close", lambda: None)()
 
     def _take(self, time: float, image: np.ndarray) -> None:
         self._reached = time
@@ -115,7 +102,12 @@ class Pass:
             self._cuts.append(time)
             self._last = None
         if self._last is None or time - self._last[0] >= SAMPLE_EVERY - 1e-3:
-            self._sample(time, _blurred(image))
+            small, share = _blurred(image), None
+            if self._last is not None and time - self._last[0] <= LONGEST_STEP:
+                share = _changed(self._last[1], small)
+            self._last = (time, small)
+            if time >= self.forgotten:
+                self._samples.append((time, share))
 
     def _is_cut(self, time: float, image: np.ndarray) -> bool:
         resized = self._shape is not None and image.shape != self._shape
@@ -124,14 +116,6 @@ class Pass:
         self._shape = image.shape
         # A rate of 1000 makes PySceneDetect count in milliseconds, whatever the video's rate.
         return bool(self._detector.process_frame(FrameTimecode(max(0.0, time), fps=1000.0), image)) or resized
-
-    def _sample(self, time: float, image: np.ndarray) -> None:
-        share = None
-        if self._last is not None and time - self._last[0] <= LONGEST_STEP:
-            share = _changed(self._last[1], image)
-        self._last = (time, image)
-        if time >= self.forgotten:
-            self._samples.append((time, share))
 
 
 def _make_detector() -> ContentDetector:

@@ -17,13 +17,10 @@ from videotag.errors import EngineError
 from videotag.options import option
 
 log = logging.getLogger("videotag")
-
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 AT_ONCE = 32
 """Segments in the engine. Public figures of Qwen2.5-VL-7B gain little beyond (30.9 frames/s at batch 32, GH200)."""
-BFLOAT16_FROM = (8, 0)
-"""Compute capability of the first cards with bfloat16 (Ampere)."""
-INSTALL = "the analyzer vllm needs vLLM and a CUDA GPU: pip install -r requirements-gpu.txt"
+BFLOAT16_FROM = (8, 0)  # compute capability of the first cards with bfloat16 (Ampere)
 
 
 @dataclass(frozen=True)
@@ -64,11 +61,8 @@ class VllmAnalyzer:
             "dtype": self._dtype,
             **self._model.sampling,
         }
-
-    @property
-    def description(self) -> str:
-        """What will be loaded, in one line."""
-        return f"{self._model.name}, {self._dtype}, frames as {self.made_by['input']}, {self._length} tokens at most"
+        frames = f"frames as {self.made_by['input']}"
+        self.description = f"{self._model.name}, {self._dtype}, {frames}, {self._length} tokens at most"
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         source = iter(segments)
@@ -102,11 +96,17 @@ class VllmEngine:
     """
 
     def __init__(self, model: Model, dtype: str, length: int, at_once: int, options: VllmOptions) -> None:
-        from vllm import EngineArgs, LLMEngine  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+        from vllm import EngineArgs, LLMEngine, SamplingParams  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
         self.at_once = at_once
         self._model = model
-        self._sampling = _sampling_params(model)
+        self._sampling = SamplingParams(
+            **model.sampling,
+            max_tokens=MAX_TOKENS,
+            structured_outputs=StructuredOutputsParams(json=SCHEMA),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
         self._llm = LLMEngine.from_engine_args(EngineArgs(**engine_args(model, dtype, length, at_once, options)))
 
     def prepare(self, segment: Segment, more: str) -> Any:
@@ -129,15 +129,11 @@ class VllmEngine:
 
 def engine_args(model: Model, dtype: str, length: int, at_once: int, options: VllmOptions) -> dict[str, Any]:
     """Arguments of vLLM's `EngineArgs`. Quantization is left to the model's own configuration."""
-    side = int(FRAME_PIXELS**0.5)
+    size = dict.fromkeys(("width", "height"), int(FRAME_PIXELS**0.5))
+    limit: dict[str, Any] = {"image": {"count": MAX_FRAMES, **size}}
     if model.video:
         # Memory is measured with the largest input that is allowed, by default a video of 32,768 tokens.
-        limit: dict[str, Any] = {
-            "image": 0,
-            "video": {"count": 1, "num_frames": MAX_FRAMES, "width": side, "height": side},
-        }
-    else:
-        limit = {"image": {"count": MAX_FRAMES, "width": side, "height": side}}
+        limit = {"image": 0, "video": {"count": 1, "num_frames": MAX_FRAMES, **size}}
     args: dict[str, Any] = {
         "model": model.name,
         "dtype": dtype,
@@ -163,17 +159,13 @@ def length(model: Model, asked: int | None) -> int:
         EngineError: what is asked for, or what the model was made for, is too little.
     """
     needed = model.tokens_needed
+    takes = f"a segment with its answer takes up to {needed}"
     if model.longest < needed:
-        raise EngineError(
-            f"--model {model.name}: is made for {model.longest} tokens; a segment with its answer takes up to {needed}"
-        )
+        raise EngineError(f"--model {model.name}: is made for {model.longest} tokens; {takes}")
     if asked is None:
         return needed
     if asked < needed:
-        raise EngineError(
-            f"--max-model-len {asked}: a segment with its answer takes up to {needed} tokens; leave the option out, or "
-            f"give at least {needed}"
-        )
+        raise EngineError(f"--max-model-len {asked}: {takes} tokens; leave the option out, or give at least {needed}")
     if asked > model.longest:
         raise EngineError(f"--max-model-len {asked}: the model {model.name} is made for {model.longest} tokens")
     return asked
@@ -193,7 +185,7 @@ def dtype(bfloat16: bool, quantized: bool) -> str:
 def _environment() -> None:
     """Raises EngineError if vLLM is missing. Sets what vLLM reads from the environment, where the user did not."""
     if not importlib.util.find_spec("vllm"):
-        raise EngineError(INSTALL)
+        raise EngineError("the analyzer vllm needs vLLM and a CUDA GPU: pip install -r requirements-gpu.txt")
     # In a process of its own the engine outlives a kill -9 of this one and holds the GPU's memory (vllm#55510), and
     # its death would hang us. Workers of --tensor-parallel-size are processes still, but end with their parent.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -215,27 +207,10 @@ def _has_bfloat16() -> bool:
     if current_platform.is_cpu():  # a CPU build: for tests
         return True
     if not current_platform.is_cuda_alike():
-        raise EngineError(
-            "the analyzer vllm needs a CUDA GPU, and none is found (see `nvidia-smi`); use --analyzer openai with a "
-            "server that has one, or --analyzer local"
-        )
+        remedy = "use --analyzer openai with a server that has one, or --analyzer local"
+        raise EngineError(f"the analyzer vllm needs a CUDA GPU, and none is found (see `nvidia-smi`); {remedy}")
     capability = current_platform.get_device_capability()
     return capability is not None and tuple(capability) >= BFLOAT16_FROM
-
-
-def _sampling_params(model: Model) -> Any:
-    from vllm import SamplingParams  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
-    from vllm.sampling_params import (  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
-        RequestOutputKind,
-        StructuredOutputsParams,
-    )
-
-    return SamplingParams(
-        **model.sampling,
-        max_tokens=MAX_TOKENS,
-        structured_outputs=StructuredOutputsParams(json=SCHEMA),
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
 
 
 def _not_loaded(model: Model, error: BaseException) -> EngineError:

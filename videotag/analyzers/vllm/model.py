@@ -8,40 +8,26 @@ from videotag.analyzers.contract import Frame, Segment
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, MAX_TRANSCRIPT, SHORTER, system_prompt, user_prompt
 from videotag.errors import EngineError
 
-MAX_FRAMES = 16
-"""Of a segment with more, so many are shown, evenly spaced."""
-TEMPORAL_PATCH = 2
-"""Frames of a video that share their tokens."""
-CLOCK = 100
-"""Ticks a second, in which the times of frames are told: vLLM wants frame numbers and a rate."""
+MAX_FRAMES = 16  # of a segment with more, so many are shown, evenly spaced
+TEMPORAL_PATCH = 2  # frames of a video that share their tokens
+CLOCK = 100  # ticks a second, in which the times of frames are told: vLLM wants frame numbers and a rate
 VIDEO_MODELS = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 """Kinds of model (`model_type`) that take frames as a video with the real time of each."""
-SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)
-"""Kinds whose processor is told the limits of pixels."""
+SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)  # kinds whose processor is told the limits of pixels
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model, by its configuration.
-
-    Attributes:
-        video: it takes frames as a video; else as images.
-        grid: a frame is made of squares of so many pixels a side, a vision token each.
-        pixels: arguments of its processor that limit what a picture costs.
-        longest: tokens that it was made for, prompt and answer together.
-        quantized: its weights are (AWQ, GPTQ, FP8).
-        sampling: arguments of `SamplingParams`, as its makers advise.
-        processor: its transformers processor: chat template and tokenizer.
-    """
+    """A model, by its configuration."""
 
     name: str
-    video: bool
-    grid: int
-    pixels: dict[str, Any]
-    longest: int
-    quantized: bool
-    sampling: dict[str, float]
-    processor: Any = field(repr=False)
+    video: bool  # it takes frames as a video; else as images
+    grid: int  # a frame is made of squares of so many pixels a side, a vision token each
+    pixels: dict[str, Any]  # arguments of its processor that limit what a picture costs
+    longest: int  # tokens that it was made for, prompt and answer together
+    quantized: bool  # its weights are (AWQ, GPTQ, FP8)
+    sampling: dict[str, float]  # arguments of `SamplingParams`, as its makers advise
+    processor: Any = field(repr=False)  # of transformers: chat template and tokenizer
 
     @property
     def tokens_needed(self) -> int:
@@ -79,15 +65,13 @@ def read_model(name: str) -> Model:
     try:
         config = AutoConfig.from_pretrained(name)
         if not hasattr(config, "vision_config"):
-            raise EngineError(
-                f"--model {name}: a model of kind {config.model_type} cannot see; take {' or '.join(VIDEO_MODELS)}"
-            )
+            kinds = " or ".join(VIDEO_MODELS)
+            raise EngineError(f"--model {name}: a model of kind {config.model_type} cannot see; take {kinds}")
         processor = AutoProcessor.from_pretrained(name)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise EngineError(
-            f"--model {name}: is neither the folder of a whole model nor one that the model hub gives out: "
-            f"{first_sentence(error)}"
-        ) from error
+        told = " ".join(str(error).split()).partition(". ")[0][:200]  # transformers goes on for a paragraph
+        fault = "is neither the folder of a whole model nor one that the model hub gives out"
+        raise EngineError(f"--model {name}: {fault}: {told}") from error
     if not getattr(processor, "chat_template", None):
         raise EngineError(f"--model {name}: has no chat template; take an Instruct model")
     text = config.get_text_config()
@@ -123,14 +107,12 @@ def sampling_for(kind: str) -> dict[str, float]:
 
 
 def pictures(model: Model, segment: Segment) -> dict[str, Any]:
-    """The frames of a segment, at most `MAX_FRAMES`, as `multi_modal_data`; empty for a segment without.
+    """The frames of a segment, one at least and at most `MAX_FRAMES`, as `multi_modal_data`.
 
     Raises:
         ValueError: a frame is not a picture.
     """
     frames = segment.frames
-    if not frames:
-        return {}
     images = decoded(frames, model.grid)
     if not model.video:
         from PIL import Image  # pyright: ignore[reportMissingImports]
@@ -148,9 +130,8 @@ def thinned(segment: Segment) -> Segment:
     count = len(segment.frames)
     if count <= MAX_FRAMES:
         return segment
-    return replace(
-        segment, frames=tuple(segment.frames[(2 * i + 1) * count // (2 * MAX_FRAMES)] for i in range(MAX_FRAMES))
-    )
+    middles = [(2 * i + 1) * count // (2 * MAX_FRAMES) for i in range(MAX_FRAMES)]
+    return replace(segment, frames=tuple(segment.frames[middle] for middle in middles))
 
 
 def clock(frames: Sequence[Frame], seconds: float) -> dict[str, Any]:
@@ -178,10 +159,7 @@ def decoded(frames: Sequence[Frame], grid: int) -> list[Any]:
     images: list[Any] = []
     for frame in frames:
         image = frame.decoded()
-        if images:
-            height, width = images[0].shape[:2]
-        else:
-            height, width = fitting(image.shape[0], image.shape[1], grid)
+        height, width = images[0].shape[:2] if images else fitting(image.shape[0], image.shape[1], grid)
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         images.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return images
@@ -196,9 +174,3 @@ def fitting(height: int, width: int, grid: int) -> tuple[int, int]:
         return max(2, int(min(pixels * scale, most)) // grid) * grid
 
     return side(height), side(width)
-
-
-def first_sentence(error: BaseException) -> str:
-    """The beginning of an error: transformers goes on for a paragraph."""
-    text = " ".join(str(error).split())
-    return text.partition(". ")[0][:200]

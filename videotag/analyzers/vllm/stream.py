@@ -17,11 +17,8 @@ from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.errors import EngineError
 
 log = logging.getLogger("videotag")
-
-AHEAD = 8
-"""Segments that are prepared beyond those in the engine: about 15 MB of pixels each."""
-OUT_OF_MEMORY = ("out of memory", "outofmemory", "alloc_failed")
-"""How torch, CUDA and cuBLAS say it."""
+AHEAD = 8  # segments that are prepared beyond those in the engine: about 15 MB of pixels each
+OUT_OF_MEMORY = ("out of memory", "outofmemory", "alloc_failed")  # how torch, CUDA and cuBLAS say it
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,7 @@ class Job:
 
 
 class Stream:
-    """One run of segments through an engine.
-
-    Args:
-        at_once: requests in the engine at most. Running out of memory halves it.
-    """
+    """One run of segments through an engine, `at_once` requests in it at most; running out of memory halves that."""
 
     def __init__(self, engine: Engine, at_once: int) -> None:
         self.at_once = at_once
@@ -95,10 +88,8 @@ class Stream:
                 self._engine.drop(list(self._running))
 
     def _draw(self, source: Iterator[Segment]) -> None:
-        while len(self._running) + len(self._waiting) < self.at_once + AHEAD:
-            segment = next(source, None)
-            if segment is None:
-                return
+        room = self.at_once + AHEAD - len(self._running) - len(self._waiting)
+        for segment in itertools.islice(source, max(0, room)):  # none is left after `at_once` was halved
             self._waiting.append(self._job(segment, ""))
 
     def _job(self, segment: Segment, more: str) -> Job:
@@ -120,27 +111,25 @@ class Stream:
                 self._running[key] = job
 
     def _step(self) -> list[Answer]:
+        """What is finished. An engine that runs out of memory goes on with half the requests."""
         try:
             return self._engine.step()
         except Exception as error:
             if not is_out_of_memory(error):
-                raise EngineError(
-                    f"vLLM stopped in the middle: {one_line(error)}; what is finished is kept, run the same command "
-                    "again"
-                ) from error
+                remedy = "what is finished is kept, run the same command again"
+                raise EngineError(f"vLLM stopped in the middle: {one_line(error)}; {remedy}") from error
             if self.at_once == 1:
-                raise _too_small(error) from error
-        self._halve()
-        return []
-
-    def _halve(self) -> None:
-        """Go on with half the requests; those under way begin again, as the engine does not know how far they got."""
+                remedy = "lower --gpu-memory-utilization, so that more is left to work with, or take a smaller model"
+                told = f"the GPU's memory is not enough for one segment ({one_line(error)})"
+                raise EngineError(f"{told}; {remedy}") from error
+        # Those under way begin again, as the engine does not know how far they got.
         self.at_once = max(1, min(self.at_once, len(self._running)) // 2)
         log.warning("out of memory: going on with %d segments at once", self.at_once)
         self._engine.drop(list(self._running))
         again = [self._job(job.segment, job.more) for job in self._running.values()]
         self._running.clear()
         self._waiting.extendleft(reversed(again))
+        return []
 
     def _take(self, answer: Answer) -> Iterator[tuple[Segment, Result]]:
         job = self._running.pop(answer.key)
@@ -155,13 +144,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether it is a torch.OutOfMemoryError, or a RuntimeError that says the same."""
     text = f"{type(error).__name__} {error}".lower()
     return any(sign in text for sign in OUT_OF_MEMORY)
-
-
-def _too_small(error: BaseException) -> EngineError:
-    return EngineError(
-        f"the GPU's memory is not enough for one segment ({one_line(error)}); lower --gpu-memory-utilization, so that "
-        "more is left to work with, or take a smaller model"
-    )
 
 
 def one_line(error: BaseException) -> str:
