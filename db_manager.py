@@ -318,7 +318,7 @@ class ChromaDBManager:
     def delete_unknown_segments(self) -> int:
         """Delete the segments of videos that have no record, and of none; how many."""
         with self._segments.reading():
-            return self._segments.delete({"video_name": {"$nin": [*self.video_names(), ""]}})
+            return self._segments.delete(but_of={*self.video_names(), ""})
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""

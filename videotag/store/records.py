@@ -122,11 +122,11 @@ def exact(text: str, what: str) -> str:
     return text
 
 
-_MANY = (list, tuple, set, frozenset)
+MANY = (list, tuple, set, frozenset)
 
 
 def is_empty(value: Any) -> bool:
-    return isinstance(value, _MANY) and not value
+    return isinstance(value, MANY) and not value
 
 
 def where_clause(
@@ -180,7 +180,7 @@ def _clauses(filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool
     clauses = []
     for field, value in filters.items():
         kind = str if table[field] is list else table[field]
-        values = [_status(field, _checked(v, kind, field)) for v in (value if isinstance(value, _MANY) else [value])]
+        values = [_status(field, _checked(v, kind, field)) for v in (value if isinstance(value, MANY) else [value])]
         if not values:
             raise ValueError(f"{field}: an empty list filters everything out")
         if table[field] is not list:

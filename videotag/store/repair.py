@@ -127,7 +127,6 @@ class Repair:
         else:  # then vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild
             vector = np.eye(1, index.dimension, dtype=np.float32)
             ids = [id_ for page in pages.read_pages(collection, include=[]) for id_ in page["ids"]]
-            for start in range(0, len(ids), pages.UPSERT):
-                part = ids[start : start + pages.UPSERT]
+            for part in pages.in_parts(ids, pages.UPSERT):
                 collection.upsert(ids=part, embeddings=vector.repeat(len(part), axis=0))
         return collection.count()

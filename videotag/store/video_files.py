@@ -11,7 +11,7 @@ from videotag.fields import video_filters
 from videotag.store import pages
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
-from videotag.store.records import check_known, is_empty, ordered, video_document, where_clause
+from videotag.store.records import MANY, check_known, is_empty, ordered, video_document, where_clause
 from videotag.times import now
 
 _DESCRIBED = {"summary", "keywords"}
@@ -43,9 +43,8 @@ class VideoFiles:
         """Bring the records there are up to date, and make those that are not there; each name to its fields."""
         with self._place.session():
             collection = self.collection()
-            names = list(videos)
-            for start in range(0, len(names), pages.UPSERT):
-                _write(collection, {name: videos[name] for name in names[start : start + pages.UPSERT]})
+            for part in pages.in_parts(list(videos), pages.UPSERT):
+                _write(collection, {name: videos[name] for name in part})
 
     def record(self, video_name: str) -> dict[str, Any] | None:
         """A video's record, or None."""
@@ -77,9 +76,13 @@ class VideoFiles:
         check_known(wanted, table)
         if any(is_empty(value) for value in wanted.values()):
             return
-        where = where_clause(wanted, without or {}, table)
+        parts = [wanted]
+        if isinstance(names := wanted.get("video_name"), MANY) and len(names) > pages.PAGE:
+            many = pages.in_parts(list(dict.fromkeys(names)), pages.PAGE)
+            parts = [{**wanted, "video_name": some} for some in many]
+        wheres = [where_clause(part, without or {}, table) for part in parts]
         with self.reading() as collection:
-            if collection is not None:
+            for where in wheres if collection is not None else ():
                 yield from pages.read_pages(collection, where=where, include=include)
 
 
