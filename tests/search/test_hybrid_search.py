@@ -327,8 +327,8 @@ def test_added_counts_from_the_first_time(db, monkeypatch):
 
 
 def test_filters_are_joined():
-    assert segment_where({}) is None
-    assert segment_where({"language": "kk"}, {"keywords": ["a", "b"]}, None, (None, 5.0)) == {
+    assert segment_where() is None
+    assert segment_where({"keywords": ["a", "b"]}, None, (None, 5.0), language="kk") == {
         "$and": [
             {"language": {"$in": ["kk"]}},
             {"keywords": {"$not_contains": "a"}},

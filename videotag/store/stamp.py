@@ -68,24 +68,16 @@ def options_for(stamp: Mapping[str, Any]) -> str:
     return f"--embedder {stamp['embedder']} --embedding-model {shlex.quote(stamp['model'])}"
 
 
-def title_of(embedder: Embedder) -> str:
-    return title(stamp_for(embedder))
-
-
 def title(stamp: Mapping[str, Any]) -> str:
     return f"{stamp['embedder']} ({stamp['model']}, {stamp['dimension']} dimensions)"
 
 
 class Embedders:
-    """Of a collection: the embedder that the user named, or the one that it remembers, loaded when it is needed.
+    """Of a collection: the embedder that the user named, or the one that it remembers, loaded when it is needed."""
 
-    Attributes:
-        given: the one that was named; None is the one that the collection remembers, in an empty database "e5-small".
-    """
-
-    def __init__(self, name: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
-        """`name`: the collection's. `load`: builds an embedder from (name, model)."""
-        self._collection = name
+    def __init__(self, collection: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
+        """`given`: the embedder that was named. Arguments as of `ChromaDBManager`."""
+        self._collection = collection
         self.given = given
         self._loaded: Embedder | None = None
         self._load = load
@@ -102,7 +94,7 @@ class Embedders:
         if self.given is not None:
             if stamp and stamp != stamp_for(self.given):
                 raise UserError(
-                    f"{self._collection} was made with {title(stamp)}, not with {title_of(self.given)}: "
+                    f"{self._collection} was made with {title(stamp)}, not with {title(stamp_for(self.given))}: "
                     f"choose the former, or {way_out} {options_for(stamp_for(self.given))}"
                 )
             return self.given
@@ -122,7 +114,7 @@ class Embedders:
         embedder = self._load(stamp["embedder"], stamp["model"])
         if stamp_for(embedder) != stamp:
             raise UserError(
-                f"{self._collection} was made with {title(stamp)}, which is now {title_of(embedder)}: "
+                f"{self._collection} was made with {title(stamp)}, which is now {title(stamp_for(embedder))}: "
                 f"run: python load_data_to_chroma.py --rebuild {options_for(stamp)}"
             )
         return embedder
