@@ -134,13 +134,10 @@ class Draft(Unpublished):
 
     In two steps, so that a worker that was slow can make sure of its claim between them. Once it is published, the
     `.part` file beside it is of no more use.
-
-    Attributes:
-        result_id: the same for the same content.
     """
 
     def __init__(self, path: Path, result: dict[str, Any]) -> None:
-        self.result_id = _identity(result)
+        self.result_id = _identity(result)  # the same for the same content
         whole = {"format": FORMAT, _RESULT_ID: self.result_id, **result}
         if path.suffix == ".pkl":
             super().__init__(path, pickle.dumps(whole, protocol=4))
@@ -286,14 +283,11 @@ class Part:
 
     Records are pickles of plain values, each after its length and checksum. The first one is the header: what
     the work is and under which settings. A torn tail is cut off; under another header the file starts anew.
-
-    Attributes:
-        records: what was appended so far, in order.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
-        self.records: list[Any] = []
+        self.records: list[Any] = []  # what was appended so far, in order
         kept = self._kept(header)
         # A copy, not the old file: a worker that lost its claim in its sleep may still have that one open, and what it
         # appends when it wakes must not come between.

@@ -99,11 +99,7 @@ def _vectors_of(collection: Any, ids: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """The vector with the length 1.
-
-    Raises:
-        Unreadable: it has none: the collection's index is damaged.
-    """
+    """The vector with the length 1; raises Unreadable if it has none: the collection's index is damaged."""
     import numpy as np
 
     length = float(np.linalg.norm(vector))

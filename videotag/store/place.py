@@ -40,8 +40,7 @@ class Place(ABC):
     def session(self, keep: bool = False) -> Iterator[None]:
         """Hold the database. May be nested.
 
-        Args:
-            keep: only collections with vectors are read, and the client may stay open for the next such session.
+        `keep`: only collections with vectors are read, and the client may stay open for the next such session.
         """
         if not self._thread_lock.acquire(timeout=self._lock_timeout):
             raise self._busy()

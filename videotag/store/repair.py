@@ -37,10 +37,7 @@ class Repair:
         self._folder, self._directory = folder, folder.directory
 
     def check(self, why: str) -> list[str]:
-        """Look at all of the database and mend it; the broken indexes.
-
-        Args:
-            why: it is looked at, for the messages.
+        """Look at all of the database and mend it; the broken indexes. `why` it is looked at: for the messages.
 
         Raises:
             UserError: it is damaged beyond mending (Damaged), or there is no room for the work.
@@ -141,11 +138,7 @@ class Repair:
 
 
 def failure(directory: Path, error: BaseException, was_there: bool) -> UserError:
-    """What to tell of a failure of ChromaDB, SQLite or the disk.
-
-    Args:
-        was_there: the folder was there once: if it is gone, it has vanished.
-    """
+    """What to tell of a failure of ChromaDB, SQLite or the disk. `was_there`: a folder that is gone has vanished."""
     if isinstance(error, UserError):
         return error
     text = first_line(error)

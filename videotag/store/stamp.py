@@ -83,11 +83,7 @@ class Embedders:
         self._load = load
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
-        """The embedder for a collection of that stamp (None: a new one).
-
-        Raises:
-            UserError: it is not the one that the collection was made with.
-        """
+        """The embedder for a collection of that stamp (None: a new one); raises UserError if another one made it."""
         way_out = "run: python load_data_to_chroma.py --rebuild"
         if stamp == {}:
             raise UserError(f"{self._collection} does not say which embedder made it: {way_out}")
@@ -103,11 +99,7 @@ class Embedders:
         return self._loaded
 
     def as_stamped(self, stamp: dict[str, Any]) -> Embedder:
-        """The very embedder that a stamp names, whatever the user named.
-
-        Raises:
-            UserError: it is another one by now.
-        """
+        """The very embedder that a stamp names, whatever the user named; raises UserError if it is another by now."""
         for embedder in (self.given, self._loaded):
             if embedder is not None and stamp_for(embedder) == stamp:
                 return embedder
