@@ -16,9 +16,6 @@ Every access is a short session. Several calls that belong together go in one:
 
 A database that a killed process has left broken is mended by whoever opens it next (videotag/store/folder.py), or by
 python doctor.py --repair
-
-Searching is by meaning (vectors) and by words, in an index that is a file of its own (videotag/search/index.py),
-brought up to the collection's generation, a number that each writer raises, before it is asked.
 """
 
 from __future__ import annotations
@@ -38,15 +35,7 @@ from videotag.search.segment_search import By
 from videotag.store.collection import SEGMENTS, VectorCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
-from videotag.store.records import (
-    check_known,
-    exact,
-    one_video,
-    ordered,
-    segment_record,
-    segment_where,
-    video_fields,
-)
+from videotag.store.records import check_known, exact, one_video, ordered, segment_record, segment_where, video_fields
 from videotag.store.server import Server
 from videotag.store.stamp import Embedders
 from videotag.store.video_files import VideoFiles
@@ -224,7 +213,7 @@ class ChromaDBManager:
         query: str,
         limit: int = 10,
         *,
-        without: Mapping[str, Any] | None = None,
+        without: Filter = None,
         added: Added | None = None,
         time: Span | None = None,
         by: By = "together",
@@ -251,7 +240,8 @@ class ChromaDBManager:
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
-        return list(islice(self._search.hits(query, segment_where(filters, without, added, time), by, limit), limit))
+        where = segment_where(without, added, time, **filters)
+        return list(islice(self._search.hits(query, where, by, limit), limit))
 
     def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
@@ -272,7 +262,7 @@ class ChromaDBManager:
             page: so many are read at first. The database is not held between two hits.
             filters: as of `search`; without, added and time too.
         """
-        where = _where(**filters)
+        where = segment_where(**filters)
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
     def facets(self, field: str) -> dict[Any, int]:
@@ -318,7 +308,7 @@ class ChromaDBManager:
     def delete_unknown_segments(self) -> int:
         """Delete the segments of videos that have no record, and of none; how many."""
         with self._segments.reading():
-            return self._segments.delete({"video_name": {"$nin": [*self.video_names(), ""]}})
+            return self._segments.delete(but_of={*self.video_names(), ""})
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""
@@ -358,7 +348,3 @@ class ChromaDBManager:
             UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
         """
         return self._place.mend()
-
-
-def _where(without: Filter = None, added: Added | None = None, time: Span | None = None, **filters: Any) -> Any:
-    return segment_where(filters, without, added, time)

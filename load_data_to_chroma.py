@@ -38,15 +38,11 @@ def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_emb
 def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     vectors = parser.add_argument_group("vectors")
-    vectors.add_argument(
-        "--embedder",
-        choices=list(EMBEDDERS),
-        help=f"the engine (the one the collection was made with; a new one: {DEFAULT_EMBEDDER})",
-    )
+    engine = f"the engine (the one the collection was made with; a new one: {DEFAULT_EMBEDDER})"
+    vectors.add_argument("--embedder", choices=list(EMBEDDERS), help=engine)
     vectors.add_argument("--embedding-model", metavar="MODEL", help="sentence-transformers: name or folder")
-    vectors.add_argument(
-        "--rebuild", action="store_true", help="make all vectors again, with the embedder named or the default one"
-    )
+    again = "make all vectors again, with the embedder named or the default one"
+    vectors.add_argument("--rebuild", action="store_true", help=again)
     return parser
 
 
@@ -86,7 +82,6 @@ def chosen_embedder(args: argparse.Namespace, load: Callable[..., Embedder]) -> 
 
 
 def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
-    count = 0
     with Progress("rebuild", db.count_segments(), "segments") as progress:
         count = db.rebuild_segments(embedder, progress=lambda done, total: progress.to(done))
     cli.say(f"rebuilt {count} segments with {embedder.name}, model {embedder.model}")
@@ -130,10 +125,7 @@ def load_video(db: ChromaDBManager, job: jobs.Job) -> int:
         if db.embedder is not embedder:
             raise UserError("the collection was rebuilt with another embedder meanwhile; run again")
         count = db.add_segments(record["video_path"], segments, video_name=job.video_name, embeddings=vectors)
-        job.complete(
-            count,
-            db_load_made_by=json.dumps({"embedder": db.embedder.name, "model": db.embedder.model}),
-        )
+        job.complete(count, db_load_made_by=json.dumps({"embedder": db.embedder.name, "model": db.embedder.model}))
     return count
 
 

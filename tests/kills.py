@@ -285,14 +285,15 @@ def _in_append(trap: _Trap) -> None:
 
 def _in_write(trap: _Trap) -> None:
     """Half of a result, or of a copied `.part`, is on the disk under a temporary name."""
-    real = artifacts._write_through
+    real = artifacts.Unpublished.__init__
 
-    def write(path: Path, temporary: Path, *data: bytes) -> None:
-        real(path, temporary, b"".join(data)[: sum(map(len, data)) // 2])
-        trap.step()
-        real(path, temporary, *data)
+    def write(self: artifacts.Unpublished, path: Path, *data: bytes) -> None:
+        real(self, path, b"".join(data)[: sum(map(len, data)) // 2])
+        with self:
+            trap.step()
+        real(self, path, *data)
 
-    artifacts._write_through = write
+    artifacts.Unpublished.__init__ = write
 
 
 _POINTS_IN_CODE: dict[str, Callable[[_Trap], None]] = {

@@ -203,6 +203,25 @@ def test_filters(db):
         found(phase1_status="failed")
 
 
+def test_many_names_and_keys_are_asked_for_in_parts(db, monkeypatch):
+    """A filter by tens of thousands of values is too much for SQLite."""
+    for name in "abcde":
+        add_video(db, name, phase1_status="pending" if name == "c" else "completed", phase1_key=name.upper())
+    wheres, read = [], store_pages.read_pages
+    monkeypatch.setattr(store_pages, "PAGE", 2)
+    monkeypatch.setattr(
+        store_pages, "read_pages", lambda *of, where, **how: wheres.append(where) or read(*of, **how, where=where)
+    )
+    wanted = {"video_name": ["a", "x", "c", "d", "a", "e"], "phase1_status": "completed"}
+    assert names(db.list_videos(wanted)) == ["a", "d", "e"]
+    assert db.video_names(wanted, without={"phase1_status": "pending"}) == ["a", "d", "e"]
+    asked = [where["$and"][0]["video_name"]["$in"] for where in wheres]
+    assert asked == [["a", "x"], ["c", "d"], ["e"]] * 2
+    assert db.video_names({"phase1_key": ["E", "D", "X", "A", "Y"], "video_name": ["a", "b", "c", "d"]}) == ["a", "d"]
+    with pytest.raises(ValueError, match="video_name"):
+        db.list_videos({"video_name": ["a", "b", 3]})
+
+
 def test_delete_video_file(db):
     add_video(db, "a")
     add_video(db, "b")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,11 +45,11 @@ def test_a_field_of_a_segment(field):
     assert field.searched == (field.kind in (str, list) and text.replace("; ", ", ") in document)
 
     if field.filter:
-        wanted = value[0] if isinstance(value, list) else value
-        assert field.name in json.dumps(segment_where({field.name: wanted}))
+        wanted: dict[str, Any] = {field.name: value[0] if isinstance(value, list) else value}
+        assert field.name in json.dumps(segment_where(**wanted))
     else:
         with pytest.raises(ValueError, match=f'there is no field "{field.name}"'):
-            segment_where({field.name: value})
+            segment_where(**dict[str, Any]({field.name: value}))
     if field.filter and field.filter.option:
         _, filters = typed.question(f'вода --{field.filter.option} "a b" --not-{field.filter.option} c')
         given = filters.arguments()

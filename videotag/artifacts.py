@@ -15,10 +15,10 @@ import pickletools
 import struct
 import uuid
 import zlib
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from videotag.config import name_mistake
 from videotag.errors import UserError
@@ -26,9 +26,7 @@ from videotag.stages import PHASE1, Stage
 
 log = logging.getLogger("videotag")
 
-FORMAT = 1
-"""Version of both files. A file of another version is not read."""
-
+FORMAT = 1  # version of both files; a file of another version is not read
 _TEMPORARY = ".tmp"
 _RECORD = struct.Struct("<II")  # length of the payload, CRC-32 of it
 _RESULT_ID = "result_id"
@@ -36,7 +34,6 @@ _ENCODING = ("utf-8", "surrogatepass")
 
 
 def path_of(stage: Stage, data_dir: Path, video_name: str) -> Path:
-    """The file of a stage's result."""
     return data_dir / f"{safe_name(video_name)}{stage.ending}"
 
 
@@ -51,11 +48,7 @@ def unknown_results(data_dir: Path, known: Collection[str]) -> list[str]:
 
 
 def safe_name(video_name: str) -> str:
-    """The name, if it can be part of a file's name: the database, from which it comes, may be anybody's.
-
-    Raises:
-        UserError: it could lead out of the data folder.
-    """
+    """The name; raises UserError if it leads out of the data folder: the database it comes from may be anybody's."""
     if mistake := name_mistake(video_name):
         raise UserError(f"video {video_name!r} of the database: its name {mistake}; delete its record")
     return video_name
@@ -66,11 +59,7 @@ def part_path(result: Path) -> Path:
 
 
 def drop_part(result: Path) -> None:
-    """Delete the `.part` file beside a result, if there is one.
-
-    Raises:
-        UserError: it cannot be deleted.
-    """
+    """Delete the `.part` file beside a result, if there is one; raises UserError where it cannot be deleted."""
     path = part_path(result)
     try:
         path.unlink(missing_ok=True)
@@ -94,10 +83,7 @@ def part_header(result: Path) -> dict[str, Any] | None:
 def source_of(path: str) -> dict[str, Any]:
     """What tells one state of a video file from another: its size in bytes and modification time (ns).
 
-    A whole number: ChromaDB keeps 16 digits of a float.
-
-    Raises:
-        UserError: the file is not there.
+    A whole number: ChromaDB keeps 16 digits of a float. Raises UserError where the file is not there.
     """
     try:
         status = os.stat(path)
@@ -106,43 +92,57 @@ def source_of(path: str) -> dict[str, Any]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-# --- results
+class Unpublished:
+    """A file on the disk under a temporary name; `publish` gives it its own at a stroke.
 
-
-class Draft:
-    """A result that is on the disk under a temporary name; `publish` gives it its own at a stroke.
-
-    A pickle or JSON, as the name ends.
-    In two steps, so that a worker that was slow can make sure of its claim between them. Left unpublished, it is
-    deleted at the end of the `with` block. Once it is published, the `.part` file beside it is of no more use.
-
-    Attributes:
-        result_id: the same for the same content.
+    So it is whole or absent, also after a power cut. Left unpublished, it is deleted at the end of the `with` block.
 
     Raises:
         UserError: it cannot be written.
     """
 
-    def __init__(self, path: Path, result: dict[str, Any]) -> None:
+    def __init__(self, path: Path, *data: bytes) -> None:
         self.path = path
-        self.result_id = _identity(result)
-        self._temporary = _temporary_name(path)
-        whole = {"format": FORMAT, _RESULT_ID: self.result_id, **result}
-        if path.suffix == ".pkl":
-            data = pickle.dumps(whole, protocol=4)
-        else:  # lone surrogates come back as they were: a model's answer may hold some
-            data = json.dumps(whole, ensure_ascii=False, indent=2).encode(*_ENCODING)
-        _write_through(path, self._temporary, data)
+        # Another one each time: a worker on another machine may be writing the same file.
+        self._temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
+        with _writing(path):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with self._temporary.open("wb") as file:
+                    file.writelines(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:  # Ctrl-C too
+                self.__exit__()
+                raise
 
     def publish(self) -> None:
-        _rename(self._temporary, self.path)
+        with _writing(self.path):
+            os.replace(self._temporary, self.path)
+            sync_folder(self.path.parent)
 
-    def __enter__(self) -> "Draft":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
+
+
+class Draft(Unpublished):
+    """A result that is still `Unpublished`: a pickle or JSON, as the name ends.
+
+    In two steps, so that a worker that was slow can make sure of its claim between them. Once it is published, the
+    `.part` file beside it is of no more use.
+    """
+
+    def __init__(self, path: Path, result: dict[str, Any]) -> None:
+        self.result_id = _identity(result)  # the same for the same content
+        whole = {"format": FORMAT, _RESULT_ID: self.result_id, **result}
+        if path.suffix == ".pkl":
+            super().__init__(path, pickle.dumps(whole, protocol=4))
+        else:  # lone surrogates come back as they were: a model's answer may hold some
+            super().__init__(path, json.dumps(whole, ensure_ascii=False, indent=2).encode(*_ENCODING))
 
 
 def read(stage: Stage, path: Path) -> dict[str, Any] | None:
@@ -196,9 +196,6 @@ def _identity(result: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode(*_ENCODING)).hexdigest()[:16]
 
 
-# --- temporary name, to the disk, rename: a file is whole or absent, also after a power cut
-
-
 def sweep(result: Path) -> None:
     """Delete what killed workers have left of the result and its `.part` under temporary names."""
     for path in result.parent.glob("*" + _TEMPORARY):
@@ -208,52 +205,18 @@ def sweep(result: Path) -> None:
 
 
 def write_whole(path: Path, *data: bytes) -> None:
-    """Write a file, or leave what is there.
+    """Write a file, or leave what is there and raise UserError."""
+    with Unpublished(path, *data) as file:
+        file.publish()
 
-    Raises:
-        UserError: it cannot be written.
-    """
-    temporary = _temporary_name(path)
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        _write_through(path, temporary, *data)
-        _rename(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _temporary_name(path: Path) -> Path:
-    # Another one each time: a worker on another machine may be writing the same file.
-    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_TEMPORARY}")
-
-
-def _write_through(path: Path, temporary: Path, *data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.writelines(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as error:  # Ctrl-C too
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from None
-        raise
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    try:
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        yield
     except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"{path}: cannot be written: {error.strerror}; make room, mend its rights or move it away, then run again"
-    )
+        remedy = "make room, mend its rights or move it away, then run again"
+        raise UserError(f"{path}: cannot be written: {error.strerror}; {remedy}") from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -315,39 +278,29 @@ def _refuse_bombs(data: bytes) -> None:
         raise pickle.UnpicklingError("refused: repeats too much")
 
 
-# --- parts
-
-
 class Part:
     """The finished parts of unfinished work, in a file that survives kill -9.
 
     Records are pickles of plain values, each after its length and checksum. The first one is the header: what
     the work is and under which settings. A torn tail is cut off; under another header the file starts anew.
-
-    Attributes:
-        records: what was appended so far, in order.
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
-        self.records: list[Any] = []
+        self.records: list[Any] = []  # what was appended so far, in order
         kept = self._kept(header)
         # A copy, not the old file: a worker that lost its claim in its sleep may still have that one open, and what it
         # appends when it wakes must not come between.
         write_whole(path, kept or _packed(header))
-        try:
+        with _writing(path):
             self._file = path.open("ab")
-        except OSError as error:
-            raise _unwritable(path, error) from None
 
     def append(self, record: Any) -> None:
         """Add a finished part; it is on the disk when this returns."""
-        try:
+        with _writing(self.path):
             self._file.write(_packed(record))
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
         self.records.append(record)
 
     def close(self) -> None:

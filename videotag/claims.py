@@ -34,7 +34,6 @@ SETTLE_SECONDS = 0.5
 """Over a server nobody is kept out between reading a record and claiming it. Another worker that read it before this
 one's claim was written has written its own after so long at the latest, and the last one counts."""
 
-
 Filter = Mapping[str, Any] | None
 
 
@@ -52,11 +51,9 @@ class Records(Protocol):
 
 
 def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str | None:
-    """Who on another machine works on the video, as far as its heartbeats tell, or None.
+    """Who on another machine than `host` works on the video, as far as its heartbeats tell, or None.
 
-    Args:
-        host: this machine's name; a worker here holds a lock that can be tested, which tells more.
-        clock: seconds since the epoch.
+    A worker here holds a lock that can be tested, which tells more. `clock`: seconds since the epoch.
     """
     if stage.status(record) != "processing":
         return None
@@ -77,9 +74,6 @@ def describe_owner(stage: Stage, record: Record) -> str:
     return (f"{who} since {since}" if since else who) + skew
 
 
-# --- who works on it
-
-
 class Held(Exception):
     """Somebody else works on the video; the text says who and since when."""
 
@@ -96,11 +90,9 @@ class Claim:
         self.stage = stage
         self.record = record  # as it was when the claim was made
         self.reason = reason
-        self._records = records
-        self._owner = owner
-        self._lost = False
+        self._records, self._owner = records, owner
+        self._lost = self._closed = False
         self._over = threading.Event()
-        self._closed = False
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat {self.video_name}", daemon=True)
 
     @property
@@ -136,8 +128,7 @@ class Claim:
             draft: the result, to be published now, when it is sure that nobody took over.
             fields: more of the record, such as what `follow_up` gives.
 
-        Raises:
-            ClaimLost: somebody took over.
+        Raises as `check`.
         """
         with self._records.session():
             record = self.check()
@@ -220,29 +211,22 @@ class Intent:
 def claim(records: Records, data_dir: Path, stage: Stage, video_name: str, intent: Intent) -> Iterator[Claim]:
     """Take a stage of a video for this process while the block runs.
 
-    Args:
-        data_dir: of the results; the lock files lie in it.
-
     Raises:
         Held: somebody else works on it.
         NotDue: there is no reason any more.
         ClaimLost: inside the block, by the claim's own methods.
     """
     path = artifacts.lock_path(data_dir, video_name, stage.key)
-    lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock = FileLock(path).acquire(timeout=0)
     except Timeout:
         raise Held(describe_owner(stage, records.get_video_status(video_name))) from None
     except OSError as error:
         remedy = "make room, mend the folder's rights, or delete it"
         raise UserError(f"{path}: cannot be locked: {error.strerror}; {remedy}") from None
-    try:
-        with _written(records, stage, video_name, intent) as held:
-            yield held
-    finally:
-        lock.release()
+    with lock, _written(records, stage, video_name, intent) as held:
+        yield held
 
 
 def _written(records: Records, stage: Stage, video_name: str, intent: Intent) -> Claim:

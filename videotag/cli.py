@@ -37,11 +37,8 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
     common = made.add_argument_group("common options")
     if database:
         common.add_argument("--db", metavar="FOLDER", help=f"the database's folder ({DATABASE})")
-        common.add_argument(
-            "--chroma-url",
-            metavar="URL",
-            help="a ChromaDB server instead, such as http://127.0.0.1:8000 (CHROMA_URL, unless --db is named)",
-        )
+        server = "a ChromaDB server instead, such as http://127.0.0.1:8000 (CHROMA_URL, unless --db is named)"
+        common.add_argument("--chroma-url", metavar="URL", help=server)
     if stage:
         common.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="for results (data)")
         common.add_argument("--only", action="append", metavar="NAME", help="this video only; may be repeated")
@@ -53,7 +50,9 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
 
 def run(script: Callable[[argparse.Namespace], int], args: argparse.Namespace, report: "Report | None" = None) -> int:
     """Run a script's work and turn how it ends into an exit code: 0, 1, 2, 130, or 128 and the signal that ended it."""
-    _log_to_stderr(args.debug)
+    log.handlers[:] = [_Log()]
+    log.setLevel(logging.DEBUG if args.debug else logging.WARNING)
+    log.propagate = False
     if "db" in args:
         args.chroma_url = args.chroma_url or (None if args.db else os.environ.get("CHROMA_URL")) or None
         args.db = args.db or DATABASE
@@ -146,15 +145,11 @@ def short(error: BaseException) -> str:
 
 @dataclass
 class Report:
-    """What a stage did: names of videos by how they ended. Printed as the last lines, and turned into the exit code.
-
-    Attributes:
-        marked: whether the records say already that --force wants finished work again.
-    """
+    """What a stage did: names of videos by how they ended. Printed as the last lines, and turned into the exit code."""
 
     stage: str
     debug: bool = False
-    marked: bool = False
+    marked: bool = False  # whether the records say already that --force wants finished work again
     done: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -170,17 +165,11 @@ class Report:
 
     @contextmanager
     def outcome_of(self, name: str) -> Iterator[None]:
-        """Work on one video: however it ends, the report has it and the others go on.
-
-        Raises:
-            EngineError: that is nothing about this video.
-        """
+        """Work on one video: however it ends, the report has it and the others go on; EngineError ends the run."""
         try:
             yield
-        except Held as held:
-            self.skip(name, f"held by {held}")
-        except (NotDue, ClaimLost) as why:
-            self.skip(name, str(why))
+        except (Held, NotDue, ClaimLost) as why:
+            self.skip(name, f"held by {why}" if isinstance(why, Held) else str(why))
         except EngineError:
             raise
         except Exception as error:
@@ -189,30 +178,20 @@ class Report:
     def finish(self, where: object) -> int:
         """Print the last lines, with where the results are; give back the exit code."""
         parts = [f"{len(self.done)} done"]
-        parts += [f"{len(names)} skipped ({why}{_names(names)})" for why, names in self.skipped.items()]
+        for why, names in self.skipped.items():
+            told = f"{why}: {', '.join(names)}" if len(names) <= 5 else why
+            parts.append(f"{len(names)} skipped ({told})")
         if self.failed:
             parts.append("; ".join([f"{len(self.failed)} failed", *(f"{n}: {why}" for n, why in self.failed[:5])]))
         say(f"{self.stage}: {', '.join(parts)}; results: {where}")
         return SOME_FAILED if self.failed else OK
 
 
-def _names(names: list[str]) -> str:
-    return f": {', '.join(names)}" if len(names) <= 5 else ""
-
-
 class _Log(logging.Handler):
     """Log lines that leave a progress bar whole."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _write(printable(self.format(record)), sys.stderr)
-
-
-def _log_to_stderr(debug: bool) -> None:
-    handler = _Log()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    log.handlers[:] = [handler]
-    log.setLevel(logging.DEBUG if debug else logging.WARNING)
-    log.propagate = False
+        _write(printable(f"{record.levelname}: {self.format(record)}"), sys.stderr)
 
 
 def _exit_on_signal(number: int, frame: Any) -> None:

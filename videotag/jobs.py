@@ -22,11 +22,7 @@ log = logging.getLogger("videotag")
 
 
 def chosen(names: list[str], only: list[str] | None) -> list[str]:
-    """The videos that are asked for by --only, in order.
-
-    Raises:
-        UserError: a name that is not there, with the nearest one.
-    """
+    """The videos that are asked for by --only, in order; raises UserError for a name that is not there."""
     for name in only or ():
         if name not in names:
             raise UserError(f"--only {name}: no such video{did_you_mean(name, names)}")
@@ -73,9 +69,7 @@ class Run:
 
         Asks the database for those that are unfinished: reading all of 10,000 records takes seconds.
 
-        Args:
-            why: the reason for which a video is due, or None.
-            finished_too: look at the finished ones as well, though neither --force nor the status says so.
+        `finished_too`: look at the finished ones as well, though neither --force nor the status says so.
         """
         needed = stages.inputs_of(self.stage, needed_only=True)
         ready = {other.field("status"): "completed" for other in needed}
@@ -90,9 +84,8 @@ class Run:
                 for name in self.db.video_names(without={other.field("status"): "completed"})
             }
         if not names and (lost := artifacts.unknown_results(self.args.data_dir, ())):
-            say(
-                f"{self.args.data_dir} has results of {len(lost)} videos, the database of none: phase 1 takes them over"
-            )
+            folder = self.args.data_dir
+            say(f"{folder} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
         names = chosen(names, self.args.only)
         asked_for = {record["video_name"]: record for record in candidates}
         reasons = {name: reason for name in names if name in asked_for and (reason := why(asked_for[name]))}
@@ -134,8 +127,7 @@ class Run:
     def claimed(self, video_name: str, intent: Intent, made_of: dict[str, Any] | None = None) -> Iterator["Job"]:
         """Take a video for this process while the block runs; raises as `claims.claim`.
 
-        Args:
-            made_of: what a stage without inputs is made of, as its result holds it.
+        `made_of`: what a stage without inputs is made of, as its result holds it.
         """
         with claims.claim(self.db, self.args.data_dir, self.stage, video_name, intent) as claim:
             yield Job(self, claim, made_of or {"input": stages.input_of(self.stage, claim.record)})
@@ -144,8 +136,7 @@ class Run:
 class Job:
     """A video in hand: its claim, the file of its result, and what that is made of.
 
-    Attributes:
-        made_of: keys of the result and of the `.part` file's header that say what the work is on.
+    `made_of`: keys of the result and of the `.part` file's header that say what the work is on.
     """
 
     def __init__(self, run: Run, claim: Claim, made_of: dict[str, Any]) -> None:
@@ -153,8 +144,7 @@ class Job:
         self.video_name = claim.video_name
         self.made_of = made_of
         self.path = artifacts.path_of(run.stage, run.args.data_dir, claim.video_name)
-        self._run = run
-        self._stage = run.stage
+        self._run, self._stage = run, run.stage
 
     def taken_over(self) -> dict[str, Any] | None:
         """The result in data/, marked completed, if it was made of the same and as is asked for now; else None."""
@@ -245,11 +235,7 @@ class Job:
         return header if header and all(header.get(key) == value for key, value in self.made_of.items()) else None
 
     def _refuse_to_drop(self, begun: dict[str, Any], mine: dict[str, Any]) -> None:
-        """Keep unfinished work from a run that has merely left out what it was begun with.
-
-        Args:
-            begun, mine: its header, and that of what the run would make.
-        """
+        """Keep unfinished work (its header: `begun`) from a run that has merely left out what it was begun with."""
         options, named = self._run.options, self._run.named
         changed = next((setting for setting in options if begun.get(setting) != mine.get(setting)), None)
         if changed and changed not in named:  # a run that names it means it

@@ -13,15 +13,10 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Input:
-    """The result of another stage, of which a stage makes its own.
+    """The result of another stage, of which a stage makes its own."""
 
-    Attributes:
-        stage: that one's key.
-        needed: without it the stage waits; else it is used where it is there.
-    """
-
-    stage: str
-    needed: bool = True
+    stage: str  # that one's key
+    needed: bool = True  # without it the stage waits; else it is used where it is there
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,7 @@ LOAD = Stage(
     inputs=(Input("phase2"),),
     counter="db_segments_loaded",
 )
-STAGES = (PHASE1, PHASE2, LOAD)
-"""In the order in which they are run."""
+STAGES = (PHASE1, PHASE2, LOAD)  # in the order in which they are run
 
 FORCED = ("--force", "force_reprocess is set")
 """Reasons for which a finished result is not taken over but made again."""
@@ -174,17 +168,14 @@ def source_due(record: Record, entry: Record, source: Record) -> str | None:
 
 def changed_setting(named: Mapping[str, Any], made_by: Mapping[str, Any]) -> str | None:
     """The first named setting that differs from what made a result, or None."""
-    for setting, value in named.items():
-        if made_by.get(setting) != value:
-            return f"{setting} changed from {made_by.get(setting)} to {value}"
-    return None
+    changed = (setting for setting, value in named.items() if made_by.get(setting) != value)
+    return next((f"{setting} changed from {made_by.get(setting)} to {named[setting]}" for setting in changed), None)
 
 
 def follow_up(stage: Stage, record: Record, result_id: str, again: bool) -> dict[str, Any]:
     """Fields that make the stages after `stage` due again.
 
-    Args:
-        again: the work was done, and not a finished result taken over that the next stage may have used already.
+    `again`: the work was done, and not a finished result taken over that the next stage may have used already.
     """
     fields: dict[str, Any] = {}
     again_by = {stage.key} if again else set()
@@ -219,8 +210,9 @@ def _unfinished(stage: Stage, record: Record, named: Mapping[str, Any]) -> str:
     wanted = json.loads(record.get(stage.field("wanted"), "{}"))
     if reason == FORCED[0] and not wanted.items() <= named.items():
         return "asked for by --force with other settings"  # not `FORCED`: what there is may be taken over
+    if reason in FORCED:
+        return reason
     if stage.status(record) == "processing":
-        return reason if reason in FORCED else "interrupted before"
-    if attempts := record.get(stage.field("attempts")):
-        return reason if reason in FORCED else f"failed before ({attempts}x)"
-    return reason
+        return "interrupted before"
+    attempts = record.get(stage.field("attempts"))
+    return f"failed before ({attempts}x)" if attempts else reason

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromadb.api.models.Collection import Collection
 
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
@@ -326,8 +327,8 @@ def test_added_counts_from_the_first_time(db, monkeypatch):
 
 
 def test_filters_are_joined():
-    assert segment_where({}) is None
-    assert segment_where({"language": "kk"}, {"keywords": ["a", "b"]}, None, (None, 5.0)) == {
+    assert segment_where() is None
+    assert segment_where({"keywords": ["a", "b"]}, None, (None, 5.0), language="kk") == {
         "$and": [
             {"language": {"$in": ["kk"]}},
             {"keywords": {"$not_contains": "a"}},
@@ -395,6 +396,25 @@ def test_every_change_reaches_the_words(db):
     writer.add_segments("b", [segment(0, "вода", "b")])
     assert writer.delete_unknown_segments() == 2
     assert db.search("вода") == []
+
+
+def test_the_segments_of_many_unknown_videos_and_of_none_go_and_no_others(db, monkeypatch):
+    """By parts of a few; the known videos may be any number."""
+    monkeypatch.setattr(store_pages, "PAGE", 2)
+    for name in "abcde":
+        db.add_segments("n", [segment(0, f"слово{name}", name), segment(1, "снег", name)])
+    add = {"video_path": "n", "language": "kk", "video_duration": 1.0, "total_segments": 2}
+    db.create_or_update_video_files({name: {**add, "width": 1, "height": 1, "fps": 1.0} for name in "bd"})
+    with db._segments.reading() as collection:
+        collection.add(ids=["another program's"], embeddings=[[1.0] + [0.0] * 15], documents=["снег"])
+    assert db.segment_counts() == {**dict.fromkeys("abcde", 2), "": 1}
+    calls, delete = [], Collection.delete
+    monkeypatch.setattr(Collection, "delete", lambda self, **what: calls.append(what) or delete(self, **what))
+    assert db.delete_unknown_segments() == 7
+    assert [call.keys() == {"ids"} and len(call["ids"]) for call in calls] == [2, 2, 2, 1]
+    assert db.segment_counts() == {"b": 2, "d": 2}
+    assert by_words(db, "снег") == ["b_seg_1", "d_seg_1"]
+    assert db.delete_unknown_segments() == 0
 
 
 def test_the_index_is_made_again_when_lost_and_after_a_rebuild(db):

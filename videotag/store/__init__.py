@@ -2,5 +2,5 @@
 
 Read place (what a folder and a server have in common), chroma (the library), server, folder; records, pages, stamp, and
 the collections: video_files, collection; source, what is searched. Of what
-breaks in a folder: mending, repair, probe, faults.
+breaks in a folder: mending, repair, probe.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +31,6 @@ from videotag.store.stamp import (
     stamp_of,
     state_of,
     title,
-    title_of,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +42,7 @@ class Kind:
     """What tells one collection from another. Its records hold video_name: a video's are replaced together.
 
     Attributes:
-        name: in the database.
         description: for other programs.
-        id_of: a record's id.
         document: what is searched of a record.
         version: of `document`, 1 or more. Raise it when that gives other texts: the load makes all documents anew.
         index: what follows "index" in the name of the file beside it.
@@ -77,7 +74,6 @@ class Follower(Protocol):
 
     def follow(self) -> None:
         """Take in what changed."""
-        ...
 
     def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The vectors, by id, of records that have not changed since. `run_ids`: of all; when each was written."""
@@ -89,14 +85,9 @@ class Follower(Protocol):
 
 
 class VectorCollection:
-    """The collection of a kind in a place, read and written in sessions of their own.
+    """The collection of a kind in a place, read and written in sessions of their own."""
 
-    Attributes:
-        kind, place, embedders: what it is, where it lies, who makes its vectors.
-        follower: to be set by who searches in it.
-    """
-
-    follower: Follower
+    follower: Follower  # to be set by who searches in it
 
     def __init__(self, kind: Kind, place: Place, embedders: Embedders) -> None:
         self.kind, self.place, self.embedders = kind, place, embedders
@@ -106,11 +97,7 @@ class VectorCollection:
 
     @contextmanager
     def reading(self, keep: bool = False) -> Iterator[Any]:
-        """A session with the collection, or None where there is none: reading makes nothing.
-
-        Args:
-            keep: it is merely searched, and will be again: the client stays open for the next time.
-        """
+        """A session (`Place.session`) with the collection, or None where there is none: reading makes nothing."""
         with self.place.reading(keep) as there:
             yield self.find() if there else None
 
@@ -138,17 +125,14 @@ class VectorCollection:
     # === What is there ===
 
     def stamp(self) -> dict[str, Any] | None:
-        """Which embedder made the vectors; None if there is no collection, {} if it remembers none."""
         with self.reading() as collection:
             return None if collection is None else stamp_of(collection)
 
     def is_outdated(self) -> bool:
-        """Whether documents are made in another way by now than all that are stored."""
         with self.reading() as collection:
             return collection is not None and document_version_of(collection) < self.kind.version
 
     def count(self, video_name: str | None = None) -> int:
-        """How many records there are, of one video or of all."""
         with self.reading() as collection:
             if collection is None:
                 return 0
@@ -162,10 +146,7 @@ class VectorCollection:
             return Counter(v for value in each for v in (value if isinstance(value, list) else [value]))
 
     def check(self, video_name: str, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        """Compare what is stored of a video with the records that it should be: by fault the records that have it.
-
-        Documents are not compared while the collection is outdated.
-        """
+        """See `ChromaDBManager.check_segments`: by fault the records that have it."""
         with self.reading() as collection:
             if collection is None:
                 return {"missing": list(records)} if records else {}
@@ -175,8 +156,7 @@ class VectorCollection:
             outdated = document_version_of(collection) < self.kind.version
         expected = {self.kind.id_of(record): record for record in records}
         both = expected.keys() & there.keys()
-        texts = set() if outdated else both
-        changed = {id_ for id_ in texts if there[id_][1] != self.kind.document(expected[id_])}
+        changed = {id_ for id_ in both if not outdated and there[id_][1] != self.kind.document(expected[id_])}
         faults = {
             "missing": expected.keys() - there.keys(),
             "surplus": there.keys() - expected.keys(),
@@ -197,38 +177,40 @@ class VectorCollection:
         """
         with self.place.session():
             collection = self.find() or self.create(self.kind.name, by, self.kind.version)
-            if (stamp := stamp_of(collection)) != stamp_for(by):
+            if (stamp := stamp_of(collection)) != (mine := stamp_for(by)):
                 raise UserError(
-                    f"{self.kind.name} was made with {title(stamp)} meanwhile, not with {title_of(by)}: run again"
+                    f"{self.kind.name} was made with {title(stamp)} meanwhile, not with {title(mine)}: run again"
                 )
             ids, documents = [self.kind.id_of(record) for record in records], self.documents(records)
             with self._changing(collection) as generation:
                 # In place, then the surplus: deleting and adding again makes live records unreachable (chroma #7758).
                 old = pages.read_records(collection, where={"video_name": video_name})
-                merged = [
-                    _merged(old[id_][0] if id_ in old else {}, record, generation)
-                    for id_, record in zip(ids, records, strict=True)
-                ]
+                before = (old[id_][0] if id_ in old else {} for id_ in ids)
+                merged = [_merged(*pair, generation) for pair in zip(before, records, strict=True)]
                 for start in range(0, len(ids), pages.UPSERT):
                     part = slice(start, start + pages.UPSERT)
                     collection.upsert(ids[part], vectors[part], merged[part], documents[part])
                 collection.delete(where={"$and": [{"video_name": video_name}, {"run_id": {"$ne": generation}}]})
 
     def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
-        """What is searched of each."""
         return [self.kind.document(record) for record in records]
 
-    def delete(self, where: dict[str, Any]) -> int:
-        """Delete the records that pass ChromaDB's filter; how many there were."""
+    def delete(self, where: dict[str, Any] | None = None, but_of: Collection[str] = ()) -> int:
+        """Delete the records that pass ChromaDB's filter, but those of some videos; how many there were."""
         with self.reading() as collection:
-            if collection is None or not (count := pages.count(collection, where)):
+            if collection is None:
                 return 0
-            with self._changing(collection):
-                collection.delete(where=where)
-            return count
+            # By ids: a filter over the names of 40,000 videos fails.
+            found = pages.read_pages(collection, include=["metadatas"], where=where)
+            pairs = (pair for page in found for pair in zip(page["ids"], page["metadatas"], strict=True))
+            ids = [id_ for id_, metadata in pairs if (metadata or {}).get("video_name") not in but_of]
+            if ids:
+                with self._changing(collection):
+                    for part in pages.in_parts(ids, pages.PAGE):
+                        collection.delete(ids=part)
+            return len(ids)
 
     def set_current(self) -> None:
-        """Note that all documents are as they would be made now."""
         with self.reading() as collection:
             if collection is not None and document_version_of(collection) != self.kind.version:
                 raise_generation(collection, document_version=self.kind.version)
@@ -245,8 +227,7 @@ class VectorCollection:
         raise_generation(collection)
         lost = run_ids.keys() - vectors.keys()
         embedder = self.embedders.as_stamped(stamp_of(collection)) if lost else None
-        for start in range(0, len(ids), pages.UPSERT):
-            part = ids[start : start + pages.UPSERT]
+        for part in pages.in_parts(ids, pages.UPSERT):
             if embedder and not lost.isdisjoint(part):
                 records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
                 made = embed(embedder, [text for _, text in records.values()], None)
@@ -276,16 +257,13 @@ class VectorCollection:
     ) -> bool:
         """Fill a new collection and put it in the old one's place, unless a server's other client changed the old.
 
-        Args:
-            generation: the old one's, before its records were read.
+        `generation`: the old one's, before its records were read.
         """
         client = self.place.client()
         if get(client, self.kind.rebuild):
             client.delete_collection(self.kind.rebuild)
         new = self.create(self.kind.rebuild, embedder, document_version_of(old))
-        ids = list(records)
-        for start in range(0, len(ids), pages.UPSERT):
-            part = ids[start : start + pages.UPSERT]
+        for part in pages.in_parts(list(records), pages.UPSERT):
             new.add(
                 ids=part,
                 metadatas=[records[id_][0] or None for id_ in part],
@@ -304,11 +282,7 @@ class VectorCollection:
         return True
 
     def create(self, name: str, embedder: Embedder, version: int) -> Any:
-        """A new collection; over a server another process may be quicker: then it is that one's, with its stamp.
-
-        Args:
-            version: of its documents.
-        """
+        """A new collection; over a server another process may be quicker: then it is that one's, with its stamp."""
         made = {"description": self.kind.description, **stamp_for(embedder), "document_version": version}
         return self.place.client().get_or_create_collection(
             name,
@@ -338,9 +312,7 @@ def differs(metadata: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     """Whether the fields of a stored record are others than expected."""
     if metadata.keys() - set(BOOKKEEPING) != expected.keys():
         return True
-    for key, value in expected.items():
-        # ChromaDB keeps 16 digits of a float.
-        same = math.isclose(metadata[key], value) if isinstance(value, float) else metadata[key] == value
-        if not same:
-            return True
-    return False
+    return not all(  # ChromaDB keeps 16 digits of a float
+        math.isclose(metadata[key], value) if isinstance(value, float) else metadata[key] == value
+        for key, value in expected.items()
+    )

@@ -20,11 +20,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from videotag.errors import UserError
-from videotag.store import faults, mending
+from videotag.store import mending, repair
 from videotag.store.chroma import is_internal, open_folder
 from videotag.store.pages import get
 from videotag.store.place import Place
-from videotag.store.repair import Repair
 from videotag.store.stamp import generation_of
 
 
@@ -43,12 +42,11 @@ class Folder(Place):
     shared = False
 
     def __init__(self, directory: Path, lock_timeout: float) -> None:
-        """Touch nothing yet: the database is opened, and made, when it is needed."""
         super().__init__(str(directory), lock_timeout)
         self.directory = directory
         self.marker = Path(f"{directory}.open")
         self.lock = FileLock(f"{directory}.lock", thread_local=False)
-        self._repair = Repair(self)
+        self._repair = repair.Repair(self)
         self._kept: _OpenClient | None = None
         self._resumed: _OpenClient | None = None  # what the session's client was kept as
         self._suspect = False  # an operation failed in a way that a broken index does
@@ -64,7 +62,7 @@ class Folder(Place):
             keep = False
             if is_internal(error):  # the marker stays, so that the next call looks
                 self._suspect = True
-                raise faults.failure(self.directory, error, self._was_there) from error
+                raise repair.failure(self.directory, error, self._was_there) from error
             raise
         finally:
             try:
@@ -74,7 +72,7 @@ class Folder(Place):
 
     def _acquire(self) -> None:
         if self._was_there and not self.directory.is_dir():
-            raise faults.vanished(self.directory)
+            raise repair.vanished(self.directory)
         try:
             self.directory.parent.mkdir(parents=True, exist_ok=True)
             self.lock.acquire(timeout=self._lock_timeout, poll_interval=0.01)
@@ -82,7 +80,7 @@ class Folder(Place):
             raise self._busy() from error
         except OSError as error:
             if mending.lacks_room(self.directory.parent, str(error)):
-                raise faults.no_room(self.directory) from error
+                raise repair.no_room(self.directory) from error
             raise UserError(
                 f"{self.lock.lock_file}: the database cannot be locked ({error.strerror}): choose a folder that "
                 "can be written to, or, if it is in the way, delete it"
@@ -103,12 +101,12 @@ class Folder(Place):
             mending.write_marker(self.marker)
         except OSError as error:
             if os.path.lexists(self.marker) and not mending.lacks_room(self.directory.parent, str(error)):
-                raise faults.in_the_way(self.marker, error) from error
-            raise faults.failure(self.directory, error, self._was_there) from error
+                raise repair.in_the_way(self.marker, error) from error
+            raise repair.failure(self.directory, error, self._was_there) from error
         try:
             client = open_folder(self.directory)
         except Exception as error:
-            raise faults.failure(self.directory, error, self._was_there) from error
+            raise repair.failure(self.directory, error, self._was_there) from error
         self._was_there = True
         return client
 
@@ -150,7 +148,7 @@ class Folder(Place):
         if mending.is_there(self.directory):
             return True
         if self._was_there:
-            raise faults.vanished(self.directory)
+            raise repair.vanished(self.directory)
         return False
 
     def index_path(self, ending: str) -> Path:
@@ -168,7 +166,7 @@ class Folder(Place):
             self._close()
             try:
                 return self._repair.check("is checked on request")
-            except faults.Damaged as error:
+            except repair.Damaged as error:
                 kept = mending.move_away(self.directory)
                 self._repair.unmark()
                 self._was_there = False

@@ -18,12 +18,12 @@ import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from videotag.artifacts import sync_folder
 
-ROOT = Path(__file__).resolve().parents[2]
-"""Of the project: where the probe runs, so that it finds it wherever this process was started."""
+ROOT = Path(__file__).resolve().parents[2]  # where the probe runs, wherever this process was started
 PROBE_SECONDS = 60  # and so many seconds for each 10 MB of the folder; a torn link list can loop for ever
 ROOM = 16 << 20  # bytes; with less, SQLite's journal and an index's save are not sure to find place
 FULL = ("disk is full", "disk full", "No space left", "quota exceeded")
@@ -85,9 +85,7 @@ def is_sealed(directory: Path) -> bool:
 
 def is_there(directory: Path) -> bool:
     """Whether the folder holds a database, or what is left of one."""
-    if (directory / DATABASE).exists() or (directory / SEAL).exists():
-        return True
-    return bool(_index_folders(directory))
+    return (directory / DATABASE).exists() or (directory / SEAL).exists() or bool(_index_folders(directory))
 
 
 def _index_folders(directory: Path) -> list[Path]:
@@ -104,10 +102,7 @@ def _noted(directory: Path) -> dict[str, list[int]]:
 
 def _files(directory: Path) -> dict[str, list[int]]:
     """Size and time of change (ns) of chroma.sqlite3, its journal, and the files of the indexes."""
-    paths = [
-        *directory.glob(f"{DATABASE}*"),
-        *(file for folder in _index_folders(directory) for file in folder.iterdir()),
-    ]
+    paths = chain(directory.glob(f"{DATABASE}*"), *(folder.iterdir() for folder in _index_folders(directory)))
     statuses = ((path.relative_to(directory).as_posix(), path.stat()) for path in paths)
     return {name: [status.st_size, status.st_mtime_ns] for name, status in statuses}
 
@@ -237,15 +232,12 @@ def move_aside(indexes: list[VectorIndex], aside: Path) -> None:
             shutil.move(index.folder, aside / index.folder.name)
 
 
-def remove_orphans(directory: Path) -> int:
-    """Delete the index folders that belong to no collection any more: ChromaDB never does (chroma #5259). How many."""
+def remove_orphans(directory: Path) -> None:
+    """Delete the index folders that belong to no collection any more: ChromaDB never does (chroma #5259)."""
     alive = {segment for (segment,) in _query(directory, "SELECT id FROM segments")}
-    if not alive:  # no database, or one that was never finished: nothing to judge by
-        return 0
-    orphans = [path for path in _index_folders(directory) if path.name not in alive]
-    for path in orphans:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(orphans)
+    for path in _index_folders(directory):
+        if alive and path.name not in alive:  # none alive: no database, or a beginning of one: nothing to judge by
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _query(directory: Path, statement: str) -> list[tuple]:

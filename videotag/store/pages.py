@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotag.store.chroma import Unreadable, is_internal
 
 if TYPE_CHECKING:
     import numpy as np
 
-PAGE = 5000  # get() of more than 32,766 records fails
+PAGE = 5000  # get() of more than 32,766 records fails, and so does a filter by as many values
 UPSERT = 200  # records a call, 6 ms each: so long Ctrl-C waits at most. ChromaDB's limit is 5,461, the server's 40 MiB
 SAME = 1e-5  # cosine distance of equal vectors, with what float32 makes of it
 
+Item = TypeVar("Item")
 Snapshot = dict[str, tuple[dict[str, Any], str]]
 """Id to (metadata, document)."""
+
+
+def in_parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """At most `size` of them at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def get(client: Any, name: str) -> Any:
@@ -44,8 +50,7 @@ def read_pages(collection: Any, *, include: list[str], where: dict[str, Any] | N
 
 def _pages_of(collection: Any, ids: Sequence[str], include: list[str]) -> Iterator[dict[str, Any]]:
     """The records of these ids, as far as they are there, in any order."""
-    for start in range(0, len(ids), PAGE):
-        yield collection.get(ids=list(ids[start : start + PAGE]), include=include)
+    return (collection.get(ids=list(part), include=include) for part in in_parts(ids, PAGE))
 
 
 def count(collection: Any, where: dict[str, Any]) -> int:
@@ -68,26 +73,20 @@ def snapshot(page: dict[str, Any]) -> Snapshot:
 
 
 def read_vectors(collection: Any, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    return {
-        id_: vector
-        for page in _pages_of(collection, ids, ["embeddings"])
-        for id_, vector in zip(page["ids"], page["embeddings"], strict=True)
-    }
+    pages = _pages_of(collection, ids, ["embeddings"])
+    return {id_: vector for page in pages for id_, vector in zip(page["ids"], page["embeddings"], strict=True)}
 
 
-def readable_vectors(collection: Any, ids: list[str]) -> dict[str, np.ndarray]:
+def readable_vectors(collection: Any, ids: Sequence[str]) -> dict[str, np.ndarray]:
     """Vectors by id; without those that the index does not give."""
-    vectors: dict[str, np.ndarray] = {}
-    for start in range(0, len(ids), UPSERT):
-        vectors |= _vectors_of(collection, ids[start : start + UPSERT])
-    return vectors
+    return {id_: v for part in in_parts(ids, UPSERT) for id_, v in _vectors_of(collection, part).items()}
 
 
-def _vectors_of(collection: Any, ids: list[str]) -> dict[str, np.ndarray]:
+def _vectors_of(collection: Any, ids: Sequence[str]) -> dict[str, np.ndarray]:
     import numpy as np
 
     try:
-        page = collection.get(ids=ids, include=["embeddings"])
+        page = collection.get(ids=list(ids), include=["embeddings"])
     except BaseException as error:
         if not is_internal(error):
             raise
@@ -100,11 +99,7 @@ def _vectors_of(collection: Any, ids: list[str]) -> dict[str, np.ndarray]:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """The vector with the length 1.
-
-    Raises:
-        Unreadable: it has none: the collection's index is damaged.
-    """
+    """The vector with the length 1; raises Unreadable if it has none: the collection's index is damaged."""
     import numpy as np
 
     length = float(np.linalg.norm(vector))

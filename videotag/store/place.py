@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +23,12 @@ SYNC_THRESHOLD = 100
 
 
 class Place(ABC):
-    """A database's place. Safe in several threads: one session at a time.
+    """A database's place. Safe in several threads: one session at a time."""
 
-    Attributes:
-        title: the folder or the address, for messages.
-        shared: others may change the database while a session lasts.
-        collections: those with vectors.
-    """
-
-    shared: bool
+    shared: bool  # others may change the database while a session lasts
 
     def __init__(self, title: str, lock_timeout: float) -> None:
-        """`lock_timeout`: seconds to wait for another process's or thread's session."""
+        """`title`: the folder or the address, for messages. `lock_timeout`: see `ChromaDBManager`."""
         self.title = title
         self.collections: list[VectorCollection] = []
         self._lock_timeout = lock_timeout
@@ -46,32 +40,24 @@ class Place(ABC):
     def session(self, keep: bool = False) -> Iterator[None]:
         """Hold the database. May be nested.
 
-        Args:
-            keep: only collections with vectors are read, and the client may stay open for the next such session.
+        `keep`: only collections with vectors are read, and the client may stay open for the next such session.
         """
         if not self._thread_lock.acquire(timeout=self._lock_timeout):
             raise self._busy()
+        outermost, self._inside = not self._inside, True
         try:
-            if self._inside:
+            with self._held(keep) if outermost else nullcontext():
                 yield
-                return
-            self._inside = True
-            try:
-                with self._held(keep):
-                    yield
-            finally:
-                self._inside = False
         finally:
+            self._inside = not outermost
             self._thread_lock.release()
 
     @contextmanager
     def reading(self, keep: bool = False) -> Iterator[bool]:
         """A session, or none where there is no database: reading makes nothing. Gives whether there is one."""
-        if not self.exists():
-            yield False
-            return
-        with self.session(keep):
-            yield True
+        there = self.exists()
+        with self.session(keep) if there else nullcontext():
+            yield there
 
     @abstractmethod
     def _held(self, keep: bool) -> AbstractContextManager[None]:
@@ -84,8 +70,7 @@ class Place(ABC):
         return self._client
 
     @abstractmethod
-    def _open(self) -> Any:
-        """A client."""
+    def _open(self) -> Any: ...
 
     def at_hand(self, name: str) -> Any:
         """A collection that the session has already, as it is now, or None; asking for it takes milliseconds."""
@@ -103,9 +88,9 @@ class Place(ABC):
     def clear_up(self) -> None:
         """Delete what a deleted collection has left on the disk, where that is not the server's own affair."""
 
-    @abstractmethod
     def mend(self) -> list[str]:
-        """See `ChromaDBManager.mend`."""
+        """See `ChromaDBManager.mend`; a server's database is mended in its folder."""
+        return []
 
     def _busy(self) -> UserError:
         return UserError(

@@ -20,7 +20,6 @@ PROBES = 1000  # vectors of a collection that a check asks for, spread evenly
 
 
 def probe(directory: Path, names: Sequence[str]) -> None:
-    """Try collections and print "ok NAME" or "broken NAME" of each."""
     client = open_folder(directory)
     for name in names:
         try:

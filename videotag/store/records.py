@@ -45,12 +45,9 @@ def segment_record(segment: Mapping[str, Any], video_path: str) -> dict[str, Any
     missing = [field for field in _SEGMENT_REQUIRED if segment.get(field) is None]
     if missing:
         raise ValueError(f"{title}: no {', '.join(missing)}")
-    values = {**segment, "video_path": exact(video_path, "video_path")}
-    values.pop("duration", None)
-    record = {}
-    for field, kind in SEGMENT_FIELDS.items():
-        if values.get(field) is not None:
-            record[field] = _checked(values[field], kind, f"{title}, {field}")
+    values = {**segment, "video_path": exact(video_path, "video_path"), "duration": None}
+    kinds = {field: kind for field, kind in SEGMENT_FIELDS.items() if values.get(field) is not None}
+    record = {field: _checked(values[field], kind, f"{title}, {field}") for field, kind in kinds.items()}
     if record["segment_index"] < 0 or record["end_time"] < record["start_time"]:
         raise ValueError(f"{title}: segment_index below 0, or end_time before start_time")
     record["duration"] = round(record["end_time"] - record["start_time"], 3)
@@ -80,7 +77,7 @@ def _video_value(field: str, value: Any, kind: type) -> Any:
     if value is None and not field.endswith("_status"):
         return None
     checked = _checked(value, kind, field)
-    return None if checked == [] else _status(field, checked)
+    return None if checked == [] else checked
 
 
 def check_known(fields: Mapping[str, Any], table: Mapping[str, type]) -> None:
@@ -89,17 +86,14 @@ def check_known(fields: Mapping[str, Any], table: Mapping[str, type]) -> None:
             raise ValueError(f'there is no field "{field}"{did_you_mean(field, table)}')
 
 
-def _status(field: str, value: Any) -> Any:
-    if field.endswith("_status") and value not in STATUSES:
-        raise ValueError(f'{field}: "{value}" is none of {", ".join(STATUSES)}{did_you_mean(value, STATUSES)}')
-    return value
-
-
 def _checked(value: Any, kind: Any, what: str) -> Any:
-    """The value as a builtin of that kind (list: of strings, at most MAX_KEYWORDS, blanks left out)."""
+    """The value of a field as a builtin of that kind (list: of strings, at most MAX_KEYWORDS, blanks left out).
+
+    `what`: for the message; ends with the field's name.
+    """
     if kind is float and type(value) is int:
         value = float(value)
-    if not _is_a(value, kind):
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):  # to Python a bool is an int
         raise ValueError(f"{what}: {kind.__name__} expected, got {value!r:.80}")
     if kind is list:
         words = [_checked(word, str, what) for word in value]
@@ -108,11 +102,10 @@ def _checked(value: Any, kind: Any, what: str) -> Any:
         raise ValueError(f"{what}: {value} cannot be stored")
     if kind is int and not -(2**63) <= value < 2**63:  # and turn this into a float
         raise ValueError(f"{what}: {value} is beyond 64 bits")
-    return clean_text(value) if kind is str else kind(value)
-
-
-def _is_a(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # to Python a bool is an int
+    value = clean_text(value) if kind is str else kind(value)
+    if what.endswith("_status") and value not in STATUSES:
+        raise ValueError(f'{what}: "{value}" is none of {", ".join(STATUSES)}{did_you_mean(value, STATUSES)}')
+    return value
 
 
 def exact(text: str, what: str) -> str:
@@ -122,57 +115,41 @@ def exact(text: str, what: str) -> str:
     return text
 
 
-_MANY = (list, tuple, set, frozenset)
+MANY = (list, tuple, set, frozenset)
 
 
 def is_empty(value: Any) -> bool:
-    return isinstance(value, _MANY) and not value
+    return isinstance(value, MANY) and not value
 
 
 def where_clause(
     filters: Mapping[str, Any], without: Mapping[str, Any], table: Mapping[str, type]
 ) -> dict[str, Any] | None:
-    """ChromaDB's filter: all fields, each by a value or any of several. None for no filter.
-
-    Args:
-        without: the same, none of which may be; a record that lacks the field passes.
-    """
+    """ChromaDB's filter: all fields, each by a value or any of several, as of `list_videos`. None for no filter."""
     return _joined("$and", _clauses(filters, table) + _clauses(without, table, False))
 
 
 def segment_where(
-    filters: Mapping[str, Any],
     without: Mapping[str, Any] | None = None,
     added: tuple[str | None, str | None] | None = None,
     time: tuple[float | None, float | None] | None = None,
+    **filters: Any,
 ) -> dict[str, Any] | None:
-    """ChromaDB's filter of segments; None for no filter.
-
-    Args:
-        filters: SEGMENT_FILTERS to a value or several, any of which will do; None or an empty list is no filter.
-        without: the same, none of which may be.
-        added: ISO dates or times, local; from the first on, before the second.
-        time: seconds in the video; segments that overlap what is between.
-    """
+    """ChromaDB's filter of segments, as of `ChromaDBManager.search`; None for no filter."""
     wanted, unwanted = (
         {field: value for field, value in (given or {}).items() if value is not None and not is_empty(value)}
         for given in (filters, without)
     )
-    bounds = [
-        {field: {operator: value}}
-        for field, operator, value in (
-            ("added", "$gte", _epoch(added[0]) if added else None),
-            ("added", "$lt", _epoch(added[1]) if added else None),
-            ("end_time", "$gt", time[0] if time else None),
-            ("start_time", "$lt", time[1] if time else None),
-        )
-        if value is not None
-    ]
+    (since, until), (start, end) = added or (None, None), time or (None, None)
+    bounds = [{"added": {"$gte": _epoch(since)}}] if since is not None else []
+    bounds += [{"added": {"$lt": _epoch(until)}}] if until is not None else []
+    bounds += [{"end_time": {"$gt": start}}] if start is not None else []
+    bounds += [{"start_time": {"$lt": end}}] if end is not None else []
     return _joined("$and", _clauses(wanted, SEGMENT_FILTERS) + _clauses(unwanted, SEGMENT_FILTERS, False) + bounds)
 
 
-def _epoch(moment: str | None) -> float | None:
-    return None if moment is None else datetime.fromisoformat(moment).timestamp()
+def _epoch(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _clauses(filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool = True) -> list[dict[str, Any]]:
@@ -180,7 +157,7 @@ def _clauses(filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool
     clauses = []
     for field, value in filters.items():
         kind = str if table[field] is list else table[field]
-        values = [_status(field, _checked(v, kind, field)) for v in (value if isinstance(value, _MANY) else [value])]
+        values = [_checked(one, kind, field) for one in (value if isinstance(value, MANY) else [value])]
         if not values:
             raise ValueError(f"{field}: an empty list filters everything out")
         if table[field] is not list:

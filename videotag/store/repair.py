@@ -6,6 +6,7 @@ Records and documents stay whole; an index that is broken is moved aside, and it
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
-from videotag.store import faults, mending, pages
+from videotag.store import mending, pages
 from videotag.store.chroma import first_line, is_internal, open_folder
 from videotag.store.stamp import stamp_of
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 
 
+class Damaged(UserError):
+    """The database cannot be mended; it can be made anew from data/."""
+
+
 class Repair:
     """Checks and mends. The folder's lock is held, and no client is open."""
 
@@ -32,10 +37,7 @@ class Repair:
         self._folder, self._directory = folder, folder.directory
 
     def check(self, why: str) -> list[str]:
-        """Look at all of the database and mend it; the broken indexes.
-
-        Args:
-            why: it is looked at, for the messages.
+        """Look at all of the database and mend it; the broken indexes. `why` it is looked at: for the messages.
 
         Raises:
             UserError: it is damaged beyond mending (Damaged), or there is no room for the work.
@@ -44,14 +46,14 @@ class Repair:
             return []
         try:
             if mending.lacks_room(self._directory, needed=mending.ROOM + mending.index_bytes(self._directory)):
-                raise faults.no_room(self._directory)
+                raise no_room(self._directory)
             if fault := mending.damage(self._directory):
-                raise faults.damaged(self._directory, fault)
+                raise damaged(self._directory, fault)
             broken = self._mend(why)
         except UserError:
             raise
         except (OSError, sqlite3.Error) as error:
-            raise faults.failure(self._directory, error, was_there=True) from error
+            raise failure(self._directory, error, was_there=True) from error
         mending.seal(self._directory)
         self.unmark()
         return broken
@@ -61,7 +63,7 @@ class Repair:
         try:
             self._folder.marker.unlink(missing_ok=True)
         except OSError as error:
-            raise faults.in_the_way(self._folder.marker, error) from error
+            raise in_the_way(self._folder.marker, error) from error
 
     def _mend(self, why: str) -> list[str]:
         """Probe all collections and make the broken indexes anew."""
@@ -79,7 +81,7 @@ class Repair:
         with self._own_client() as client:
             count = sum(self._refill(client, index) for index in broken)
         if self._broken(names):
-            raise faults.damaged(self._directory, "its indexes break again")
+            raise damaged(self._directory, "its indexes break again")
         shutil.rmtree(aside, ignore_errors=True)
         log.warning("the database %s is mended: %d vectors put in again, nothing is lost", self._directory, count)
         return names
@@ -97,8 +99,8 @@ class Repair:
             if not is_internal(error):
                 raise
             if mending.lacks_room(self._directory, first_line(error)):
-                raise faults.no_room(self._directory) from error
-            raise faults.damaged(self._directory, first_line(error)) from error
+                raise no_room(self._directory) from error
+            raise damaged(self._directory, first_line(error)) from error
 
     def _drop_leftovers(self) -> None:
         """Delete what a rebuild that was killed before its swap has made so far."""
@@ -127,7 +129,59 @@ class Repair:
         else:  # then vectors mean nothing: video_files has [1.0]; another program's segments wait for --rebuild
             vector = np.eye(1, index.dimension, dtype=np.float32)
             ids = [id_ for page in pages.read_pages(collection, include=[]) for id_ in page["ids"]]
-            for start in range(0, len(ids), pages.UPSERT):
-                part = ids[start : start + pages.UPSERT]
+            for part in pages.in_parts(ids, pages.UPSERT):
                 collection.upsert(ids=part, embeddings=vector.repeat(len(part), axis=0))
         return collection.count()
+
+
+# === What to tell: the libraries' own words often name another cause ===
+
+
+def failure(directory: Path, error: BaseException, was_there: bool) -> UserError:
+    """What to tell of a failure of ChromaDB, SQLite or the disk. `was_there`: a folder that is gone has vanished."""
+    if isinstance(error, UserError):
+        return error
+    text = first_line(error)
+    if was_there and not directory.is_dir():
+        return vanished(directory)
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if mending.lacks_room(existing, text):
+        return no_room(directory)
+    if not existing.is_dir() or not _may_write(existing):
+        return UserError(
+            f"the database {directory} cannot be written to ({text}): mend the folder's rights, or choose "
+            "another one with --db"
+        )
+    return UserError(
+        f"the database {directory} failed ({text}): run the same command again, it checks and mends the database first"
+    )
+
+
+def no_room(directory: Path) -> UserError:
+    return UserError(
+        f"the disk of the database {directory} is full: make room on it ({mending.ROOM >> 20} MB or more), "
+        "then run again; nothing is lost"
+    )
+
+
+def vanished(directory: Path) -> UserError:
+    return UserError(
+        f"the database {directory} has vanished: put the folder back, or run the scripts again, from "
+        "phase1_whisper_frames.py on: they make it anew from data/"
+    )
+
+
+def damaged(directory: Path, fault: str) -> Damaged:
+    return Damaged(
+        f"the database {directory} is damaged ({fault}): run: python run.py doctor --repair --db "
+        f"{directory}, then the scripts again: they make a new one from data/"
+    )
+
+
+def in_the_way(marker: Path, error: OSError) -> UserError:
+    return UserError(f"{marker}: {error.strerror}: mend the folder's rights, or move it away, then run again")
+
+
+def _may_write(directory: Path) -> bool:
+    database = directory / mending.DATABASE
+    return all(os.access(path, os.W_OK) for path in (directory, database) if path.exists())

@@ -22,14 +22,7 @@ class Server(Place):
     shared = True
 
     def __init__(self, url: str, lock_timeout: float) -> None:
-        """Ask nothing yet.
-
-        Args:
-            url: "http(s)://host[:port]".
-
-        Raises:
-            UserError: that is no address.
-        """
+        """Ask nothing yet; raises UserError where `url` is not "http(s)://host[:port]"."""
         super().__init__(url, lock_timeout)
         self._address = _parsed_address(url)
 
@@ -62,9 +55,6 @@ class Server(Place):
 
     def clear_up(self) -> None:
         """The server's own affair."""
-
-    def mend(self) -> list[str]:
-        return []
 
     def _failure(self, error: BaseException) -> UserError:
         text = first_line(error)

@@ -68,41 +68,29 @@ def options_for(stamp: Mapping[str, Any]) -> str:
     return f"--embedder {stamp['embedder']} --embedding-model {shlex.quote(stamp['model'])}"
 
 
-def title_of(embedder: Embedder) -> str:
-    return title(stamp_for(embedder))
-
-
 def title(stamp: Mapping[str, Any]) -> str:
     return f"{stamp['embedder']} ({stamp['model']}, {stamp['dimension']} dimensions)"
 
 
 class Embedders:
-    """Of a collection: the embedder that the user named, or the one that it remembers, loaded when it is needed.
+    """Of a collection: the embedder that the user named, or the one that it remembers, loaded when it is needed."""
 
-    Attributes:
-        given: the one that was named; None is the one that the collection remembers, in an empty database "e5-small".
-    """
-
-    def __init__(self, name: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
-        """`name`: the collection's. `load`: builds an embedder from (name, model)."""
-        self._collection = name
+    def __init__(self, collection: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
+        """`given`: the embedder that was named. Arguments as of `ChromaDBManager`."""
+        self._collection = collection
         self.given = given
         self._loaded: Embedder | None = None
         self._load = load
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
-        """The embedder for a collection of that stamp (None: a new one).
-
-        Raises:
-            UserError: it is not the one that the collection was made with.
-        """
+        """The embedder for a collection of that stamp (None: a new one); raises UserError if another one made it."""
         way_out = "run: python load_data_to_chroma.py --rebuild"
         if stamp == {}:
             raise UserError(f"{self._collection} does not say which embedder made it: {way_out}")
         if self.given is not None:
             if stamp and stamp != stamp_for(self.given):
                 raise UserError(
-                    f"{self._collection} was made with {title(stamp)}, not with {title_of(self.given)}: "
+                    f"{self._collection} was made with {title(stamp)}, not with {title(stamp_for(self.given))}: "
                     f"choose the former, or {way_out} {options_for(stamp_for(self.given))}"
                 )
             return self.given
@@ -111,18 +99,14 @@ class Embedders:
         return self._loaded
 
     def as_stamped(self, stamp: dict[str, Any]) -> Embedder:
-        """The very embedder that a stamp names, whatever the user named.
-
-        Raises:
-            UserError: it is another one by now.
-        """
+        """The very embedder that a stamp names, whatever the user named; raises UserError if it is another by now."""
         for embedder in (self.given, self._loaded):
             if embedder is not None and stamp_for(embedder) == stamp:
                 return embedder
         embedder = self._load(stamp["embedder"], stamp["model"])
         if stamp_for(embedder) != stamp:
             raise UserError(
-                f"{self._collection} was made with {title(stamp)}, which is now {title_of(embedder)}: "
+                f"{self._collection} was made with {title(stamp)}, which is now {title(stamp_for(embedder))}: "
                 f"run: python load_data_to_chroma.py --rebuild {options_for(stamp)}"
             )
         return embedder

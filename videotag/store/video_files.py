@@ -11,11 +11,10 @@ from videotag.fields import video_filters
 from videotag.store import pages
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
-from videotag.store.records import check_known, is_empty, ordered, video_document, where_clause
+from videotag.store.records import MANY, check_known, is_empty, ordered, video_document, where_clause
 from videotag.times import now
 
-_DESCRIBED = {"summary", "keywords"}
-"""Fields that make a record's document."""
+_DESCRIBED = {"summary", "keywords"}  # fields that make a record's document
 
 
 class VideoFiles:
@@ -43,18 +42,15 @@ class VideoFiles:
         """Bring the records there are up to date, and make those that are not there; each name to its fields."""
         with self._place.session():
             collection = self.collection()
-            names = list(videos)
-            for start in range(0, len(names), pages.UPSERT):
-                _write(collection, {name: videos[name] for name in names[start : start + pages.UPSERT]})
+            for part in pages.in_parts(list(videos), pages.UPSERT):
+                _write(collection, {name: videos[name] for name in part})
 
     def record(self, video_name: str) -> dict[str, Any] | None:
-        """A video's record, or None."""
         with self.reading() as collection:
             found = [] if collection is None else collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
             return ordered(found[0], video_filters()) if found else None
 
     def update(self, video_name: str, fields: dict[str, Any]) -> bool:
-        """Change fields of a video's record; whether there is one."""
         with self.reading() as collection:
             if self.record(video_name) is None:
                 return False
@@ -62,7 +58,6 @@ class VideoFiles:
             return True
 
     def delete(self, video_name: str) -> bool:
-        """Delete a video's record; whether there was one."""
         with self.reading() as collection:
             if self.record(video_name) is None:
                 return False
@@ -77,9 +72,14 @@ class VideoFiles:
         check_known(wanted, table)
         if any(is_empty(value) for value in wanted.values()):
             return
-        where = where_clause(wanted, without or {}, table)
+        parts = [wanted]
+        for field, value in wanted.items():  # of names and keys there are as many as videos
+            if isinstance(value, MANY) and len(value) > pages.PAGE and table[field] is not list:
+                some = list(pages.in_parts(list(dict.fromkeys(value)), pages.PAGE))
+                parts = [{**part, field: values} for part in parts for values in some]
+        wheres = [where_clause(part, without or {}, table) for part in parts]
         with self.reading() as collection:
-            if collection is not None:
+            for where in wheres if collection is not None else ():
                 yield from pages.read_pages(collection, where=where, include=include)
 
 
