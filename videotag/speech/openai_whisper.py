@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
-from videotag.speech import detector
 from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
 from videotag.speech.words import Transcription
 
 if TYPE_CHECKING:
     import numpy as np
+
+_WINDOW_SECONDS = 30  # what Whisper hears at a time, however little of it is speech
 
 
 class OpenAIWhisper(Whisper):
@@ -22,9 +23,8 @@ class OpenAIWhisper(Whisper):
 
     def __init__(self, options: WhisperOptions) -> None:
         model, device = options.model, options.device
-        whisper = imported("whisper", "openai-whisper")
+        whisper = self._whisper = imported("whisper", "openai-whisper")
         torch = imported("torch", "openai-whisper")
-        self._whisper = whisper
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         if Path(model).is_dir():
             raise UserError(f"{model}: is a folder; openai-whisper takes a name or a .pt file")
@@ -39,9 +39,9 @@ class OpenAIWhisper(Whisper):
     ) -> Transcription:
         check_language(language, self._whisper.tokenizer.LANGUAGES)
         # Without this, silence is heard as "Редактор субтитров ...".
-        spoken = detector.clips(audio)
+        spoken = _clips(audio)
         if not spoken:
-            return Transcription((), None, 0.0)
+            return Transcription()
         probability = 1.0
         if language is None:
             language, probability = self._recognise(audio[spoken[0][0] :])
@@ -55,7 +55,7 @@ class OpenAIWhisper(Whisper):
             verbose=None,
         )
         words = tuple(spoken_words(result["segments"], heard))
-        return Transcription(words, language, probability) if words else Transcription((), None, 0.0)
+        return Transcription(words, language, probability) if words else Transcription()
 
     def _recognise(self, audio: "np.ndarray") -> tuple[str, float]:
         whisper = self._whisper
@@ -63,3 +63,19 @@ class OpenAIWhisper(Whisper):
         _, probabilities = self._model.detect_language(mel.to(self._model.device))
         language = max(probabilities, key=probabilities.get)
         return language, float(probabilities[language])
+
+
+def _clips(audio: "np.ndarray") -> list[tuple[int, int]]:
+    """Where somebody speaks, by Silero's detector as faster-whisper brings it: spans in samples.
+
+    They are joined to clips of up to 30 s: each clip costs a whole window of Whisper.
+    """
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    joined: list[tuple[int, int]] = []
+    for span in get_speech_timestamps(audio, VadOptions(min_silence_duration_ms=2000)):
+        if joined and span["end"] - joined[-1][0] <= _WINDOW_SECONDS * SAMPLE_RATE:
+            joined[-1] = (joined[-1][0], span["end"])
+        else:
+            joined.append((span["start"], span["end"]))
+    return joined

@@ -19,10 +19,8 @@ LINES = 2
 LONGEST_SECONDS = 7.0
 READING_SPEED = 17
 """Characters a second. This, the lines and the longest cue: Netflix Timed Text Style Guide (adult programmes)."""
-SHORTEST_SECONDS = 1.0
-"""The same guide asks for 5/6 s at least."""
-PAUSE_SECONDS = 1.0
-"""A longer silence ends a cue."""
+SHORTEST_SECONDS = 1.0  # the same guide asks for 5/6 s at least
+PAUSE_SECONDS = 1.0  # a longer silence ends a cue
 PARAGRAPH_PAUSE_SECONDS = 2.0
 PARAGRAPH_CHARACTERS = 500
 
@@ -193,11 +191,6 @@ def _text(tokens: Sequence[_Token]) -> str:
     return "".join(" " * token.space + token.text for token in tokens).strip()
 
 
-def _is_short_word(token: _Token) -> bool:
-    """Three letters at most: nearly all prepositions, conjunctions, articles of Russian and English."""
-    return len(token.text) <= 3 and token.text.isalpha()
-
-
 # --- cues
 
 
@@ -282,7 +275,8 @@ def _break_cost(token: _Token) -> int:
         return 0
     if _CLAUSE_END.search(token.text):
         return _AFTER_CLAUSE
-    return _INSIDE_CLAUSE + _AFTER_SHORT_WORD * _is_short_word(token)
+    # Three letters at most: nearly all prepositions, conjunctions, articles of Russian and English.
+    return _INSIDE_CLAUSE + _AFTER_SHORT_WORD * (len(token.text) <= 3 and token.text.isalpha())
 
 
 def _lines(tokens: Sequence[_Token]) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def check_language(language: str | None, known: Iterable[str]) -> None:
 
 
 def model_fault(model: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     remedy = "check the name and the network, or give a folder that holds the model"
     return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 

@@ -1,8 +1,11 @@
-"""Words with times, and the contract of the engines that hear them."""
+"""Words with times, which of them belong to a window, and the contract of the engines that hear them."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from videotag.segments import Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,13 +28,24 @@ class Word:
     probability: float = 1.0
 
 
+def words_in(window: Window, words: Sequence[Word], last: bool = False) -> list[Word]:
+    """The words whose middle lies in the window, in their order.
+
+    Args:
+        last: the window is the video's last one, to which words timed past its end belong as well: speech
+            engines are wrong by a fraction of a second.
+    """
+    end = math.inf if last else window.end
+    return [word for word in words if window.start <= (word.start + word.end) / 2 < end]
+
+
 @dataclass(frozen=True)
 class Transcription:
     """Words in order of time. `language` is ISO 639-1, None where nothing was said; its probability is 0..1."""
 
-    words: tuple[Word, ...]
-    language: str | None
-    language_probability: float
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
 
 
 class Transcriber(Protocol):
