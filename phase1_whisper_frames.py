@@ -152,7 +152,6 @@ def state_key(video: Video, source: dict[str, Any]) -> str:
 
 
 def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
-    """Why phase 1 is due for a video, or None."""
     if not record:
         return stages.FORCED[0] if run.args.force else "new"
     try:
@@ -187,7 +186,6 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, An
 
 
 def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
-    """Hear and look; the result."""
     with closing(job.part(part_settings(footage, job), engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
@@ -282,6 +280,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
     index = {time: number for number, time in enumerate(frames)}
     numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
     video, media, windows = footage.video, footage.media, footage.windows
+    count = footage.settings["frames_per_segment"]
     spoken = video.language if video.language != "auto" else heard["heard_language"]
     return {
         "video_name": video.name,
@@ -299,17 +298,15 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
         "created_at": now(),
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
-            segment_of(window, words_in(window, words, last=window is windows[-1]), numbers, footage.settings)
+            segment_of(window, words_in(window, words, last=window is windows[-1]), numbers, count)
             for window in windows
         ],
     }
 
 
-def segment_of(
-    window: Window, inside: list[Word], numbers: dict[float, int], settings: dict[str, Any]
-) -> dict[str, Any]:
-    """One segment: its words, and the `numbers` of its frames in the result's list, by the times asked for."""
-    times = segments.frame_times(window, settings["frames_per_segment"])
+def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> dict[str, Any]:
+    """One segment: its words, and the `numbers` of its `count` frames in the result's list, by the times asked for."""
+    times = segments.frame_times(window, count)
     return {
         "segment_index": window.index,
         "start_time": window.start,
@@ -366,12 +363,8 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
 
 
 def entry_fields(video: Video) -> dict[str, Any]:
-    return {
-        "video_path": video.path,
-        "language": video.language,
-        "description": video.description,
-        "config_hash": video.config_hash,
-    }
+    fields = {"video_path": video.path, "language": video.language, "description": video.description}
+    return fields | {"config_hash": video.config_hash}
 
 
 def cut_of(settings: dict[str, Any]) -> Windows:

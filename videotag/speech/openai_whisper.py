@@ -1,23 +1,16 @@
-"""openai-whisper: the reference engine."""
+"""openai-whisper: the reference engine; needs PyTorch. Always one piece after the other."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
 from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
-from videotag.speech.words import Transcription
-
-if TYPE_CHECKING:
-    import numpy as np
+from videotag.speech.words import Audio, Heard, Transcription
 
 _WINDOW_SECONDS = 30  # what Whisper hears at a time, however little of it is speech
 
 
 class OpenAIWhisper(Whisper):
-    """The reference engine of Whisper; needs PyTorch. Always one piece after the other."""
-
     name = "openai-whisper"
     Options = WhisperOptions
 
@@ -34,9 +27,7 @@ class OpenAIWhisper(Whisper):
             raise UserError(model_fault(model, error)) from error
         self.made_by = self._made_by(options, self._device, whisper.__version__)
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         check_language(language, self._whisper.tokenizer.LANGUAGES)
         # Without this, silence is heard as "Редактор субтитров ...".
         spoken = _clips(audio)
@@ -57,7 +48,7 @@ class OpenAIWhisper(Whisper):
         words = tuple(spoken_words(result["segments"], heard))
         return Transcription(words, language, probability) if words else Transcription()
 
-    def _recognise(self, audio: "np.ndarray") -> tuple[str, float]:
+    def _recognise(self, audio: Audio) -> tuple[str, float]:
         whisper = self._whisper
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), n_mels=self._model.dims.n_mels)
         _, probabilities = self._model.detect_language(mel.to(self._model.device))
@@ -65,7 +56,7 @@ class OpenAIWhisper(Whisper):
         return language, float(probabilities[language])
 
 
-def _clips(audio: "np.ndarray") -> list[tuple[int, int]]:
+def _clips(audio: Audio) -> list[tuple[int, int]]:
     """Where somebody speaks, by Silero's detector as faster-whisper brings it: spans in samples.
 
     They are joined to clips of up to 30 s: each clip costs a whole window of Whisper.

@@ -3,11 +3,13 @@
 All times are seconds from the start of the video; those of a `Cue` are milliseconds.
 """
 
+import html
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -314,23 +316,18 @@ def paragraphs(words: Iterable[Word]) -> list[tuple[float, str]]:
 
 def srt(shown: Iterable[Cue]) -> str:
     """SubRip, LF at line ends. It has no way to escape its arrow, which becomes "→"."""
-    return "\n".join(
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_body(cue).replace('-->', '→')}\n"
-        for number, cue in enumerate(shown, start=1)
-    )
+    blocks = (_block(cue, ",", lambda text: text.replace("-->", "→")) for cue in shown)
+    return "\n".join(f"{number}\n{block}" for number, block in enumerate(blocks, start=1))
 
 
 def vtt(shown: Iterable[Cue]) -> str:
     """WebVTT. Source: https://www.w3.org/TR/webvtt1/."""
-    blocks = ["WEBVTT\n"]
-    for cue in shown:
-        body = _body(cue).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{body}\n")
-    return "\n".join(blocks)
+    return "\n".join(["WEBVTT\n", *(_block(cue, ".", partial(html.escape, quote=False)) for cue in shown)])
 
 
-def _body(cue: Cue) -> str:
-    return "\n".join(cue.lines)
+def _block(cue: Cue, point: str, escaped: Callable[[str], str]) -> str:
+    body = escaped("\n".join(cue.lines))
+    return f"{_clock(cue.start, point)} --> {_clock(cue.end, point)}\n{body}\n"
 
 
 def _clock(milliseconds: int, point: str) -> str:

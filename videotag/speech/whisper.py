@@ -2,13 +2,13 @@
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.errors import UserError
 from videotag.options import option
-from videotag.speech.words import DEFAULT_MODEL, Word
+from videotag.speech.words import DEFAULT_MODEL, Heard, Word
 
 log = logging.getLogger("videotag")
 
@@ -72,7 +72,7 @@ def model_fault(model: str, error: Exception) -> str:
     return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 
 
-def spoken_words(pieces: Iterable[dict[str, Any]], heard: Callable[[float], None] | None) -> Iterator[Word]:
+def spoken_words(pieces: Iterable[dict[str, Any]], heard: Heard | None) -> Iterator[Word]:
     """The words of all pieces but those that Whisper made up."""
     for piece in pieces:
         if heard:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from videotag.segments import Window
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 DEFAULT_TRANSCRIBER = "faster-whisper"
 DEFAULT_MODEL = "base"
+
+Audio: TypeAlias = "np.ndarray"
+"""float32 mono [n], 16 kHz, values in -1..1."""
+Heard: TypeAlias = Callable[[float], None]
+"""Called with the seconds of audio that are done, as they grow."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,11 @@ class Transcriber(Protocol):
     name: str
     made_by: dict[str, Any]
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         """Write down what is said.
 
         Args:
-            audio: float32 mono [n], 16 kHz, values in -1..1.
             language: ISO 639-1, or None to have it recognised.
-            heard: called with the seconds of audio that are done, as they grow.
 
         Raises:
             UserError: the model does not know the language, or the device ran out of memory.
