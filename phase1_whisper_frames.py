@@ -186,19 +186,15 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, An
 
 
 def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
-    with closing(job.part(part_settings(footage, job), engine)) as part:
+    settings = footage.settings
+    if settings["transcriber"] == OpenAIWhisper.name:
+        # It has no such option; older versions wrote it as it was named.
+        begun = artifacts.part_header(job.path) or settings
+        settings = {**settings, "sequential": begun.get("sequential")}
+    with closing(job.part(settings, engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
         return assemble(footage, part.records, made_by)
-
-
-def part_settings(footage: Footage, job: jobs.Job) -> dict[str, Any]:
-    """The settings under which the work is begun, or gone on with."""
-    if footage.settings["transcriber"] != OpenAIWhisper.name:
-        return footage.settings
-    # It has no such option; older versions wrote it as it was named.
-    begun = artifacts.part_header(job.path) or footage.settings
-    return {**footage.settings, "sequential": begun.get("sequential")}
 
 
 def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
