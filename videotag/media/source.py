@@ -43,7 +43,7 @@ class Source:
         self.path, self.container = path, container
         self.video = _video_stream(container)
         sound = container.streams.best("audio", related=self.video)
-        self.audio = sound if sound is not None and sound.codec_context else None
+        self.audio: Any = sound if sound is not None and sound.codec_context else None
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
 
