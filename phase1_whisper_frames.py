@@ -16,9 +16,10 @@ due and nothing else, goes on where it was stopped, and leaves alone what anothe
 import argparse
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,29 +30,22 @@ from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
-from videotag.segments import Windows
+from videotag.segments import Window, Windows
 from videotag.speech.engines import TRANSCRIBERS, knows, load_transcriber
 from videotag.speech.openai_whisper import OpenAIWhisper
-from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word
+from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word, words_in
 from videotag.stages import LOAD, PHASE1
 from videotag.times import now
 
 log = logging.getLogger("videotag")
 
-STRETCH_SECONDS = 300.0
-"""Speech is kept after each stretch of about this length: the most that a crash costs."""
+STRETCH_SECONDS = 300.0  # speech is kept after each stretch of about this length: the most that a crash costs
 FRAME_BATCH = 48
 
 Engine = Callable[[], Transcriber]  # gives the engine, built at the first call
 
-DEFAULTS = {
-    "transcriber": DEFAULT_TRANSCRIBER,
-    "model": DEFAULT_MODEL,
-    "sequential": False,
-    "segment_seconds": segments.SEGMENT_SECONDS,
-    "overlap_seconds": segments.OVERLAP_SECONDS,
-    "frames_per_segment": segments.FRAMES_PER_SEGMENT,
-}
+CUT = dataclasses.asdict(Windows())
+DEFAULTS = {"transcriber": DEFAULT_TRANSCRIBER, "model": DEFAULT_MODEL, "sequential": False, **CUT}
 OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
 
 
@@ -65,12 +59,8 @@ class Footage:
     settings: dict[str, Any]
 
     @property
-    def cut(self) -> Windows:
-        return windows_of(self.settings)
-
-    @property
-    def windows(self) -> list[segments.Window]:
-        return segments.windows(self.media.duration, self.cut)
+    def windows(self) -> list[Window]:
+        return segments.windows(self.media.duration, cut_of(self.settings))
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Transcriber] = load_transcriber) -> int:
@@ -86,10 +76,10 @@ def options() -> argparse.ArgumentParser:
     speech.add_argument("--transcriber", choices=list(TRANSCRIBERS), help=f"the engine ({DEFAULT_TRANSCRIBER})")
     add_options(speech, TRANSCRIBERS)
     cut = parser.add_argument_group("segments")
-    cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({segments.SEGMENT_SECONDS:g})")
-    cut.add_argument("--overlap-seconds", type=float, metavar="S", help=f"overlap ({segments.OVERLAP_SECONDS:g})")
+    cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({CUT['segment_seconds']:g})")
+    cut.add_argument("--overlap-seconds", type=float, metavar="S", help=f"overlap ({CUT['overlap_seconds']:g})")
     cut.add_argument(
-        "--frames-per-segment", type=int, metavar="N", help=f"frames in each ({segments.FRAMES_PER_SEGMENT})"
+        "--frames-per-segment", type=int, metavar="N", help=f"frames in each ({CUT['frames_per_segment']})"
     )
     return parser
 
@@ -99,7 +89,7 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli
     settings = {**DEFAULTS, **named}
     told = options_of("transcriber", settings["transcriber"], TRANSCRIBERS, named_options(args, TRANSCRIBERS))
     settings |= {key: value for key, value in dataclasses.asdict(told).items() if key in DEFAULTS}
-    windows_of(settings)
+    cut_of(settings)  # tells what makes no sense before a video is looked at
     videos = load_videos(args.config, knows)
     asked_for = jobs.chosen([video.name for video in videos], args.only)
     videos = [video for video in videos if not args.only or video.name in args.only]
@@ -162,7 +152,6 @@ def state_key(video: Video, source: dict[str, Any]) -> str:
 
 
 def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
-    """Why phase 1 is due for a video, or None."""
     if not record:
         return stages.FORCED[0] if run.args.force else "new"
     try:
@@ -197,20 +186,15 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, An
 
 
 def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
-    """Hear and look; the result."""
-    with closing(job.part(part_settings(footage, job), engine)) as part:
+    settings = footage.settings
+    if settings["transcriber"] == OpenAIWhisper.name:
+        # It has no such option; older versions wrote it as it was named.
+        begun = artifacts.part_header(job.path) or settings
+        settings = {**settings, "sequential": begun.get("sequential")}
+    with closing(job.part(settings, engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
         return assemble(footage, part.records, made_by)
-
-
-def part_settings(footage: Footage, job: jobs.Job) -> dict[str, Any]:
-    """The settings under which the work is begun, or gone on with."""
-    if footage.settings["transcriber"] != OpenAIWhisper.name:
-        return footage.settings
-    # It has no such option; older versions wrote it as it was named.
-    begun = artifacts.part_header(job.path) or footage.settings
-    return {**footage.settings, "sequential": begun.get("sequential")}
 
 
 def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
@@ -222,7 +206,9 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     language = next((record["heard_language"] for record in done if record["heard_language"]), None)
     if footage.video.language != "auto":
         language = footage.video.language
-    warn_of_too_small_a_model(footage)
+    doubt = TRANSCRIBERS[footage.settings["transcriber"]].doubt(footage.settings["model"], footage.video.language)
+    if footage.media.has_audio and doubt:
+        log.warning("%s: %s", footage.video.name, doubt)
     made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
     with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
         for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
@@ -238,28 +224,22 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     return made_by or footage.settings
 
 
-def warn_of_too_small_a_model(footage: Footage) -> None:
-    doubt = TRANSCRIBERS[footage.settings["transcriber"]].doubt(footage.settings["model"], footage.video.language)
-    if footage.media.has_audio and doubt:
-        log.warning("%s: %s", footage.video.name, doubt)
-
-
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
     return engine().transcribe(audio, language, lambda seconds: progress.to(first + seconds))
 
 
-def speech_record(said: Any, first: float, end: float, made_by: dict[str, Any]) -> dict[str, Any]:
+def speech_record(said: Transcription | None, first: float, end: float, made_by: dict[str, Any]) -> dict[str, Any]:
     """A stretch of speech, as kept in the `.part` file; None said: nothing comes after it."""
-    words = said.words if said else ()
+    last, said = said is None, said or Transcription()
     return {
         "kind": "speech",
-        "last": said is None,
+        "last": last,
         "end": end,
-        "heard_language": said.language if said else None,
-        "language_probability": said.language_probability if said else 0.0,
+        "heard_language": said.language,
+        "language_probability": said.language_probability,
         "words": [
             [word.text, round(first + word.start, 3), round(first + word.end, 3), round(word.probability, 4)]
-            for word in words
+            for word in said.words
         ],
         "made_by": made_by,
     }
@@ -269,13 +249,21 @@ def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
     """Decode the frames that are not yet in `part`, batch by batch."""
     if not footage.media.has_video:
         return
-    wanted = sorted({time for window in footage.windows for time in segments.frame_times(window, footage.cut.frames)})
+    count = footage.settings["frames_per_segment"]
+    wanted = sorted({time for window in footage.windows for time in segments.frame_times(window, count)})
     done = {frame[0] for record in part.records if record["kind"] == "frames" for frame in record["frames"]}
     left = [time for time in wanted if time not in done]
     with Progress(f"{footage.video.name}: frames", len(wanted), "frames", len(done)) as progress:
-        for batch in pictures.batches(pictures.pictures(footage.video.path, left), FRAME_BATCH, progress.add):
+
+        def seen() -> Iterator[list[Any]]:
+            for picture in pictures.pictures(footage.video.path, left):
+                progress.add()
+                yield [picture.asked, picture.time, picture.jpeg]
+
+        found = seen()
+        while frames := list(islice(found, FRAME_BATCH)):
             claim.alive()
-            part.append({"kind": "frames", "frames": [[p.asked, p.time, p.jpeg] for p in batch]})
+            part.append({"kind": "frames", "frames": frames})
 
 
 def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str, Any]) -> dict[str, Any]:
@@ -287,36 +275,34 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
     frames = dict(sorted(asked.values()))  # frames shared by windows once
     index = {time: number for number, time in enumerate(frames)}
     numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
-    spoken = footage.video.language if footage.video.language != "auto" else heard["heard_language"]
-    windows = footage.windows
+    video, media, windows = footage.video, footage.media, footage.windows
+    count = footage.settings["frames_per_segment"]
+    spoken = video.language if video.language != "auto" else heard["heard_language"]
     return {
-        "video_name": footage.video.name,
-        "video_path": footage.video.path,
-        "language": footage.video.language,
+        "video_name": video.name,
+        "video_path": video.path,
+        "language": video.language,
         "spoken_language": spoken or "",
         "detected_language": heard["heard_language"] or "",
         "language_probability": heard["language_probability"],
-        "video_duration": footage.media.duration,
-        "width": footage.media.width,
-        "height": footage.media.height,
-        "fps": footage.media.fps,
+        "video_duration": media.duration,
+        "width": media.width,
+        "height": media.height,
+        "fps": media.fps,
         "source": footage.source,
         "made_by": {**made_by, **footage.settings},
         "created_at": now(),
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
-            segment_of(
-                window,
-                segments.words_in(window, words, last=window is windows[-1]),
-                [numbers[time] for time in segments.frame_times(window, footage.cut.frames) if time in numbers],
-            )
+            segment_of(window, words_in(window, words, last=window is windows[-1]), numbers, count)
             for window in windows
         ],
     }
 
 
-def segment_of(window: segments.Window, inside: list[Word], frames: list[int]) -> dict[str, Any]:
-    """One segment: its words, and the numbers of its frames in the result's list."""
+def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> dict[str, Any]:
+    """One segment: its words, and the `numbers` of its `count` frames in the result's list, by the times asked for."""
+    times = segments.frame_times(window, count)
     return {
         "segment_index": window.index,
         "start_time": window.start,
@@ -324,7 +310,7 @@ def segment_of(window: segments.Window, inside: list[Word], frames: list[int]) -
         "duration": window.end - window.start,
         "transcript": "".join(word.text for word in inside).strip(),
         "words": [dataclasses.asdict(word) for word in inside],
-        "frames": list(dict.fromkeys(frames)),
+        "frames": list(dict.fromkeys(numbers[time] for time in times if time in numbers)),
     }
 
 
@@ -335,9 +321,8 @@ def create_record(db: jobs.Records, footage: Footage) -> None:
     """Make the video's record, or bring it up to date with the list and the file."""
     fields = entry_fields(footage.video)
     old = db.get_video_status(footage.video.name)
-    if (
-        LOAD.status(old) == "completed" and old["video_path"] != footage.video.path
-    ):  # the loaded segments say where it was
+    # The loaded segments say where it was.
+    if LOAD.status(old) == "completed" and old["video_path"] != footage.video.path:
         fields |= {"db_load_status": "pending", "db_load_reason": "video_path changed"}
     fields |= {"video_duration": footage.media.duration, "total_segments": len(footage.windows)}
     fields |= {"width": footage.media.width, "height": footage.media.height, "fps": footage.media.fps}
@@ -363,33 +348,24 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
     none = {"video_duration": 0.0, "total_segments": 0, "width": 0, "height": 0, "fps": 0.0}
     records = {}
     for name, (video, fault) in faults.items():
-        fields = entry_fields(video)
-        del fields["config_hash"]
         old = seen.get(name, {})
         if PHASE1.status(old) == "completed":
             continue
         attempts = old.get("phase1_attempts", 0) + 1
-        known = {} if old else none | fields
+        known = {} if old else none | {"language": video.language, "description": video.description}
         records[name] = {"video_path": video.path} | known | {"phase1_error": fault[:1000], "phase1_attempts": attempts}
     if records:
         db.create_or_update_video_files(records)
 
 
 def entry_fields(video: Video) -> dict[str, Any]:
-    return {
-        "video_path": video.path,
-        "language": video.language,
-        "description": video.description,
-        "config_hash": video.config_hash,
-    }
+    fields = {"video_path": video.path, "language": video.language, "description": video.description}
+    return fields | {"config_hash": video.config_hash}
 
 
-# --- small things
-
-
-def windows_of(settings: dict[str, Any]) -> Windows:
+def cut_of(settings: dict[str, Any]) -> Windows:
     try:
-        return Windows(settings["segment_seconds"], settings["overlap_seconds"], settings["frames_per_segment"])
+        return Windows(**{setting: settings[setting] for setting in CUT})
     except ValueError as error:
         raise UserError(f"--segment-seconds, --overlap-seconds, --frames-per-segment: {error}") from None
 

@@ -81,15 +81,8 @@ def test_engine(args: list[str]) -> int:
     pytest = [python(ENGINE_VENV), "-m", "pytest"]
     run([*pytest, "tests_engine", *args])
     if not args:  # the other engines that need torch
-        run(
-            [
-                *pytest,
-                "tests/speech/test_transcribers.py",
-                "tests/embedders/test_embedders.py",
-                "-k",
-                "openai or sentence",
-            ]
-        )
+        suites = ["tests/speech/test_transcribers.py", "tests/embedders/test_embedders.py"]
+        run([*pytest, *suites, "-k", "openai or sentence"])
     return 0
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videotag.segments import Window, Windows, frame_times, windows, word_times, words_in
-from videotag.speech.words import Word
+from videotag.segments import Window, Windows, frame_times, windows, word_times
+from videotag.speech.words import Word, words_in
 
 PLAN = Windows()
 
@@ -40,7 +40,14 @@ def test_windows_without_overlap():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seconds": 0}, {"seconds": float("nan")}, {"overlap": -1}, {"overlap": 50.0}, {"frames": 0}]
+    "wrong",
+    [
+        {"segment_seconds": 0},
+        {"segment_seconds": float("nan")},
+        {"overlap_seconds": -1},
+        {"overlap_seconds": 50.0},
+        {"frames_per_segment": 0},
+    ],
 )
 def test_windows_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=r"segment|overlap|frame"):
@@ -60,7 +67,7 @@ def test_windows_cover_the_video_and_none_is_idle(duration, cut):
     for one, following in itertools.pairwise(made):
         assert following.start <= one.end + 1e-6  # no hole
         assert following.end > one.end  # something new
-        assert one.end - one.start == pytest.approx(cut.seconds)
+        assert one.end - one.start == pytest.approx(cut.segment_seconds)
 
 
 def test_frame_times_are_the_middles_of_equal_slices():

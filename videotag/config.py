@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,7 @@ class Video:
     @property
     def config_hash(self) -> str:
         """Changes when the entry does, so that a `force_reprocess` left standing counts once."""
-        entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
-        return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(astuple(self), ensure_ascii=False).encode()).hexdigest()[:16]
 
 
 def load_videos(path: Path, knows: Callable[[str], bool]) -> list[Video]:
@@ -94,22 +93,19 @@ def _mistakes(entries: list[Any], knows: Callable[[str], bool]) -> Iterator[str]
         if not isinstance(entry, dict):
             yield f"video {number}: must be an object with name, path and language"
             continue
-        label = f"video {number}"
-        if isinstance(entry.get("name"), str):
-            label += f" ({printable(entry['name'])[:60]})"
+        name = entry.get("name")
+        label = f"video {number} ({printable(name)[:60]})" if isinstance(name, str) else f"video {number}"
         for mistake in [*_field_mistakes(entry), *_value_mistakes(entry, knows)]:
             yield f"{label}: {mistake}"
-        if isinstance(entry.get("name"), str):
-            key = name_key(entry["name"])
+        if isinstance(name, str):
+            key = unicodedata.normalize("NFC", name).casefold()  # as file systems that ignore case and form see it
             if key in seen:
                 yield f"{label}: name: is also the name of video {seen[key]}; names must differ, regardless of case"
             seen.setdefault(key, number)
 
 
 def _field_mistakes(entry: dict[str, Any]) -> Iterator[str]:
-    for field in _REQUIRED:
-        if field not in entry:
-            yield f"{field}: is missing"
+    yield from (f"{field}: is missing" for field in _REQUIRED if field not in entry)
     for field, value in entry.items():
         if field not in _FIELDS:
             yield f"{printable(field)[:60]}: is not a field; the fields are {', '.join(_FIELDS)}"
@@ -134,11 +130,6 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
         yield f'language: "{language}" is none that Whisper knows; {remedy}'
 
 
-def name_key(name: str) -> str:
-    """The name as file systems that ignore case and Unicode form would see it."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
 def name_mistake(name: str) -> str | None:
     """Why `name` cannot be part of file names and ids, or None.
 
@@ -150,16 +141,11 @@ def name_mistake(name: str) -> str | None:
         return f"is longer than {MAX_NAME_BYTES} bytes"
     if name != unicodedata.normalize("NFC", name):
         return "has letters in decomposed form; write it in Unicode's composed form (NFC)"
-    bad = sorted({char for char in name if not _allowed(char)})
-    if bad:
+    # Marks (M) belong to the letters of many scripts; cased or not, letters are L, digits N.
+    if bad := sorted({char for char in name if char not in "_-. " and unicodedata.category(char)[0] not in "LNM"}):
         return f"may hold letters, digits, _ - . and spaces, not {' '.join(map(ascii, bad))}"
     if name[0] in " ." or name[-1] in " .":
         return "must not begin or end with a space or a dot"
     if name.split(".")[0].casefold() in _WINDOWS_DEVICES:
         return "is a device name on Windows"
     return None
-
-
-def _allowed(char: str) -> bool:
-    # Marks (M) belong to the letters of many scripts; cased or not, letters are L, digits N.
-    return char in "_-. " or unicodedata.category(char)[0] in "LNM"

@@ -8,8 +8,7 @@ from videotag.cli import say
 from videotag.text import printable
 from videotag.times import clock
 
-PLAIN_SECONDS = 10.0
-"""How often progress is printed where there is no terminal."""
+PLAIN_SECONDS = 10.0  # how often progress is printed where there is no terminal
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Windows over a video, the times of their frames, and the words that belong to them. Arithmetic, no I/O.
+"""Windows over a video, and the times of their frames and words. Arithmetic, no I/O.
 
 All times are seconds from the start of the video.
 """
@@ -6,13 +6,8 @@ All times are seconds from the start of the video.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from videotag.times import tenths
-
-SEGMENT_SECONDS = 50.0
-OVERLAP_SECONDS = 15.0
-FRAMES_PER_SEGMENT = 6
 
 
 @dataclass(frozen=True)
@@ -23,17 +18,17 @@ class Windows:
         ValueError: a length that is not positive, an overlap outside [0, length), or fewer than one frame.
     """
 
-    seconds: float = SEGMENT_SECONDS
-    overlap: float = OVERLAP_SECONDS
-    frames: int = FRAMES_PER_SEGMENT
+    segment_seconds: float = 50.0
+    overlap_seconds: float = 15.0
+    frames_per_segment: int = 6
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(f"a segment must be longer than 0 s, not {self.seconds}")
-        if not 0 <= self.overlap < self.seconds:
-            raise ValueError(f"the overlap must be at least 0 s and less than a segment ({self.seconds} s)")
-        if self.frames < 1:
-            raise ValueError(f"a segment needs at least 1 frame, not {self.frames}")
+        if not (math.isfinite(self.segment_seconds) and self.segment_seconds > 0):
+            raise ValueError(f"a segment must be longer than 0 s, not {self.segment_seconds}")
+        if not 0 <= self.overlap_seconds < self.segment_seconds:
+            raise ValueError(f"the overlap must be at least 0 s and less than a segment ({self.segment_seconds} s)")
+        if self.frames_per_segment < 1:
+            raise ValueError(f"a segment needs at least 1 frame, not {self.frames_per_segment}")
 
 
 @dataclass(frozen=True)
@@ -45,45 +40,22 @@ class Window:
     end: float
 
 
-class Timed(Protocol):
-    """Something said between two times: a word."""
-
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
-
-
-Word_ = TypeVar("Word_", bound=Timed)
-
-
 def windows(duration: float, cut: Windows = Windows()) -> list[Window]:
-    """Cut `duration` seconds into windows that start every `seconds - overlap`.
+    """Cut `duration` seconds into windows that start every `segment_seconds - overlap_seconds`.
 
     The last one ends at the end of the video; none lies wholly inside the one before it. A video of no length
     has no windows.
     """
-    step = cut.seconds - cut.overlap
-    # A window i > 0 adds something only if the one before ends earlier: step * (i - 1) + seconds < duration.
-    count = 0 if duration <= 0 else 1 + max(0, math.ceil((duration - cut.seconds) / step - 1e-9))
-    return [Window(i, step * i, min(step * i + cut.seconds, duration)) for i in range(count)]
+    length, step = cut.segment_seconds, cut.segment_seconds - cut.overlap_seconds
+    # A window i > 0 adds something only if the one before ends earlier: step * (i - 1) + length < duration.
+    count = 0 if duration <= 0 else 1 + max(0, math.ceil((duration - length) / step - 1e-9))
+    return [Window(i, step * i, min(step * i + length, duration)) for i in range(count)]
 
 
-def frame_times(window: Window, frames: int = FRAMES_PER_SEGMENT) -> list[float]:
+def frame_times(window: Window, frames: int = Windows.frames_per_segment) -> list[float]:
     """The middles of `frames` equal slices of the window."""
     slice_ = (window.end - window.start) / frames
     return [window.start + slice_ * (k + 0.5) for k in range(frames)]
-
-
-def words_in(window: Window, words: Sequence[Word_], last: bool = False) -> list[Word_]:
-    """The words whose middle lies in the window, in their order.
-
-    Args:
-        last: the window is the video's last one, to which words timed past its end belong as well: speech
-            engines are wrong by a fraction of a second.
-    """
-    end = math.inf if last else window.end
-    return [word for word in words if window.start <= (word.start + word.end) / 2 < end]
 
 
 def word_times(words: Sequence[tuple[str, float]], start: float) -> str:

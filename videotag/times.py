@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from videotag.errors import UserError
 
@@ -59,6 +60,4 @@ def seconds_of(tenths: str | None) -> list[float]:
 
 def now() -> str:
     """The time of the clock on the wall, ISO 8601 to the second."""
-    from datetime import datetime
-
     return datetime.now().isoformat(timespec="seconds")

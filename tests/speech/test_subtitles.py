@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from videotag import segments
 from videotag.speech.subtitles import Cue, cues, joined, paragraphs, srt, translation, vtt
-from videotag.speech.words import Word
+from videotag.speech.words import Word, words_in
 from videotag.text import clean
 
 
@@ -256,7 +256,7 @@ def dealt(words, duration, cut=None):
             "end_time": window.end,
             "words": [
                 {"text": w.text, "start": w.start, "end": w.end, "probability": w.probability}
-                for w in segments.words_in(window, words, last=window is made[-1])
+                for w in words_in(window, words, last=window is made[-1])
             ],
         }
         for window in made

@@ -36,7 +36,7 @@ def clip(
     target = target.absolute()
     if target.suffix.lower() not in CLIP_KINDS:
         raise UserError(f"{target}: choose a name that ends in {', '.join(CLIP_KINDS)}")
-    refuse_existing(target)
+    _refuse_existing(target)
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}; make it, or choose another name")
     whole = ffmpeg.input(str(video), ss=f"{start:.3f}", t=f"{end - start:.3f}", protocol_whitelist="file")
@@ -56,7 +56,7 @@ def clip(
     ).global_args("-nostdin", "-loglevel", "error", "-progress", "pipe:1")
     try:
         _encode(ffmpeg.compile(cut, cmd=get_ffmpeg_exe()), path, progress)
-        refuse_existing(target)
+        _refuse_existing(target)
         unfinished.rename(target)
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror}") from None
@@ -85,10 +85,6 @@ def _encode(command: Sequence[str], path: str, progress: Callable[[float], None]
             raise UserError(f"{path}: ffmpeg could not cut it: {lines[-1]}")
 
 
-def refuse_existing(target: Path) -> None:
-    """
-    Raises:
-        UserError: there is such a file.
-    """
+def _refuse_existing(target: Path) -> None:
     if os.path.lexists(target):
         raise UserError(f"{target}: exists already; choose another name, or delete it first")

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,9 @@ from videotag.media.source import LEAD, TIME_SLACK, Source, decode, opened
 if TYPE_CHECKING:
     import numpy as np
 
-LONG_SIDE = 1280
-"""Frames are stored with at most this many pixels on the long side."""
+LONG_SIDE = 1280  # frames are stored with at most this many pixels on the long side
 JPEG_QUALITY = 85
-_FAR = 30.0
-"""Seconds of packets that are rather sought over than read, and the most that is held undecoded."""
+_FAR = 30.0  # seconds of packets that are rather sought over than read, and the most that is held undecoded
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,7 @@ def pictures(path: str, times: Sequence[float], long_side: int = LONG_SIDE) -> I
             frame = seeker.at(asked)
             if last is None or frame is not last[0]:
                 last = (frame, _jpeg(frame, source.video, long_side))
-            yield Picture(asked, round(seeker.time(frame), 6), last[1])
-
-
-def batches(found: Iterator[Picture], size: int, seen: Callable[[], None]) -> Iterator[list[Picture]]:
-    """The pictures, so many together; `seen` is called at each."""
-    batch: list[Picture] = []
-    for picture in found:
-        batch.append(picture)
-        seen()
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            yield Picture(asked, round(source.time(frame.pts, source.video.time_base), 6), last[1])
 
 
 def small_frames(
@@ -113,9 +98,6 @@ class _Seeker:
         self._lead = 0  # ticks that a keyframe must lie before the wanted frame
         self._stream.thread_type = "SLICE"  # frame threads decode ahead: wasted at every keyframe that is jumped to
         self._restart()
-
-    def time(self, frame: Any) -> float:
-        return self._source.time(frame.pts, self._stream.time_base)
 
     def at(self, wanted: float) -> Any:
         target = self._ticks(wanted)
@@ -218,14 +200,12 @@ class _Seeker:
                 self._ahead.extend(decode(self._stream, None) or ())
                 self._take(target)
                 return
-            self._ahead.extend(self._frames_of(self._waiting.popleft(), shown))
+            packet = self._waiting.popleft()
+            # What no other frame refers to need not be decoded on the way.
+            passed_over = shown is not None and packet.pts is not None and packet.pts < shown
+            self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
+            self._ahead.extend(decode(self._stream, packet) or ())
             self._take(target)
-
-    def _frames_of(self, packet: Any, shown: int | None) -> Sequence[Any]:
-        # What no other frame refers to need not be decoded on the way.
-        passed_over = shown is not None and packet.pts is not None and packet.pts < shown
-        self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
-        return decode(self._stream, packet) or ()
 
     def _take(self, target: int) -> None:
         while self._ahead and self._ahead[0].pts <= target:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from videotag.errors import UserError
 from videotag.media.pictures import shown_size
-from videotag.media.source import Source, measured_duration, opened
+from videotag.media.source import measured_duration, opened
 
 log = logging.getLogger("videotag")
 
@@ -35,12 +35,15 @@ def probe(path: str) -> Media:
             raise UserError(f"{path}: has neither sound nor pictures; take its entry out of the list of videos")
         length = measured_duration(path)
         if not length:
-            raise UserError(
-                f"{path}: is empty, or tells no times; convert it to .mp4 or take its entry out of the list"
-            )
-        width, height = _display_size(source) if video else (0, 0)
-        fps = float((video.guessed_rate or video.average_rate or 0) if video else 0)
-        claimed = source.claimed if video else 0.0
+            remedy = "convert it to .mp4 or take its entry out of the list"
+            raise UserError(f"{path}: is empty, or tells no times; {remedy}")
+        width, height, fps, claimed = 0, 0, 0.0, 0.0
+        if video:
+            frame = next(source.frames(video), None)
+            if frame is None:
+                raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
+            width, height = shown_size(frame, video)  # rotation, which only a decoded frame tells, honoured
+            fps, claimed = float(video.guessed_rate or video.average_rate or 0), source.claimed
         unknown = {stream.type for stream in source.container.streams if stream.codec_context is None}
     if length < 0.95 * claimed - 1:
         log.warning("%s: holds %.0f of the %.0f s that its header tells; check that it is whole", path, length, claimed)
@@ -55,10 +58,3 @@ def checked_path(path: str) -> Path:
     video = Path(path).absolute()
     probe(str(video))
     return video
-
-
-def _display_size(source: Source) -> tuple[int, int]:
-    """Width and height after rotation, which only a decoded frame tells."""
-    for frame in source.frames(source.video):
-        return shown_size(frame, source.video)
-    raise UserError(f"{source.path}: not one frame of it can be decoded; check that it plays")

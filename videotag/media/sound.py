@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 
-SAMPLE_RATE = 16_000
-"""Samples a second."""
+SAMPLE_RATE = 16_000  # samples a second
 _GAP = 0.1
 """Seconds between sound and its timestamps that are put right; less is jitter. As FFmpeg's `min_hard_comp`."""
 _RESTART = 1.0
@@ -78,10 +77,9 @@ def _sound(path: str) -> "Iterator[np.ndarray]":
                 continue
             if start > position and time > limit:
                 start = position  # a nonsensical time, or sound that outlasts the file's times
-            if start > position:
-                for at in range(position, start, SAMPLE_RATE):
-                    yield np.zeros(min(SAMPLE_RATE, start - at), np.float32)
-                position = start
+            for at in range(position, start, SAMPLE_RATE):
+                yield np.zeros(min(SAMPLE_RATE, start - at), np.float32)
+            position = max(position, start)
             yield samples[position - start :]
             position = start + len(samples)
         if not position and limit:
@@ -92,6 +90,8 @@ def _sound(path: str) -> "Iterator[np.ndarray]":
 
 def _runs(source: Source) -> "Iterator[tuple[float, np.ndarray]]":
     """Resampled sound with its times: without a break where the file's times have none."""
+    import av
+
     resampler = heard_as = None
     out = 0  # the next sample that comes out
     clock = _Clock(source)
@@ -100,7 +100,9 @@ def _runs(source: Source) -> "Iterator[tuple[float, np.ndarray]]":
         if clock.starts_anew(frame) or resampler is None or kind != heard_as:
             if resampler is not None:
                 yield out / SAMPLE_RATE, _resampled(resampler, None)
-            resampler, heard_as, out = _resampler(), kind, round(clock.now * SAMPLE_RATE)
+            # 16 bits as in Whisper's own loaders: in floating point FFmpeg's mix of channels goes beyond -1..1.
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+            heard_as, out = kind, round(clock.now * SAMPLE_RATE)
         clock.now += frame.samples / frame.sample_rate
         block = _resampled(resampler, frame)
         yield out / SAMPLE_RATE, block
@@ -108,9 +110,8 @@ def _runs(source: Source) -> "Iterator[tuple[float, np.ndarray]]":
     if resampler is not None:
         yield out / SAMPLE_RATE, _resampled(resampler, None)
     if clock.restarted:
-        log.warning(
-            "%s: its times begin anew in the middle; what comes after is heard and not seen; convert it", source.path
-        )
+        fault = "its times begin anew in the middle; what comes after is heard and not seen"
+        log.warning("%s: %s; convert it", source.path, fault)
 
 
 class _Clock:
@@ -141,13 +142,6 @@ class _Clock:
             return False
         self.now, self._started = time, True
         return True
-
-
-def _resampler() -> Any:
-    import av
-
-    # 16 bits as in Whisper's own loaders: in floating point FFmpeg's mix of channels goes beyond -1..1.
-    return av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
 
 
 def _resampled(resampler: Any, frame: Any) -> "np.ndarray":

@@ -12,22 +12,17 @@ from fractions import Fraction
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from videotag.errors import UserError
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
 
 log = logging.getLogger("videotag")
 
 TIME_SLACK = 1e-6
-LEAD = 10.0
-"""Seconds before the wanted time to which is sought: some formats land later than asked."""
+LEAD = 10.0  # seconds before the wanted time to which is sought: some formats land later than asked
 _LEAP = 3600.0
 """Seconds from one packet to the next that a second packet must bear out: a single damaged time can say anything."""
-_MOST_PIXELS = 1 << 26
-"""More than 8K video has; larger pictures are not decoded, whatever memory they ask for."""
+_MOST_PIXELS = 1 << 26  # more than 8K video has; larger pictures are not decoded, whatever memory they ask for
 _PLAYLISTS = {"hls", "dash", "concat", "sdp", "tty", "imf"}
 """FFmpeg's formats that are text and lead elsewhere, or no video."""
 
@@ -44,10 +39,11 @@ class Source:
         claimed: the length in seconds that the header tells, 0 if none.
     """
 
-    def __init__(self, path: str, container: "InputContainer") -> None:
+    def __init__(self, path: str, container: Any) -> None:
         self.path, self.container = path, container
         self.video = _video_stream(container)
-        self.audio = _audio_stream(container, self.video)
+        sound = container.streams.best("audio", related=self.video)
+        self.audio: Any = sound if sound is not None and sound.codec_context else None
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
 
@@ -59,16 +55,10 @@ class Source:
         """Packets up to the end or to where the file is broken off."""
         from av.error import FFmpegError
 
-        packets = self.container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (FFmpegError, OSError) as error:
-                _breaks_off(self.path, error.strerror)
-                return
-            yield packet
+        try:
+            yield from self.container.demux(*streams)
+        except (FFmpegError, OSError) as error:
+            _breaks_off(self.path, error.strerror)
 
     def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.
@@ -182,11 +172,6 @@ def _video_stream(container: Any) -> Any:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context]
     best = container.streams.best("video")
     return best if best in streams else (streams[0] if streams else None)
-
-
-def _audio_stream(container: Any, video: Any) -> Any:
-    best = container.streams.best("audio", related=video)
-    return best if best is not None and best.codec_context else None
 
 
 def _end(source: Source) -> float:

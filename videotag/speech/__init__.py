@@ -1,5 +1,5 @@
 """Sound to words with times, and words to subtitles.
 
-Read words (what an engine gives), engines (which there are), detector, whisper (what both engines share),
-faster_whisper, openai_whisper; subtitles stands by itself.
+Read words (what an engine gives), engines (which there are), whisper (what both engines share), faster_whisper,
+openai_whisper; subtitles stands by itself.
 """

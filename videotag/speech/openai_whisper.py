@@ -1,30 +1,23 @@
-"""openai-whisper: the reference engine."""
+"""openai-whisper: the reference engine; needs PyTorch. Always one piece after the other."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
-from videotag.speech import detector
 from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
-from videotag.speech.words import Transcription
+from videotag.speech.words import Audio, Heard, Transcription
 
-if TYPE_CHECKING:
-    import numpy as np
+_WINDOW_SECONDS = 30  # what Whisper hears at a time, however little of it is speech
 
 
 class OpenAIWhisper(Whisper):
-    """The reference engine of Whisper; needs PyTorch. Always one piece after the other."""
-
     name = "openai-whisper"
     Options = WhisperOptions
 
     def __init__(self, options: WhisperOptions) -> None:
         model, device = options.model, options.device
-        whisper = imported("whisper", "openai-whisper")
+        whisper = self._whisper = imported("whisper", "openai-whisper")
         torch = imported("torch", "openai-whisper")
-        self._whisper = whisper
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         if Path(model).is_dir():
             raise UserError(f"{model}: is a folder; openai-whisper takes a name or a .pt file")
@@ -34,14 +27,12 @@ class OpenAIWhisper(Whisper):
             raise UserError(model_fault(model, error)) from error
         self.made_by = self._made_by(options, self._device, whisper.__version__)
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         check_language(language, self._whisper.tokenizer.LANGUAGES)
         # Without this, silence is heard as "Редактор субтитров ...".
-        spoken = detector.clips(audio)
+        spoken = _clips(audio)
         if not spoken:
-            return Transcription((), None, 0.0)
+            return Transcription()
         probability = 1.0
         if language is None:
             language, probability = self._recognise(audio[spoken[0][0] :])
@@ -55,11 +46,27 @@ class OpenAIWhisper(Whisper):
             verbose=None,
         )
         words = tuple(spoken_words(result["segments"], heard))
-        return Transcription(words, language, probability) if words else Transcription((), None, 0.0)
+        return Transcription(words, language, probability) if words else Transcription()
 
-    def _recognise(self, audio: "np.ndarray") -> tuple[str, float]:
+    def _recognise(self, audio: Audio) -> tuple[str, float]:
         whisper = self._whisper
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), n_mels=self._model.dims.n_mels)
         _, probabilities = self._model.detect_language(mel.to(self._model.device))
         language = max(probabilities, key=probabilities.get)
         return language, float(probabilities[language])
+
+
+def _clips(audio: Audio) -> list[tuple[int, int]]:
+    """Where somebody speaks, by Silero's detector as faster-whisper brings it: spans in samples.
+
+    They are joined to clips of up to 30 s: each clip costs a whole window of Whisper.
+    """
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    joined: list[tuple[int, int]] = []
+    for span in get_speech_timestamps(audio, VadOptions(min_silence_duration_ms=2000)):
+        if joined and span["end"] - joined[-1][0] <= _WINDOW_SECONDS * SAMPLE_RATE:
+            joined[-1] = (joined[-1][0], span["end"])
+        else:
+            joined.append((span["start"], span["end"]))
+    return joined

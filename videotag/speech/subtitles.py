@@ -3,11 +3,13 @@
 All times are seconds from the start of the video; those of a `Cue` are milliseconds.
 """
 
+import html
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -19,10 +21,8 @@ LINES = 2
 LONGEST_SECONDS = 7.0
 READING_SPEED = 17
 """Characters a second. This, the lines and the longest cue: Netflix Timed Text Style Guide (adult programmes)."""
-SHORTEST_SECONDS = 1.0
-"""The same guide asks for 5/6 s at least."""
-PAUSE_SECONDS = 1.0
-"""A longer silence ends a cue."""
+SHORTEST_SECONDS = 1.0  # the same guide asks for 5/6 s at least
+PAUSE_SECONDS = 1.0  # a longer silence ends a cue
 PARAGRAPH_PAUSE_SECONDS = 2.0
 PARAGRAPH_CHARACTERS = 500
 
@@ -193,11 +193,6 @@ def _text(tokens: Sequence[_Token]) -> str:
     return "".join(" " * token.space + token.text for token in tokens).strip()
 
 
-def _is_short_word(token: _Token) -> bool:
-    """Three letters at most: nearly all prepositions, conjunctions, articles of Russian and English."""
-    return len(token.text) <= 3 and token.text.isalpha()
-
-
 # --- cues
 
 
@@ -282,7 +277,8 @@ def _break_cost(token: _Token) -> int:
         return 0
     if _CLAUSE_END.search(token.text):
         return _AFTER_CLAUSE
-    return _INSIDE_CLAUSE + _AFTER_SHORT_WORD * _is_short_word(token)
+    # Three letters at most: nearly all prepositions, conjunctions, articles of Russian and English.
+    return _INSIDE_CLAUSE + _AFTER_SHORT_WORD * (len(token.text) <= 3 and token.text.isalpha())
 
 
 def _lines(tokens: Sequence[_Token]) -> tuple[str, ...]:
@@ -320,23 +316,18 @@ def paragraphs(words: Iterable[Word]) -> list[tuple[float, str]]:
 
 def srt(shown: Iterable[Cue]) -> str:
     """SubRip, LF at line ends. It has no way to escape its arrow, which becomes "→"."""
-    return "\n".join(
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_body(cue).replace('-->', '→')}\n"
-        for number, cue in enumerate(shown, start=1)
-    )
+    blocks = (_block(cue, ",", lambda text: text.replace("-->", "→")) for cue in shown)
+    return "\n".join(f"{number}\n{block}" for number, block in enumerate(blocks, start=1))
 
 
 def vtt(shown: Iterable[Cue]) -> str:
     """WebVTT. Source: https://www.w3.org/TR/webvtt1/."""
-    blocks = ["WEBVTT\n"]
-    for cue in shown:
-        body = _body(cue).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{body}\n")
-    return "\n".join(blocks)
+    return "\n".join(["WEBVTT\n", *(_block(cue, ".", partial(html.escape, quote=False)) for cue in shown)])
 
 
-def _body(cue: Cue) -> str:
-    return "\n".join(cue.lines)
+def _block(cue: Cue, point: str, escaped: Callable[[str], str]) -> str:
+    body = escaped("\n".join(cue.lines))
+    return f"{_clock(cue.start, point)} --> {_clock(cue.end, point)}\n{body}\n"
 
 
 def _clock(milliseconds: int, point: str) -> str:

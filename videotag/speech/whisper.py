@@ -2,13 +2,13 @@
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.errors import UserError
 from videotag.options import option
-from videotag.speech.words import DEFAULT_MODEL, Word
+from videotag.speech.words import DEFAULT_MODEL, Heard, Word
 
 log = logging.getLogger("videotag")
 
@@ -67,12 +67,12 @@ def check_language(language: str | None, known: Iterable[str]) -> None:
 
 
 def model_fault(model: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     remedy = "check the name and the network, or give a folder that holds the model"
     return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 
 
-def spoken_words(pieces: Iterable[dict[str, Any]], heard: Callable[[float], None] | None) -> Iterator[Word]:
+def spoken_words(pieces: Iterable[dict[str, Any]], heard: Heard | None) -> Iterator[Word]:
     """The words of all pieces but those that Whisper made up."""
     for piece in pieces:
         if heard:

@@ -1,14 +1,22 @@
-"""Words with times, and the contract of the engines that hear them."""
+"""Words with times, which of them belong to a window, and the contract of the engines that hear them."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from videotag.segments import Window
 
 if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_TRANSCRIBER = "faster-whisper"
 DEFAULT_MODEL = "base"
+
+Audio: TypeAlias = "np.ndarray"
+"""float32 mono [n], 16 kHz, values in -1..1."""
+Heard: TypeAlias = Callable[[float], None]
+"""Called with the seconds of audio that are done, as they grow."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,24 @@ class Word:
     probability: float = 1.0
 
 
+def words_in(window: Window, words: Sequence[Word], last: bool = False) -> list[Word]:
+    """The words whose middle lies in the window, in their order.
+
+    Args:
+        last: the window is the video's last one, to which words timed past its end belong as well: speech
+            engines are wrong by a fraction of a second.
+    """
+    end = math.inf if last else window.end
+    return [word for word in words if window.start <= (word.start + word.end) / 2 < end]
+
+
 @dataclass(frozen=True)
 class Transcription:
     """Words in order of time. `language` is ISO 639-1, None where nothing was said; its probability is 0..1."""
 
-    words: tuple[Word, ...]
-    language: str | None
-    language_probability: float
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
 
 
 class Transcriber(Protocol):
@@ -49,15 +68,11 @@ class Transcriber(Protocol):
     name: str
     made_by: dict[str, Any]
 
-    def transcribe(
-        self, audio: "np.ndarray", language: str | None, heard: Callable[[float], None] | None = None
-    ) -> Transcription:
+    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
         """Write down what is said.
 
         Args:
-            audio: float32 mono [n], 16 kHz, values in -1..1.
             language: ISO 639-1, or None to have it recognised.
-            heard: called with the seconds of audio that are done, as they grow.
 
         Raises:
             UserError: the model does not know the language, or the device ran out of memory.
