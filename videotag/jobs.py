@@ -87,10 +87,11 @@ class Run:
             folder = self.args.data_dir
             say(f"{folder} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
         names = chosen(names, self.args.only)
-        asked_for = {record["video_name"]: record for record in candidates}
-        reasons = {name: reason for name in names if name in asked_for and (reason := why(asked_for[name]))}
-        self.tell(names, reasons, lacking)
-        return [] if self.args.dry_run else [record for record in candidates if record["video_name"] in reasons]
+        # By the names in the records: one that is stored under another id is told, not passed over.
+        asked_for = [record for record in candidates if not self.args.only or record["video_name"] in self.args.only]
+        reasons = {record["video_name"]: reason for record in asked_for if (reason := why(record))}
+        self.tell(dict.fromkeys([*names, *reasons]), reasons, lacking)
+        return [] if self.args.dry_run else [record for record in asked_for if record["video_name"] in reasons]
 
     def tell(self, names: Iterable[str], reasons: Mapping[str, str], lacking: Mapping[str, str]) -> None:
         """Tell the report which videos are left alone; a dry run says of the others why they would be done."""
