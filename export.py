@@ -33,6 +33,7 @@ from typing import Any
 from videotag import artifacts, cli
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
+from videotag.results import Heard, HeardSegment
 from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2
@@ -154,11 +155,11 @@ class Source:
     """The results for a video: phase 1, and phase 2 where it is there and was made of this phase 1."""
 
     name: str
-    phase1: dict[str, Any]
+    phase1: Heard
     phase2: dict[str, Any] | None
 
     @property
-    def segments(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[HeardSegment]:
         return self.phase1["segments"]
 
     @property
@@ -187,7 +188,7 @@ def exported(args: argparse.Namespace, name: str) -> str:
     return FROM_WORDS[args.format](translated(Source(name, phase1, phase2)))
 
 
-def read_phase2(args: argparse.Namespace, name: str, phase1: dict[str, Any], needed: bool) -> dict[str, Any] | None:
+def read_phase2(args: argparse.Namespace, name: str, phase1: Heard, needed: bool) -> dict[str, Any] | None:
     """The result of phase 2, or None where there is none.
 
     Raises:
@@ -197,7 +198,7 @@ def read_phase2(args: argparse.Namespace, name: str, phase1: dict[str, Any], nee
     found = artifacts.read(PHASE2, path)
     fault = "is missing or damaged" if path.exists() or needed else None
     if found is not None:
-        fault = None if found["input"] == phase1["result_id"] else "was made of an older phase 1"
+        fault = None if found["input"] == phase1.get("result_id") else "was made of an older phase 1"
     if fault and needed:
         raise UserError(f"{path}: {fault}; run phase2_vllm_analysis.py {anew(name)}, then this again")
     if fault:
@@ -236,7 +237,7 @@ def as_markdown(source: Source) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def markdown_blocks(segment: dict[str, Any], analysis: dict[str, Any]) -> list[str]:
+def markdown_blocks(segment: HeardSegment, analysis: dict[str, Any]) -> list[str]:
     blocks = [f"## {clock(segment['start_time'])}-{clock(segment['end_time'])}"]
     for field in EXPORTED:
         value = analysis.get(field.name) or segment.get(field.name)

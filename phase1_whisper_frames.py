@@ -16,7 +16,7 @@ due and nothing else, goes on where it was stopped, and leaves alone what anothe
 import argparse
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import cache, partial
 from itertools import islice
@@ -30,6 +30,7 @@ from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
+from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
 from videotag.speech.engines import TRANSCRIBERS, knows, load_transcriber
 from videotag.speech.openai_whisper import OpenAIWhisper
@@ -55,8 +56,8 @@ class Footage:
 
     video: Video
     media: probe.Media
-    source: dict[str, Any]
-    settings: dict[str, Any]
+    source: dict[str, int]
+    settings: Settings
 
     @property
     def windows(self) -> list[Window]:
@@ -133,7 +134,7 @@ def usable(path: str) -> bool:
         return False
 
 
-def remember_entries(db: ChromaDBManager, videos: list[Video], records: dict[str, dict[str, Any]]) -> None:
+def remember_entries(db: ChromaDBManager, videos: list[Video], records: Mapping[str, stages.Record]) -> None:
     """Write down the entries of finished videos that have changed in nothing that matters: a `force_reprocess` taken
     back, which counts again when it is set the next time."""
     changes: dict[str, dict[str, Any]] = {}
@@ -146,7 +147,7 @@ def remember_entries(db: ChromaDBManager, videos: list[Video], records: dict[str
         db.create_or_update_video_files(changes)
 
 
-def state_key(video: Video, source: dict[str, Any]) -> str:
+def state_key(video: Video, source: dict[str, int]) -> str:
     """The entry and the file's state, in one value that the database can look for."""
     return f"{video.config_hash} {source['size']} {source['mtime_ns']}"
 
@@ -164,7 +165,7 @@ def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
     return reason if reason in stages.FORCED or changed is None else changed
 
 
-def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, Any], engine: Engine) -> str | None:
+def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, engine: Engine) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
     Args:
@@ -185,7 +186,7 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: dict[str, An
     return None
 
 
-def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
+def make(footage: Footage, job: jobs.Job, engine: Engine) -> Heard:
     settings = footage.settings
     if settings["transcriber"] == OpenAIWhisper.name:
         # It has no such option; older versions wrote it as it was named.
@@ -197,7 +198,7 @@ def make(footage: Footage, job: jobs.Job, engine: Engine) -> dict[str, Any]:
         return assemble(footage, part.records, made_by)
 
 
-def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> dict[str, Any]:
+def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: Engine) -> Settings:
     """Transcribe what is not yet in `part`, stretch by stretch. Returns what made the words."""
     done = [record for record in part.records if record["kind"] == "speech"]
     if any(record["last"] for record in done):
@@ -209,7 +210,7 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     doubt = TRANSCRIBERS[footage.settings["transcriber"]].doubt(footage.settings["model"], footage.video.language)
     if footage.media.has_audio and doubt:
         log.warning("%s: %s", footage.video.name, doubt)
-    made_by: dict[str, Any] = done[-1]["made_by"] if done else {}
+    made_by: Settings = done[-1]["made_by"] if done else {}
     with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
         for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
             said = cli.in_background(partial(transcribed, engine, progress, first, audio, language))
@@ -228,7 +229,7 @@ def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, la
     return engine().transcribe(audio, language, lambda seconds: progress.to(first + seconds))
 
 
-def speech_record(said: Transcription | None, first: float, end: float, made_by: dict[str, Any]) -> dict[str, Any]:
+def speech_record(said: Transcription | None, first: float, end: float, made_by: Settings) -> dict[str, Any]:
     """A stretch of speech, as kept in the `.part` file; None said: nothing comes after it."""
     last, said = said is None, said or Transcription()
     return {
@@ -266,7 +267,7 @@ def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
             part.append({"kind": "frames", "frames": frames})
 
 
-def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str, Any]) -> dict[str, Any]:
+def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings) -> Heard:
     """The result of phase 1: speech and frames dealt out to the segments."""
     speech = [record for record in records if record["kind"] == "speech"]
     words = [Word(*word) for record in speech for word in record["words"]]
@@ -300,7 +301,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: dict[str,
     }
 
 
-def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> dict[str, Any]:
+def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> HeardSegment:
     """One segment: its words, and the `numbers` of its `count` frames in the result's list, by the times asked for."""
     times = segments.frame_times(window, count)
     return {
@@ -331,7 +332,7 @@ def create_record(db: jobs.Records, footage: Footage) -> None:
     db.create_or_update_video_files({footage.video.name: fields})
 
 
-def fields_of(result: dict[str, Any]) -> dict[str, Any]:
+def fields_of(result: Heard) -> dict[str, Any]:
     """What a result adds to the video's record."""
     return {
         "detected_language": result["detected_language"] or None,
@@ -340,7 +341,7 @@ def fields_of(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], seen: dict[str, dict[str, Any]]) -> None:
+def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], seen: Mapping[str, stages.Record]) -> None:
     """Write down which files cannot be used, all at once: a disk that is not there makes thousands of them.
 
     A record without length and size is made where none is. One whose phase 1 is done stays as it is: so do its results.
@@ -363,7 +364,7 @@ def entry_fields(video: Video) -> dict[str, Any]:
     return fields | {"config_hash": video.config_hash}
 
 
-def cut_of(settings: dict[str, Any]) -> Windows:
+def cut_of(settings: Settings) -> Windows:
     try:
         return Windows(**{setting: settings[setting] for setting in CUT})
     except ValueError as error:

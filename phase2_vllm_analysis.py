@@ -29,8 +29,9 @@ from videotag.errors import EngineError, UserError
 from videotag.fields import SEGMENT
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
+from videotag.results import Heard, Settings
 from videotag.segments import word_times
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, Record
 from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
@@ -110,7 +111,7 @@ class Run(jobs.Run):
         return self.engine
 
 
-def analyze(run: Run, due: list[dict[str, Any]]) -> None:
+def analyze(run: Run, due: list[Record]) -> None:
     """Feed the segments of all due videos to the engine in one stream, and keep each result as it comes."""
     run.mark(due, lambda: run.analyzer)
     segments = feed(run, due)
@@ -133,7 +134,7 @@ def analyze(run: Run, due: list[dict[str, Any]]) -> None:
         raise
 
 
-def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
+def feed(run: Run, due: list[Record]) -> Iterator[Segment]:
     """Claim one video after the other, as the engine asks for more, and give out the segments that are missing."""
     for record in due:
         work = None
@@ -144,7 +145,7 @@ def feed(run: Run, due: list[dict[str, Any]]) -> Iterator[Segment]:
             yield from work.missing()
 
 
-def begin(run: Run, record: dict[str, Any]) -> "Work | None":
+def begin(run: Run, record: Record) -> "Work | None":
     """Claim a video; None if nothing is left to analyze of it."""
     with ExitStack() as stack:
         intent = claims.Intent(run.why_due, record, named=run.named)
@@ -166,9 +167,7 @@ def begin(run: Run, record: dict[str, Any]) -> "Work | None":
 class Work:
     """One video in hand: what is analyzed of it and what is left."""
 
-    def __init__(
-        self, run: Run, job: jobs.Job, phase1: dict[str, Any], made_by: dict[str, Any], part: artifacts.Part
-    ) -> None:
+    def __init__(self, run: Run, job: jobs.Job, phase1: Heard, made_by: Settings, part: artifacts.Part) -> None:
         self.holds: ExitStack | None = None  # of the claim and the part
         self._run, self._job, self._phase1, self._made_by, self._part = run, job, phase1, made_by, part
         self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}

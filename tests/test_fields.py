@@ -28,7 +28,7 @@ def value_of(field: Field):
     return value.format(field.name) if isinstance(value, str) else value
 
 
-def whole() -> dict:
+def whole() -> dict[str, Any]:
     segment = {field.name: value_of(field) for field in SEGMENT} | {"start_time": 10.0, "end_time": 60.0}
     return segment | {"duration": 50.0}
 
@@ -79,9 +79,10 @@ def test_what_people_see_has_a_label_in_every_language():
 
 
 def test_the_exports_of_a_video_have_what_is_exported():
-    segment = {**whole(), "words": [], "frames": []}
-    head = {"video_path": "a.mp4", "video_duration": 60.0, "spoken_language": "ru"}
-    source = export.Source("a", {**head, "segments": [segment]}, {"output_language": "ru", "segments": [segment]})
+    segment: Any = {**whole(), "words": [], "frames": []}
+    head: Any = {"video_path": "a.mp4", "video_duration": 60.0, "spoken_language": "ru"}
+    head["segments"] = [segment]
+    source = export.Source("a", head, {"output_language": "ru", "segments": [segment]})
     [found] = json.loads(export.as_json(source))["segments"]
     once = {"video_name", "video_path", "language"}  # what the file says once
     assert found == {field.name: segment[field.name] for field in SEGMENT if field.exported and field.name not in once}

@@ -80,7 +80,7 @@ def part_header(result: Path) -> dict[str, Any] | None:
     return records[0] if records and isinstance(records[0], dict) else None
 
 
-def source_of(path: str) -> dict[str, Any]:
+def source_of(path: str) -> dict[str, int]:
     """What tells one state of a video file from another: its size in bytes and modification time (ns).
 
     A whole number: ChromaDB keeps 16 digits of a float. Raises UserError where the file is not there.
@@ -145,7 +145,7 @@ class Draft(Unpublished):
             super().__init__(path, json.dumps(whole, ensure_ascii=False, indent=2).encode(*_ENCODING))
 
 
-def read(stage: Stage, path: Path) -> dict[str, Any] | None:
+def read(stage: Stage, path: Path) -> Any:
     """The result of a stage, or None where there is none that is whole and of this format; a warning says why.
 
     Raises:

@@ -16,6 +16,7 @@ from videotag import artifacts, claims, stages
 from videotag.claims import Claim, Held, Intent, Records
 from videotag.cli import Report, say
 from videotag.errors import UserError, did_you_mean
+from videotag.results import Settings
 from videotag.stages import Record, Stage
 
 log = logging.getLogger("videotag")
@@ -57,14 +58,14 @@ class Run:
     report: Report
     named: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
-    more_fields: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {}
+    more_fields: Callable[[Any], dict[str, Any]] = lambda result: {}
 
     def why_due(self, record: Record) -> str | None:
         """Why the stage is due by a video's record, or None."""
         made_by = json.loads(record.get(self.stage.field("made_by"), "{}"))
         return stages.due(self.stage, record, self.named, made_by, self.args.force)
 
-    def due(self, why: Callable[[Record], str | None], finished_too: bool) -> list[dict[str, Any]]:
+    def due(self, why: Callable[[Record], str | None], finished_too: bool) -> list[Record]:
         """The records of the videos that are due; of the others the report says why not.
 
         Asks the database for those that are unfinished: reading all of 10,000 records takes seconds.
@@ -147,7 +148,7 @@ class Job:
         self.path = artifacts.path_of(run.stage, run.args.data_dir, claim.video_name)
         self._run, self._stage = run, run.stage
 
-    def taken_over(self) -> dict[str, Any] | None:
+    def taken_over(self) -> Any:
         """The result in data/, marked completed, if it was made of the same and as is asked for now; else None."""
         say(f"{self.video_name}: {self.claim.reason}")
         artifacts.sweep(self.path)
@@ -168,7 +169,7 @@ class Job:
         say(f"{self.video_name}: taken over from {self.path}")
         return found
 
-    def inputs(self) -> dict[str, dict[str, Any]]:
+    def inputs(self) -> dict[str, Any]:
         """The results that this one is made of, by their stages' keys: the needed ones, and the others if there.
 
         Raises:
@@ -184,7 +185,7 @@ class Job:
         self.made_of = {"input": " ".join(result["result_id"] for result in found.values())}
         return found
 
-    def part(self, settings: Mapping[str, Any], engine: Callable[[], object]) -> artifacts.Part:
+    def part(self, settings: Settings, engine: Callable[[], object]) -> artifacts.Part:
         """Open the unfinished work, or begin it.
 
         Args:
@@ -204,7 +205,7 @@ class Job:
                 engine()
         return artifacts.Part(artifacts.part_path(self.path), header)
 
-    def publish(self, result: dict[str, Any]) -> dict[str, Any]:
+    def publish(self, result: Any) -> Any:
         """Write the result under its name and mark the stage completed, if nobody took over; the result."""
         result["version"] = self._stage.version
         with artifacts.Draft(self.path, result) as draft:
@@ -226,7 +227,7 @@ class Job:
         follows = stages.follow_up(self._stage, self.claim.record, result["result_id"], again=draft is not None)
         self.complete(len(result["segments"]), draft, **own, **follows)
 
-    def _header(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def _header(self, settings: Settings) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
         return {"stage": self._stage.key, "format": artifacts.FORMAT, **self.made_of, **settings}
 

@@ -3,6 +3,7 @@
 import html
 import itertools
 import re
+from typing import Any
 
 import av
 import pytest
@@ -246,7 +247,7 @@ def test_cues_keep_the_times_of_their_words(spoken):
 # --- windows joined, translations spread
 
 
-def dealt(words, duration, cut=None):
+def dealt(words, duration, cut=None) -> list[Any]:
     """Segments as phase 1 deals words out to them."""
     made = segments.windows(duration, cut or segments.Windows())
     return [
@@ -282,7 +283,7 @@ def test_windows_are_joined_to_the_words_they_were_dealt(times, cut):
     assert translation(made, same) == words
 
 
-def segment(index, start, end, *words):
+def segment(index, start, end, *words) -> Any:
     fields = ("text", "start", "end")
     return {
         "segment_index": index,

@@ -1,7 +1,5 @@
 """The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property

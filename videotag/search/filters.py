@@ -1,7 +1,5 @@
 """What a hit has to be, apart from what is asked: its video, its kind, its days, its time in the video."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -51,7 +49,7 @@ class Filters:
             given["time"] = (self.start, self.end)
         return given
 
-    def and_(self, other: Filters) -> Filters:
+    def and_(self, other: "Filters") -> "Filters":
         """Both; what the other says of a field counts instead of what this one says of it."""
         bounds = ("added_after", "added_before", "start", "end")
         later = {name: getattr(other, name) for name in bounds if getattr(other, name) is not None}

@@ -6,8 +6,6 @@ Russian ones nearest to them (Тоқаев, Токаев), and Latin words of a 
 and loan words are found across languages; numbers in words become digits.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

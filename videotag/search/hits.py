@@ -1,7 +1,5 @@
 """Hits and moments for other programs: JSON, CSV, Markdown, and the frames of a segment as files."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

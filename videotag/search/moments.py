@@ -4,8 +4,6 @@ Windows overlap, so one moment is found two or three times. Hits of one video th
 best of them speaks for it.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator

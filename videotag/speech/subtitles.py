@@ -13,6 +13,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any
 
+from videotag.results import HeardSegment
 from videotag.speech.words import Word
 from videotag.text import UNSPACED, UNSPACED_LETTER, clean
 
@@ -47,7 +48,7 @@ class Cue:
 # --- words of the whole video
 
 
-def joined(segments: Sequence[Mapping[str, Any]]) -> list[Word]:
+def joined(segments: Sequence[HeardSegment]) -> list[Word]:
     """What is said in the whole video: the words of all segments of a phase 1 result, each once.
 
     A word lies in every window that contains its middle; it is taken from the first of them.
@@ -60,11 +61,11 @@ def joined(segments: Sequence[Mapping[str, Any]]) -> list[Word]:
     return words
 
 
-def words_of(segment: Mapping[str, Any]) -> list[Word]:
+def words_of(segment: HeardSegment) -> list[Word]:
     return [Word(**word) for word in segment["words"]]
 
 
-def translation(segments: Sequence[Mapping[str, Any]], texts: Mapping[int, str]) -> list[Word]:
+def translation(segments: Sequence[HeardSegment], texts: Mapping[int, str]) -> list[Word]:
     """The translations of the segments as one, with times.
 
     A translation has no word times. It is laid over the words of its segment in proportion to the characters: what

@@ -1,7 +1,5 @@
 """ChromaDB the library: imported at less cost, a folder's client that shares nothing with another one, its failures."""
 
-from __future__ import annotations
-
 import functools
 import gc
 import os

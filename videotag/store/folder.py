@@ -8,8 +8,6 @@ removes, and a seal (size and time of the files); who finds a marker, or files t
 checked, and mended if need be.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

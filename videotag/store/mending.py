@@ -6,8 +6,6 @@ What SQLite itself finds damaged is kept aside, and made anew from data/.
 Nothing here opens the database with chromadb, and no client may be open while these functions run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

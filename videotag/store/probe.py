@@ -5,8 +5,6 @@
 Prints "ok NAME" or "broken NAME" of each as it goes.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

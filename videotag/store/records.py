@@ -4,8 +4,6 @@ Values that poison a ChromaDB collection or vanish in it without a word (thousan
 beyond 64 bits, lone surrogates) are refused or cut here.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime

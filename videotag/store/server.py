@@ -1,7 +1,5 @@
 """A database behind a server (`chroma run`). Others may change it at any moment."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator

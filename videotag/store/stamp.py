@@ -3,8 +3,6 @@
 `Embedders` loads the one that fits.
 """
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Callable, Mapping

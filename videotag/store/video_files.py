@@ -1,7 +1,5 @@
 """The collection video_files: one record a video."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

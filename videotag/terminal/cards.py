@@ -3,8 +3,6 @@
 What comes from the database is made printable before any code for the terminal is added.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

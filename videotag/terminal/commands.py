@@ -1,7 +1,5 @@
 """What can be asked and commanded at the prompt, one method a command."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

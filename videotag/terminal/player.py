@@ -1,7 +1,5 @@
 """A video played at a second by a program that is installed: mpv, VLC, or what the system opens it with."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The prompt: lines that a person types, with history and completion on a terminal, plain elsewhere."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -5,8 +5,6 @@ video=news not-language=kk from=1:00         filters, as `:filter` takes them
 news@12:30                                   a place
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex

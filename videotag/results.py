@@ -1,0 +1,39 @@
+"""What the stages leave in data/, key by key: plain values. Times are seconds in the video."""
+
+from typing import Any, NotRequired, TypedDict
+
+Settings = dict[str, Any]
+"""What something is made by: the engine, its model, and what else changes a result."""
+
+
+class HeardSegment(TypedDict):
+    """A window, as phase 1 leaves it. `words` are `speech.words.Word`s, `frames` numbers in the result's list."""
+
+    segment_index: int
+    start_time: float
+    end_time: float
+    duration: float
+    transcript: str
+    words: list[dict[str, Any]]
+    frames: list[int]
+
+
+class Heard(TypedDict):
+    """The result of phase 1. `source` is `artifacts.source_of`; a frame is its `time` and the file `jpeg`."""
+
+    video_name: str
+    video_path: str
+    language: str  # as the list has it
+    spoken_language: str
+    detected_language: str
+    language_probability: float
+    video_duration: float
+    width: int
+    height: int
+    fps: float
+    source: dict[str, int]
+    made_by: Settings
+    created_at: str
+    frames: list[dict[str, Any]]
+    segments: list[HeardSegment]
+    result_id: NotRequired[str]  # as it is read
