@@ -291,7 +291,8 @@ class ChromaDBManager:
 
     def segment_counts(self) -> dict[str, int]:
         """How many segments are stored of each video, whether or not it has a record; of none under ""."""
-        return {name or "": count for name, count in self._segments.values("video_name").items()}
+        counts = self._segments.values("video_name")
+        return {**counts, "": counts[None] + counts[""]} if None in counts else dict(counts)
 
     def check_segments(
         self, video_name: str, video_path: str, segments: Sequence[Mapping[str, Any]]
@@ -308,7 +309,7 @@ class ChromaDBManager:
     def delete_unknown_segments(self) -> int:
         """Delete the segments of videos that have no record, and of none; how many."""
         with self._segments.reading():
-            return self._segments.delete(but_of={*self.video_names(), ""})
+            return self._segments.delete(but_of=set(self.video_names()))
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""

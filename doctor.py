@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,16 @@ from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
 ROOT = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """What to look at: the options, the database that they name, and how embedders are loaded."""
 
     args: argparse.Namespace
-    db: ChromaDBManager
     load: Callable[..., Embedder]
+
+    @cached_property
+    def db(self) -> ChromaDBManager:
+        return ChromaDBManager(self.args.db, chroma_url=self.args.chroma_url, load=self.load)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_emb
 
 
 def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
-    asked = Asked(args, ChromaDBManager(args.db, chroma_url=args.chroma_url, load=load), load)
+    asked = Asked(args, load)
     code = repair(asked) if args.repair else cli.OK
     return examine(asked) or code
 
@@ -171,7 +175,7 @@ def analysis(asked: Asked) -> Iterator[Finding]:
         yield Finding(there, f"vllm ({why})" if there else "vLLM is missing: pip install -r requirements-gpu.txt")
         return
     urls = [url for url in (asked.args.base_url or "").split(",") if url.strip()]
-    for url in urls or [asked.args.base_url]:
+    for url in urls or [""]:
         yield answering(name, why, ANALYZERS[name].Options(*([asked.args.model, url] if name == "openai" else [])))
 
 

@@ -92,8 +92,8 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli
     settings |= {key: value for key, value in dataclasses.asdict(told).items() if key in DEFAULTS}
     cut_of(settings)  # tells what makes no sense before a video is looked at
     videos = load_videos(args.config, knows)
-    asked_for = jobs.chosen([video.name for video in videos], args.only)
-    videos = [video for video in videos if not args.only or video.name in args.only]
+    asked_for = dict.fromkeys(jobs.chosen([video.name for video in videos], args.only))
+    videos = [video for video in videos if video.name in asked_for]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     # Built when the first video needs it: a run with nothing to do loads none.
     engine = cache(lambda: _loaded(load, settings["transcriber"], told))
@@ -168,8 +168,7 @@ def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
 def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, engine: Engine) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
-    Args:
-        seen: the video's record as it was when the run began.
+    `seen`: the video's record as it was when the run began.
     """
     try:
         source, info = artifacts.source_of(video.path), probe.probe(video.path)

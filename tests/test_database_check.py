@@ -28,7 +28,7 @@ class Loaded:
     def __init__(self, db: ChromaDBManager, folder: Path) -> None:
         self.db, self.data = db, folder / "data"
         self.args = argparse.Namespace(db=str(db.directory), chroma_url=db.chroma_url, data_dir=self.data)
-        self.asked = doctor.Asked(self.args, db, lambda *_: FakeEmbedder())
+        self.asked = doctor.Asked(self.args, lambda *_: FakeEmbedder())
         for name, count in VIDEOS.items():
             self.record(name, count)
         assert load_data_to_chroma.main([*self.place(), "--data-dir", str(self.data)], self.asked.load) == 0

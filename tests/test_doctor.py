@@ -58,7 +58,7 @@ def test_what_an_older_version_of_a_stage_made_is_named_and_due_by_force_alone(t
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text("# comment\nnot-a-package==1.0\npytest>=1\nnumpy==0.1\n")
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
-    [finding] = doctor.packages(doctor.Asked(argparse.Namespace(), ChromaDBManager(tmp_path), FakeEmbedder))
+    [finding] = doctor.packages(doctor.Asked(argparse.Namespace(), FakeEmbedder))
     assert finding.good is False
     assert "not-a-package is missing" in finding.text
     assert ", not 0.1" in finding.text

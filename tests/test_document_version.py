@@ -33,7 +33,7 @@ def load(outdated, *args: str, embedder: FakeEmbedder | None = None) -> int:
 
 
 def said_by_the_doctor(outdated) -> list[tuple[bool | None, str]]:
-    return [(finding.good, finding.text) for finding in doctor.stored(outdated.args)]
+    return [(finding.good, finding.text) for finding in doctor.stored(outdated.asked)]
 
 
 def version(outdated) -> int | None:

@@ -126,7 +126,7 @@ class Copy:
         fields, stages = self.tree / "videotag" / "fields.py", self.tree / "videotag" / "stages.py"
         changed(fields, '    Field("word_times"', ROW)
         changed(self.tree / "phase1_whisper_frames.py", '        "segment_index": window.index,\n', MADE)
-        changed(stages, "STAGES = (PHASE1, PHASE2, LOAD)\n", STAGE, after=True)
+        changed(stages, "\nFORCED = ", STAGE)
         (self.tree / "phase4.py").write_text(SCRIPT, encoding="utf-8")
 
     def python(self, tree: Path, code: str, *args: str) -> str:

@@ -24,10 +24,11 @@ log = logging.getLogger("videotag")
 
 def chosen(names: list[str], only: list[str] | None) -> list[str]:
     """The videos that are asked for by --only, in order; raises UserError for a name that is not there."""
+    wanted, known = set(only or ()), set(names)
     for name in only or ():
-        if name not in names:
+        if name not in known:
             raise UserError(f"--only {name}: no such video{did_you_mean(name, names)}")
-    return [name for name in names if name in only] if only else names
+    return [name for name in names if name in wanted] if only else names
 
 
 def mark_due(
@@ -89,7 +90,8 @@ class Run:
             say(f"{folder} has results of {len(lost)} videos, the database of none: phase 1 takes them over")
         names = chosen(names, self.args.only)
         # By the names in the records: one that is stored under another id is told, not passed over.
-        asked_for = [record for record in candidates if not self.args.only or record["video_name"] in self.args.only]
+        only = set(self.args.only or ())
+        asked_for = [record for record in candidates if not only or record["video_name"] in only]
         reasons = {record["video_name"]: reason for record in asked_for if (reason := why(record))}
         self.tell(dict.fromkeys([*names, *reasons]), reasons, lacking)
         return [] if self.args.dry_run else [record for record in asked_for if record["video_name"] in reasons]
@@ -132,7 +134,10 @@ class Run:
         `made_of`: what a stage without inputs is made of, as its result holds it.
         """
         with claims.claim(self.db, self.args.data_dir, self.stage, video_name, intent) as claim:
-            yield Job(self, claim, made_of or {"input": stages.input_of(self.stage, claim.record)})
+            job = Job(self, claim, made_of or {"input": stages.input_of(self.stage, claim.record)})
+            yield job
+        if job.completed:
+            self.report.done.append(video_name)
 
 
 class Job:
@@ -146,6 +151,7 @@ class Job:
         self.video_name = claim.video_name
         self.made_of = made_of
         self.path = artifacts.path_of(run.stage, run.args.data_dir, claim.video_name)
+        self.completed = False
         self._run, self._stage = run, run.stage
 
     def taken_over(self) -> Any:
@@ -216,8 +222,9 @@ class Job:
         """Mark the stage completed, as `Claim.complete`, with what it was made of."""
         if self._stage.inputs:
             fields[self._stage.field("input")] = self.made_of["input"]
+        fields.setdefault(self._stage.field("version"), self._stage.version)
         self.claim.complete(segments, draft, **fields)
-        self._run.report.done.append(self.video_name)
+        self.completed = True
 
     def _complete_with(self, result: dict[str, Any], draft: artifacts.Draft | None = None) -> None:
         """What follows is due again, unless the result is the one that it was made of."""
@@ -229,7 +236,8 @@ class Job:
 
     def _header(self, settings: Settings) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
-        return {"stage": self._stage.key, "format": artifacts.FORMAT, **self.made_of, **settings}
+        # Settings first: an analyzer's own "input" (vLLM's kind of it) must not hide whose result the work is on.
+        return {"stage": self._stage.key, "format": artifacts.FORMAT, **settings, **self.made_of}
 
     def _unfinished(self) -> dict[str, Any] | None:
         """The header of the `.part` file that is there, if it holds work on the same."""

@@ -63,8 +63,7 @@ class Source:
     def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.
 
-        Args:
-            damaged: called where one was lost; some decoders lose a broken packet without a word.
+        `damaged`: called where one was lost; some decoders lose a broken packet without a word.
         """
         for packet in chain(self.packets(stream), [None]):
             frames = decode(stream, packet)

@@ -56,8 +56,7 @@ class ArchiveSearch:
     def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
         """All segments as `ChromaDBManager.search` gives them, best first, read as they are asked for.
 
-        Args:
-            page: so many are read at first, 1 or more; then twice as many as were read so far.
+        `page`: so many are read at first, 1 or more; then twice as many as were read so far.
         """
         there = self._read(lambda records: (records.stamp(), self._search.choose(records, where, query)))
         if there is None:
@@ -102,7 +101,8 @@ class ArchiveSearch:
                 if metadata.keys() >= NEEDED:
                     fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
                     close = {"score": min(1.0, hit.cosine), "close": hit.close}
-                    yield {"id": hit.id, **fields, "document": document, **close}
+                    text = document or self._segments.kind.document(metadata)  # another program's may have none
+                    yield {"id": hit.id, **fields, "document": text, **close}
             read += page
             page = 2 * read
 

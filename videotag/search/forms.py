@@ -127,8 +127,7 @@ def exact_pattern(phrase: str) -> str:
 def matches(text: str, query: str) -> list[tuple[int, int]]:
     """Where the words of `text` stand that the query means: forms of its words, and what it has in quotes.
 
-    Returns:
-        (first, behind the last) character of each word, in order.
+    In order, each as (first, behind the last) character.
     """
     wanted = _wanted(query)
     phrases = [match.span() for phrase in quoted(query) for match in re.finditer(exact_pattern(phrase), text)]

@@ -238,7 +238,9 @@ def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Seg
     numbers, shares = segments.numbers, np.zeros(len(segments.ids))
     if not segments.ids or _file(db) != segments.file:
         return shares
-    total = db.execute("SELECT count(*) FROM segment").fetchone()[0]
+    db.execute("BEGIN")  # all of it of one state
+    if not (total := db.execute("SELECT count(*) FROM segment").fetchone()[0]):  # another client has emptied it
+        return shares
     counts = [_occurrences(db, forms) for forms in wanted]
     weights = [math.log(1 + total / max(count, 1)) for count in counts]
     telling = any(0 < count <= COMMON * total for count in counts)

@@ -87,11 +87,7 @@ def _moment(span: list[Hit], query: str, within: Range) -> Hit:
     best, last = span[0], within[1]
     before = [hit for hit in span[1:] if hit["start_time"] < best["start_time"] < hit["end_time"]]
     end = max(hit["end_time"] for hit in span)
-    return {
-        **best,
-        "start": start_of(best, query, within, before),
-        "end": end if last is None else min(end, last),
-    }
+    return {**best, "start": start_of(best, query, within, before), "end": end if last is None else min(end, last)}
 
 
 def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[Hit]:
@@ -109,8 +105,7 @@ def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterabl
 
     The segment's start where none is, or where their times are not known. Never outside `within`.
 
-    Args:
-        before: hits that reach into this one from before it, in which what is meant may begin.
+    `before`: hits that reach into this one from before it, in which what is meant may begin.
     """
     earliest, meant = _earliest(hit, within), _meant(hit, query, within)
     if not meant:

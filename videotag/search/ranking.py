@@ -121,7 +121,7 @@ def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int
 
     while len(among):
         left = evidence[among]
-        best = left >= (np.partition(left, -page)[-page] if page < len(among) else -math.inf)
+        best = ~(left < (np.partition(left, -page)[-page] if page < len(among) else -math.inf))  # ends with nan, too
         yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
         among, page = among[~best], 3 * page
 

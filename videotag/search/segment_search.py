@@ -43,6 +43,7 @@ class Chosen:
 
     segments: Segments
     allowed: set[str] | None
+    shares: np.ndarray  # of the query's words in each, `SegmentIndex.shares`; later the index may be another
 
 
 class SegmentSearch:
@@ -60,7 +61,8 @@ class SegmentSearch:
     def choose(self, records: StoredRecords, where: dict[str, Any] | None, query: str) -> Chosen:
         """What passes the filter and holds the phrases that the query has in quotes."""
         state, segments = self._now_there(records)
-        return Chosen(segments, self._let_through(state, segments, records, where, query) if segments.ids else None)
+        allowed = self._let_through(state, segments, records, where, query) if segments.ids else None
+        return Chosen(segments, allowed, self.index.shares(query, segments))
 
     def rank(
         self, chosen: Chosen, query: str, vector: np.ndarray, typical: Typical | None, by: By, page: int
@@ -78,7 +80,7 @@ class SegmentSearch:
         if not segments.ids:
             return iter(())
         background = self._measured(segments, typical, by == "alike")
-        shares = self.index.shares("" if by == "vectors" else query, segments)
+        shares = chosen.shares * (by != "vectors")
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
         if rows is not None and by != "vectors" and is_all_quoted(query):
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
@@ -99,8 +101,7 @@ class SegmentSearch:
     def kept(self, records: StoredRecords, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The vectors, by id, of the records that have not changed since the index was brought up to date.
 
-        Args:
-            run_ids: of all records; when each was written.
+        `run_ids`: of all records; when each was written.
         """
         since = _since(self.index.state, records.state())
         if since is None:
@@ -209,9 +210,8 @@ def _entries(records: StoredRecords, some: pages.Snapshot) -> Iterator[Entry]:
 def _passing(records: StoredRecords, where: dict[str, Any] | None, phrases: list[str], spoken: list[str]) -> set[str]:
     """The ids that the filter lets through and in which all the phrases (regular expressions) occur.
 
-    Args:
-        spoken: the ids with most of the phrases' words, the only ones in which the speech in another language than the
-            document's is looked at: the source's own search for a pattern sees documents only.
+    `spoken`: the ids with most of the phrases' words, the only ones in which the speech in another language than the
+    document's is looked at: the source's own search for a pattern sees documents only.
     """
     passing = records.passing(where, phrases)
     other = records.records([id_ for id_ in spoken if id_ not in passing])

@@ -74,8 +74,7 @@ def translation(segments: Sequence[HeardSegment], texts: Mapping[int, str]) -> l
     may be missing or repeated, as the proportion is a guess. Where nothing is said, a translation has no time and is
     left out.
 
-    Args:
-        texts: translations by `segment_index`; a segment without one has a gap.
+    `texts`: translations by `segment_index`; a segment without one has a gap.
     """
     texts = {index: clean(text).strip() for index, text in texts.items()}
     segments = [segment for segment in segments if segment["words"] and texts.get(segment["segment_index"])]

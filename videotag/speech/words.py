@@ -36,9 +36,8 @@ class Word:
 def words_in(window: Window, words: Sequence[Word], last: bool = False) -> list[Word]:
     """The words whose middle lies in the window, in their order.
 
-    Args:
-        last: the window is the video's last one, to which words timed past its end belong as well: speech
-            engines are wrong by a fraction of a second.
+    `last`: the window is the video's last one, to which words timed past its end belong as well: speech
+    engines are wrong by a fraction of a second.
     """
     end = math.inf if last else window.end
     return [word for word in words if window.start <= (word.start + word.end) / 2 < end]

@@ -172,8 +172,7 @@ class VectorCollection:
     def replace(self, video_name: str, records: list[dict[str, Any]], vectors: np.ndarray, by: Embedder) -> None:
         """Put a video's records in place of those that are there; a reader finds the old ones or the new ones.
 
-        Args:
-            vectors: float32 [len(records), dimension], of their documents, made `by` that embedder.
+        `vectors`: float32 [len(records), dimension], of their documents, made `by` that embedder.
         """
         with self.place.session():
             collection = self.find() or self.create(self.kind.name, by, self.kind.version)
@@ -213,8 +212,8 @@ class VectorCollection:
     def set_current(self) -> None:
         with self.reading() as collection:
             if collection is not None and document_version_of(collection) != self.kind.version:
-                raise_generation(collection, document_version=self.kind.version)
-                self.follower.follow()
+                with self._changing(collection):
+                    raise_generation(collection, document_version=self.kind.version)
 
     def refill(self, collection: Any) -> None:
         """Give all records of it, whose index is empty, their vectors again: those kept beside it, or made anew."""
@@ -230,7 +229,8 @@ class VectorCollection:
         for part in pages.in_parts(ids, pages.UPSERT):
             if embedder and not lost.isdisjoint(part):
                 records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
-                made = embed(embedder, [text for _, text in records.values()], None)
+                texts = [text or self.kind.document(fields) for fields, text in records.values()]
+                made = embed(embedder, texts, None)
                 vectors |= dict(zip(records, made, strict=True))
             collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
 

@@ -52,7 +52,7 @@ class VideoFiles:
         with self.reading() as collection:
             if self.record(video_name) is None:
                 return False
-            _write(collection, {video_name: fields})
+            _write(collection, {video_name: fields}, make=False)  # another client may delete it meanwhile
             return True
 
     def delete(self, video_name: str) -> bool:
@@ -81,7 +81,7 @@ class VideoFiles:
                 yield from pages.read_pages(collection, where=where, include=include)
 
 
-def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
+def _write(collection: Any, videos: Mapping[str, dict[str, Any]], make: bool = True) -> None:
     found = collection.get(ids=list(videos), include=["metadatas"])
     old = dict(zip(found["ids"], found["metadatas"], strict=True))
     plain = {name: fields for name, fields in videos.items() if name in old and not _DESCRIBED & fields.keys()}
@@ -93,7 +93,7 @@ def _write(collection: Any, videos: Mapping[str, dict[str, Any]]) -> None:
         document = video_document(old[name] | videos[name])
         changes = {**videos[name], "updated_at": now()}
         collection.update(ids=[name], metadatas=[changes], documents=[document], embeddings=[[1.0]])
-    if new := [_new_record(name, fields) for name, fields in videos.items() if name not in old]:
+    if new := [_new_record(name, fields) for name, fields in videos.items() if make and name not in old]:
         collection.add(
             ids=[record["video_name"] for record in new],
             embeddings=[[1.0]] * len(new),  # a record cannot be without a vector

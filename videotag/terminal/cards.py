@@ -114,8 +114,7 @@ def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[
 def _excerpt(text: str, query: str, width: int, keep: int) -> str:
     """The text from about a line before the first matching word on, if that would not be seen otherwise.
 
-    Args:
-        keep: so many characters at the front stay in any case.
+    `keep`: so many characters at the front stay in any case.
     """
     if len(text) <= LINES * width:
         return text

@@ -112,11 +112,7 @@ def completer(commands: Iterable[str], values: Values) -> Any:
 
 
 def suggestions(line: str, commands: Iterable[str], values: Values) -> tuple[str, list[str]]:
-    """What the last word of a line may become.
-
-    Returns:
-        The last word as it is, and the words that may stand in its place.
-    """
+    """The last word of a line as it is, and the words that may stand in its place."""
     typed = _LAST.search(line)
     assert typed is not None
     last, before = typed[0], line[: typed.start()].split()
@@ -126,7 +122,8 @@ def suggestions(line: str, commands: Iterable[str], values: Values) -> tuple[str
 def _candidates(last: str, before: list[str], commands: Iterable[str], values: Values) -> list[str]:
     if not before and last.startswith(":"):
         return list(commands)
-    if before and before[0] == ":filter" and not last.startswith("--") and not before[-1].startswith("--"):
+    valued = before and ("=" in before[-1] or not before[-1].startswith("--"))
+    if valued and before[0] == ":filter" and not last.startswith("--"):
         name, equals, _ = last.partition("=")
         if equals:
             return _beginning(last, f"{name}=", _known(name, values))
