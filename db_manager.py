@@ -20,6 +20,7 @@ python doctor.py --repair
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -291,8 +292,7 @@ class ChromaDBManager:
 
     def segment_counts(self) -> dict[str, int]:
         """How many segments are stored of each video, whether or not it has a record; of none under ""."""
-        counts = self._segments.values("video_name")
-        return {**counts, "": counts[None] + counts[""]} if None in counts else dict(counts)
+        return dict(Counter(name or "" for name in self._segments.values("video_name").elements()))
 
     def check_segments(
         self, video_name: str, video_path: str, segments: Sequence[Mapping[str, Any]]

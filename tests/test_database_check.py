@@ -263,6 +263,24 @@ def test_equal_vectors_that_are_found_are_no_damage(db):
     assert db.check_segments("news", "news.mp4", segments) == {}
 
 
+def test_segments_of_no_video_go_too_and_count_together(loaded):
+    def add(collection: Any) -> None:
+        made = [{"segment_index": 0}, {"segment_index": 0, "video_name": ""}]
+        collection.add(ids=["none", "empty"], embeddings=[[1.0] * 16] * 2, metadatas=made, documents=["x", "y"])
+
+    loaded.collection(add)
+    assert loaded.db.segment_counts() == {"film": 3, "news": 7, "": 2}
+    assert loaded.db.delete_unknown_segments() == 2
+    assert loaded.content() == WHOLE
+
+
+def test_the_doctor_looks_at_the_machine_where_the_address_is_wrong(tmp_path, capsys):
+    assert doctor.main(["--chroma-url", "ftp://x", "--data-dir", str(tmp_path), "--analyzer", "openai"]) == 1
+    told = capsys.readouterr().out
+    assert "ok  python" in told and "BAD database" in told
+    assert "BAD analysis: the analyzer openai needs --base-url" in told
+
+
 def test_the_doctor_says_it_and_repairs(loaded, capsys, monkeypatch):
     monkeypatch.setattr(doctor, "CHECKS", {"database": doctor.database, "stored segments": doctor.stored})
     arguments = [*loaded.place(), "--data-dir", str(loaded.data)]

@@ -154,6 +154,20 @@ def test_a_higher_version_makes_nothing_due_and_is_in_the_record_of_what_it_made
     assert (better(), summaries.record["phase4_version"]) == ([], 2)
 
 
+def test_a_setting_that_is_called_input_does_not_hide_whose_result_the_work_is_on(summaries, monkeypatch):
+    made = summaries.summed_up
+    monkeypatch.setattr(summaries, "summed_up", lambda job, made_by: made(job, {**made_by, "input": "video"}))
+    one = finished(summaries, PHASE2, ["a", "b"])
+    summaries.break_at = "b"
+    summaries.run(style="long")
+    assert (artifacts.part_header(summaries.path) or {})["input"] == one
+    summaries.break_at = None
+    assert "is unfinished work with --style long; name that to go on with it" in summaries.run()[-1]
+    finished(summaries, PHASE2, ["x", "y"])
+    summaries.run(style="long")
+    assert summaries.read == ["a", "engine", "x", "y"]  # nothing of what another result was made of
+
+
 def test_unfinished_work_under_another_setting_is_not_dropped_unasked(summaries):
     finished(summaries, PHASE2, ["a", "b"])
     summaries.break_at = "b"

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
@@ -267,6 +268,31 @@ def test_a_search_does_not_wait_for_one_that_is_ranking(db, monkeypatch):
             go_on.set()
         # Of what was ranked the first is deleted by now, the second is another one.
         assert [(hit["id"], hit["description"]) for hit in first.result(60)] == [("news_seg_1", "лес")]
+
+
+class Meanwhile(FakeEmbedder):
+    """While it embeds a question, somebody else does something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.do: Callable[[], object] = lambda: None
+
+    def embed_queries(self, texts):
+        self.do()
+        return super().embed_queries(texts)
+
+
+def test_what_others_do_while_a_question_is_embedded(db):
+    embedder = Meanwhile()
+    mine = ChromaDBManager(db.directory, chroma_url=db.chroma_url, load=lambda *_: embedder)
+    db.add_segments("n", [segment(i, text) for i, text in enumerate(["вода плотина", "лес", "снег"])])
+    before = mine.search("вода плотина", 1)
+    assert before[0]["close"]
+    embedder.do = lambda: other(db).rebuild_segments(FakeEmbedder())
+    assert mine.search("вода плотина", 1) == before
+    assert ids(mine.search("плотина", by="words")) == ["news_seg_0"]
+    embedder.do = lambda: other(db).delete_video_segments("news")
+    assert mine.search("вода плотина") == []
 
 
 def test_hits_are_ranked_once_and_read_as_they_are_asked_for(db, monkeypatch):
