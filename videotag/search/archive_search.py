@@ -58,7 +58,7 @@ class ArchiveSearch:
 
         `page`: so many are read at first, 1 or more; then twice as many as were read so far.
         """
-        there = self._read(lambda records: (records.stamp(), self._search.choose(records, where, query)))
+        there = self._read(lambda records: (records.stamp(), self._search.choose(records, where, query, by)))
         if there is None:
             return
         stamp, chosen = there

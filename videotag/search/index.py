@@ -8,6 +8,7 @@ collection, remembers which state of it that was, and is made again when it is l
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import random
@@ -248,7 +249,8 @@ def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Seg
         if telling and count > COMMON * total:
             continue
         match = " OR ".join(f'"{form}"' for form in forms)
-        found = np.array([number for (number,) in db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,))])
+        rows_of = db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,))
+        found = np.fromiter(itertools.chain.from_iterable(rows_of), np.int64)
         rows = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
         shares[rows[numbers[rows] == found]] += weight  # another client may have put more in meanwhile
     return shares / sum(weights)

@@ -58,11 +58,11 @@ class SegmentSearch:
         self._background: tuple[Segments, Any, bool, ranking.Background] | None = None  # and what it was measured by
         self._allowed: tuple[Any, set[str]] = None, set()  # state, filter and phrases; ids
 
-    def choose(self, records: StoredRecords, where: dict[str, Any] | None, query: str) -> Chosen:
+    def choose(self, records: StoredRecords, where: dict[str, Any] | None, query: str, by: By = "together") -> Chosen:
         """What passes the filter and holds the phrases that the query has in quotes."""
         state, segments = self._now_there(records)
         allowed = self._let_through(state, segments, records, where, query) if segments.ids else None
-        return Chosen(segments, allowed, self.index.shares(query, segments))
+        return Chosen(segments, allowed, self.index.shares("" if by == "vectors" else query, segments))
 
     def rank(
         self, chosen: Chosen, query: str, vector: np.ndarray, typical: Typical | None, by: By, page: int
@@ -76,11 +76,10 @@ class SegmentSearch:
         """
         import numpy as np
 
-        segments, allowed = chosen.segments, chosen.allowed
+        segments, allowed, shares = chosen.segments, chosen.allowed, chosen.shares
         if not segments.ids:
             return iter(())
         background = self._measured(segments, typical, by == "alike")
-        shares = chosen.shares * (by != "vectors")
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
         if rows is not None and by != "vectors" and is_all_quoted(query):
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything

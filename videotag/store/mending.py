@@ -16,7 +16,6 @@ import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 
 from videotag.artifacts import sync_folder
@@ -100,9 +99,12 @@ def _noted(directory: Path) -> dict[str, list[int]]:
 
 def _files(directory: Path) -> dict[str, list[int]]:
     """Size and time of change (ns) of chroma.sqlite3, its journal, and the files of the indexes."""
-    paths = chain(directory.glob(f"{DATABASE}*"), *(folder.iterdir() for folder in _index_folders(directory)))
-    statuses = ((path.relative_to(directory).as_posix(), path.stat()) for path in paths)
-    return {name: [status.st_size, status.st_mtime_ns] for name, status in statuses}
+    names = (
+        os.listdir(directory) if directory.is_dir() else []
+    )  # asked in each search: pathlib takes three times as long
+    inside = [f"{one}/{name}" for one in filter(_is_index, names) for name in os.listdir(f"{directory}/{one}")]
+    found = [*(name for name in names if name.startswith(DATABASE)), *inside]
+    return {name: [(status := os.stat(f"{directory}/{name}")).st_size, status.st_mtime_ns] for name in found}
 
 
 # === The database: records, documents ===
