@@ -99,9 +99,7 @@ def _noted(directory: Path) -> dict[str, list[int]]:
 
 def _files(directory: Path) -> dict[str, list[int]]:
     """Size and time of change (ns) of chroma.sqlite3, its journal, and the files of the indexes."""
-    names = (
-        os.listdir(directory) if directory.is_dir() else []
-    )  # asked in each search: pathlib takes three times as long
+    names = os.listdir(directory) if directory.is_dir() else []  # in each search: pathlib takes three times as long
     inside = [f"{one}/{name}" for one in filter(_is_index, names) for name in os.listdir(f"{directory}/{one}")]
     found = [*(name for name in names if name.startswith(DATABASE)), *inside]
     return {name: [(status := os.stat(f"{directory}/{name}")).st_size, status.st_mtime_ns] for name in found}
