@@ -238,8 +238,8 @@ def speech_record(said: Transcription | None, first: float, end: float, made_by:
         "heard_language": said.language,
         "language_probability": said.language_probability,
         "words": [
-            [word.text, round(first + word.start, 3), round(first + word.end, 3), round(word.probability, 4)]
-            for word in said.words
+            dataclasses.asdict(Word(w.text, *(round(first + at, 3) for at in (w.start, w.end)), round(w.probability, 4)))
+            for w in said.words
         ],
         "made_by": made_by,
     }
@@ -269,7 +269,8 @@ def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
 def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings) -> Heard:
     """The result of phase 1: speech and frames dealt out to the segments."""
     speech = [record for record in records if record["kind"] == "speech"]
-    words = [Word(*word) for record in speech for word in record["words"]]
+    # Unfinished work of older versions has a list of its fields for a word.
+    words = [Word(**w) if isinstance(w, dict) else Word(*w) for record in speech for w in record["words"]]
     heard = next((r for r in speech if r["heard_language"]), {"heard_language": None, "language_probability": 0.0})
     asked = {f[0]: (f[1], f[2]) for r in records if r["kind"] == "frames" for f in r["frames"]}
     frames = dict(sorted(asked.values()))  # frames shared by windows once
@@ -312,9 +313,6 @@ def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], co
         "words": [dataclasses.asdict(word) for word in inside],
         "frames": list(dict.fromkeys(numbers[time] for time in times if time in numbers)),
     }
-
-
-# --- the record in the database
 
 
 def create_record(db: jobs.Records, footage: Footage) -> None:
