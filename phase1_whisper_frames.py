@@ -238,7 +238,7 @@ def speech_record(said: Transcription | None, first: float, end: float, made_by:
         "heard_language": said.language,
         "language_probability": said.language_probability,
         "words": [
-            dataclasses.asdict(Word(w.text, *(round(first + at, 3) for at in (w.start, w.end)), round(w.probability, 4)))
+            dataclasses.asdict(Word(w.text, *(round(first + t, 3) for t in (w.start, w.end)), round(w.probability, 4)))
             for w in said.words
         ],
         "made_by": made_by,
