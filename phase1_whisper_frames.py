@@ -238,7 +238,9 @@ def speech_record(said: Transcription | None, first: float, end: float, made_by:
         "heard_language": said.language,
         "language_probability": said.language_probability,
         "words": [
-            dataclasses.asdict(Word(w.text, *(round(first + t, 3) for t in (w.start, w.end)), round(w.probability, 4)))
+            dataclasses.asdict(w)
+            | {"start": round(first + w.start, 3), "end": round(first + w.end, 3)}
+            | {"probability": round(w.probability, 4)}
             for w in said.words
         ],
         "made_by": made_by,
