@@ -13,6 +13,7 @@ from videotag.errors import UserError
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.index import SegmentIndex
 from videotag.store import mending
+from videotag.store.chroma import open_folder
 from videotag.store.collection import Kind, VectorCollection
 from videotag.store.stamp import Embedders
 
@@ -130,6 +131,25 @@ def test_what_a_killed_rebuild_left_is_dropped(both):
     assert notes.count() == 120
     names = [index.collection for index in mending.vector_indexes(db.directory)]
     assert names == ["video_notes", "video_segments"]
+
+
+def test_a_kept_client_sees_what_another_program_writes(both):
+    """Which raises no generation, and another process of ours has noted meanwhile what the files are like.
+
+    ChromaDB's open client knows that there is a record more, but not its vector: that is told, never passed over.
+    """
+    db, _ = both
+    assert db.search("иное", limit=1)[0]["document"] != "иное"
+    client = open_folder(db.directory)
+    fields = {"video_name": "news", "segment_index": 500, "start_time": 0.0, "end_time": 9.0}
+    client.get_collection("video_segments", embedding_function=None).add(
+        ids=["another's"], embeddings=FakeEmbedder().embed_queries(["иное"]), documents=["иное"], metadatas=[fields]
+    )
+    client.close()
+    assert ChromaDBManager(db.directory, embedder=FakeEmbedder()).count_segments() == 121
+    with pytest.raises(UserError, match="run the same command again"):
+        db.search("иное", limit=1)
+    assert db.search("иное", limit=1)[0]["id"] == "another's"
 
 
 def test_a_kept_client_sees_what_another_process_writes(both):

@@ -42,6 +42,7 @@ class ArchiveSearch:
 
     def __init__(self, segments: VectorCollection) -> None:
         self._segments, self._embedders = segments, segments.embedders
+        self._known: StoredRecords | None = None  # of a kept client, the same in the next session
         segments.follower = self
 
     @cached_property
@@ -120,7 +121,9 @@ class ArchiveSearch:
         raise UserError(f"the database {self._segments.place.title} is being rebuilt: search again when that has ended")
 
     def _as_records(self, collection: Any) -> StoredRecords:
-        return StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
+        if self._known is None or self._known.collection is not collection:
+            self._known = StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
+        return self._known
 
     # === The index ===
 

@@ -136,7 +136,8 @@ class VectorCollection:
         with self.reading() as collection:
             if collection is None:
                 return 0
-            return collection.count() if video_name is None else pages.count(collection, {"video_name": video_name})
+            found = pages.read_pages(collection, include=[], where={"video_name": video_name})
+            return collection.count() if video_name is None else sum(len(page["ids"]) for page in found)
 
     def values(self, field: str) -> Counter[Any]:
         """Which values a field has, and how often, read in pages; each of a list counts; None where it is not there."""

@@ -31,6 +31,7 @@ class _OpenClient:
 
     client: Any
     inode: int
+    seal: dict[str, list[int]]
     collections: dict[str, Any]  # those with vectors, by name
 
 
@@ -115,24 +116,21 @@ class Folder(Place):
             return
         # Of metadata another process's changes are seen at once; of vectors they are not.
         whole = keep and not self.marker.exists() and mending.is_sealed(self.directory)
-        if whole and _state(self._as_kept(kept.client)) == _state(kept):
-            self._client, self._resumed = kept.client, kept
+        if whole and _state(now := self._as_kept(kept.client)) == _state(kept):
+            self._client, self._resumed = kept.client, kept if now.seal == kept.seal else now
         else:
             kept.client.close()
 
     def _as_kept(self, client: Any) -> _OpenClient:
-        found = {known.kind.name: get(client, known.kind.name) for known in self.collections}
+        there = {each.kind.name: it for each in self.collections if (it := get(client, each.kind.name)) is not None}
         inode = (self.directory / mending.DATABASE).stat().st_ino
-        return _OpenClient(client, inode, {name: one for name, one in found.items() if one is not None})
+        return _OpenClient(client, inode, mending.seal_of(self.directory), there)
 
     def _close(self, keep: bool = False) -> None:
         if self._client is None:
             return
-        client, self._client = self._client, None
-        resumed, self._resumed = self._resumed, None
-        if keep:
-            self._kept = resumed or self._as_kept(client)
-        else:
+        client, resumed, self._client, self._resumed = self._client, self._resumed, None, None
+        if not keep:
             client.close()
         if self._suspect and resumed:
             mending.write_marker(self.marker)
@@ -141,6 +139,7 @@ class Folder(Place):
         elif mending.seal(self.directory) and not self._suspect:
             self._repair.unmark()
         self._suspect = False
+        self._kept = (resumed or self._as_kept(client)) if keep else None
 
     def exists(self) -> bool:
         if mending.is_there(self.directory):

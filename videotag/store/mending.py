@@ -64,7 +64,7 @@ def read_marker(marker: Path) -> str:
 def seal(directory: Path) -> bool:
     """Note size and time of the files, and put the index files on the disk, which ChromaDB does not. False: no room."""
     try:
-        before, now = _noted(directory), _files(directory)
+        before, now = seal_of(directory), _files(directory)
         for name in now:
             if "/" in name and before.get(name) != now[name]:
                 with open(directory / name, "r+b") as file:
@@ -77,7 +77,7 @@ def seal(directory: Path) -> bool:
 
 def is_sealed(directory: Path) -> bool:
     """Whether the files are as the last clean end left them; a server, a copy, damage make them others."""
-    return _noted(directory) == _files(directory)
+    return seal_of(directory) == _files(directory)
 
 
 def is_there(directory: Path) -> bool:
@@ -89,7 +89,7 @@ def _index_folders(directory: Path) -> list[Path]:
     return [path for path in directory.iterdir() if _is_index(path.name)] if directory.is_dir() else []
 
 
-def _noted(directory: Path) -> dict[str, list[int]]:
+def seal_of(directory: Path) -> dict[str, list[int]]:
     try:
         noted = json.loads((directory / SEAL).read_bytes())
     except (OSError, ValueError):

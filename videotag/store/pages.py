@@ -53,10 +53,6 @@ def _pages_of(collection: Any, ids: Sequence[str], include: list[str]) -> Iterat
     return (collection.get(ids=list(part), include=include) for part in in_parts(ids, PAGE))
 
 
-def count(collection: Any, where: dict[str, Any]) -> int:
-    return sum(len(page["ids"]) for page in read_pages(collection, where=where, include=[]))
-
-
 def read_records(collection: Any, *, where: dict[str, Any] | None = None, ids: Sequence[str] | None = None) -> Snapshot:
     """Id to (metadata, document), by filter or by ids."""
     include = ["metadatas", "documents"]

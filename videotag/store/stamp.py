@@ -75,10 +75,8 @@ class Embedders:
 
     def __init__(self, collection: str, given: Embedder | None, load: Callable[[str, str | None], Embedder]) -> None:
         """`given`: the embedder that was named. Arguments as of `ChromaDBManager`."""
-        self._collection = collection
-        self.given = given
+        self._collection, self.given, self._load = collection, given, load
         self._loaded: Embedder | None = None
-        self._load = load
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
         """The embedder for a collection of that stamp (None: a new one); raises UserError if another one made it."""
