@@ -16,6 +16,7 @@ class HeardSegment(TypedDict):
     transcript: str
     words: list[dict[str, Any]]
     frames: list[int]
+    languages: NotRequired[list[str]]  # ISO 639-1, the one with most words first; older results have none
 
 
 class Heard(TypedDict):
@@ -36,4 +37,6 @@ class Heard(TypedDict):
     created_at: str
     frames: list[dict[str, Any]]
     segments: list[HeardSegment]
+    spoken_languages: NotRequired[dict[str, float]]  # ISO 639-1 to seconds of speech, most first
+    unheard: NotRequired[list[dict[str, Any]]]  # speech without words: `speech.words.Unheard`s
     result_id: NotRequired[str]  # as it is read

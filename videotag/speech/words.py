@@ -24,13 +24,15 @@ class Word:
     """A word with its times in seconds from the start of the audio, and how sure the engine is (0..1).
 
     The text keeps the space before it where there is one, so that words joined make the sentence. In the result of
-    phase 1 it is these fields. Of a translation, which no engine has heard, the probability is 1.
+    phase 1 it is these fields. Of a translation, which no engine has heard, the probability is 1. The language is
+    ISO 639-1, "" in results of before words had one.
     """
 
     text: str
     start: float
     end: float
     probability: float = 1.0
+    language: str = ""
 
 
 def words_in(window: Window, words: Sequence[Word], last: bool = False) -> list[Word]:
@@ -44,12 +46,44 @@ def words_in(window: Window, words: Sequence[Word], last: bool = False) -> list[
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What is known of speech before it is heard.
+
+    Attributes:
+        languages: ISO 639-1. One is what is most likely spoken; several are all that may be; none: it is found.
+        names: what may be named in it.
+        before: the language that was spoken last before this sound, "" where nothing was.
+    """
+
+    languages: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """Speech that has no words, in seconds from the start of the audio, and why: one of `WHY_UNHEARD`."""
+
+    start: float
+    end: float
+    why: str
+
+
+WHY_UNHEARD = ("no words", "a loop", "unsure")
+"""No words were heard; only some that the engine repeats and the sound does not; only some that it doubts itself."""
+
+
+@dataclass(frozen=True)
 class Transcription:
-    """Words in order of time. `language` is ISO 639-1, None where nothing was said; its probability is 0..1."""
+    """Words in order of time.
+
+    `language` is the one that is spoken longest, ISO 639-1, None where nothing was said; its probability is 0..1.
+    """
 
     words: tuple[Word, ...] = ()
     language: str | None = None
     language_probability: float = 0.0
+    unheard: tuple[Unheard, ...] = ()
 
 
 class Transcriber(Protocol):
@@ -67,13 +101,10 @@ class Transcriber(Protocol):
     name: str
     made_by: dict[str, Any]
 
-    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
+    def transcribe(self, audio: Audio, expected: Expected, heard: Heard | None = None) -> Transcription:
         """Write down what is said.
 
-        Args:
-            language: ISO 639-1, or None to have it recognised.
-
         Raises:
-            UserError: the model does not know the language, or the device ran out of memory.
+            UserError: the model does not know an expected language, or the device ran out of memory.
         """
         ...
