@@ -33,8 +33,8 @@ from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.embedders.contract import Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.speech.engines import TRANSCRIBERS, load_transcriber
-from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER
+from videotag.speech.engines import AUTO, choose_transcriber, load_transcriber
+from videotag.speech.words import DEFAULT_MODEL
 from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
 
 ROOT = Path(__file__).resolve().parent
@@ -76,7 +76,9 @@ ANEW = "run doctor.py --repair, then the three scripts as they ask for each othe
 
 def main(argv: list[str] | None = None, load: Callable[..., Embedder] = load_embedder) -> int:
     parser = cli.parser(__doc__, stage=False)
-    parser.add_argument("--whisper-model", default=DEFAULT_MODEL, metavar="MODEL", help="the one that phase 1 gets")
+    speech = "the one that phase 1 gets"
+    flags = ["--speech-model", "--whisper-model"]
+    parser.add_argument(*flags, dest="speech_model", default=DEFAULT_MODEL, metavar="MODEL", help=speech)
     parser.add_argument("--analyzer", default="auto", choices=["auto", *ANALYZERS])
     parser.add_argument("--model", metavar="MODEL", help="the one that phase 2 gets: a name or a folder")
     parser.add_argument("--base-url", metavar="URL", help="model servers, separated by commas")
@@ -152,8 +154,9 @@ def gpu(asked: Asked) -> Iterator[Finding]:
 
 
 def speech(asked: Asked) -> Iterator[Finding]:
-    engine = load_transcriber(DEFAULT_TRANSCRIBER, TRANSCRIBERS[DEFAULT_TRANSCRIBER].Options(asked.args.whisper_model))
-    yield Finding(True, f"{engine.name}, model {asked.args.whisper_model}, on {engine.made_by['device']}")
+    choice = choose_transcriber(AUTO, {"model": asked.args.speech_model})
+    engine = load_transcriber(choice.name, choice.options)
+    yield Finding(True, f"{engine.name}, model {choice.model}, on {engine.made_by['device']} ({choice.why})")
     there = importlib.util.find_spec("whisper") is not None
     yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
 

@@ -15,7 +15,10 @@ due and nothing else, goes on where it was stopped, and leaves alone what anothe
 
 import argparse
 import dataclasses
+import hashlib
+import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import cache, partial
@@ -25,28 +28,37 @@ from typing import Any
 
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, jobs, segments, stages
-from videotag.config import Video, load_videos
+from videotag.config import Video, load_videos, read_names
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
-from videotag.options import add_options, named_options, options_of
+from videotag.options import add_options, named_options
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
-from videotag.speech.engines import TRANSCRIBERS, knows, load_transcriber
+from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcriber, knows, load_transcriber
+from videotag.speech.listening import seconds_by_language
 from videotag.speech.openai_whisper import OpenAIWhisper
-from videotag.speech.words import DEFAULT_MODEL, DEFAULT_TRANSCRIBER, Transcriber, Transcription, Word, words_in
+from videotag.speech.words import (
+    DEFAULT_MODEL,
+    Expected,
+    Transcriber,
+    Transcription,
+    Word,
+    words_in,
+)
 from videotag.stages import LOAD, PHASE1
-from videotag.times import now
+from videotag.times import clock, now
 
 log = logging.getLogger("videotag")
 
 STRETCH_SECONDS = 300.0  # speech is kept after each stretch of about this length: the most that a crash costs
 FRAME_BATCH = 48
+MOST_PLACES = 10  # of speech without words that are named in a line
 
 Engine = Callable[[], Transcriber]  # gives the engine, built at the first call
 
 CUT = dataclasses.asdict(Windows())
-DEFAULTS = {"transcriber": DEFAULT_TRANSCRIBER, "model": DEFAULT_MODEL, "sequential": False, **CUT}
+DEFAULTS = {"transcriber": AUTO, "model": DEFAULT_MODEL, "sequential": False, **CUT}
 OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
 
 
@@ -74,8 +86,11 @@ def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     parser.add_argument("--config", type=Path, default=Path("videos_config.json"), metavar="FILE", help="the list")
     speech = parser.add_argument_group("speech")
-    speech.add_argument("--transcriber", choices=list(TRANSCRIBERS), help=f"the engine ({DEFAULT_TRANSCRIBER})")
+    best = "the engine (auto: for each language the best that is here)"
+    speech.add_argument("--transcriber", choices=list(TRANSCRIBERS), help=best)
     add_options(speech, TRANSCRIBERS)
+    names = "names that may be said, one a line, beside those of the list; other names make what is done due again"
+    speech.add_argument("--names", type=Path, metavar="FILE", help=names)
     cut = parser.add_argument_group("segments")
     cut.add_argument("--segment-seconds", type=float, metavar="S", help=f"length ({CUT['segment_seconds']:g})")
     cut.add_argument("--overlap-seconds", type=float, metavar="S", help=f"overlap ({CUT['overlap_seconds']:g})")
@@ -86,17 +101,22 @@ def options() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli.Report) -> int:
-    named = {key: getattr(args, key) for key in DEFAULTS if getattr(args, key) is not None}
-    settings = {**DEFAULTS, **named}
-    told = options_of("transcriber", settings["transcriber"], TRANSCRIBERS, named_options(args, TRANSCRIBERS))
-    settings |= {key: value for key, value in dataclasses.asdict(told).items() if key in DEFAULTS}
+    choice = choose_transcriber(args.transcriber or AUTO, named_options(args, TRANSCRIBERS))
+    meant = {**dataclasses.asdict(choice.options), "transcriber": choice.name, "model": choice.model}
+    told = {key: value for key in DEFAULTS if (value := getattr(args, key)) is not None}
+    settings = {key: meant.get(key, told.get(key, default)) for key, default in DEFAULTS.items()}
+    named = {key: settings[key] for key in told}
     cut_of(settings)  # tells what makes no sense before a video is looked at
     videos = load_videos(args.config, knows)
+    if args.names:
+        names = read_names(args.names)
+        settings["names"] = named["names"] = f"{len(names)} of {digest(names)}"
+        videos = [dataclasses.replace(v, names=tuple(dict.fromkeys([*names, *v.names]))) for v in videos]
     asked_for = dict.fromkeys(jobs.chosen([video.name for video in videos], args.only))
     videos = [video for video in videos if video.name in asked_for]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     # Built when the first video needs it: a run with nothing to do loads none.
-    engine = cache(lambda: _loaded(load, settings["transcriber"], told))
+    engine = cache(lambda: _loaded(load, choice))
     run = jobs.Run(db, PHASE1, args, report, named, OPTIONS, fields_of)
     done = set() if named or args.force else done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
@@ -124,6 +144,10 @@ def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
         with suppress(UserError):  # a file that cannot be seen
             keys.append(state_key(video, artifacts.source_of(video.path)))
     return set(db.video_names({"phase1_status": "completed", "phase1_key": keys}))
+
+
+def digest(names: list[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
 
 
 def usable(path: str) -> bool:
@@ -182,6 +206,8 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, en
     with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
         result = job.taken_over() or job.publish(make(footage, job, engine))
         cli.say(f"{video.name}: {len(result['segments'])} segments in {job.path}")
+        for line in told(footage, result):
+            cli.say(f"{video.name}: {line}")
     return None
 
 
@@ -191,7 +217,9 @@ def make(footage: Footage, job: jobs.Job, engine: Engine) -> Heard:
         # It has no such option; older versions wrote it as it was named.
         begun = artifacts.part_header(job.path) or settings
         settings = {**settings, "sequential": begun.get("sequential")}
-    with closing(job.part(settings, engine)) as part:
+    # Unfinished work goes on with other names.
+    unnamed = {key: value for key, value in settings.items() if key != "names"}
+    with closing(job.part(unnamed, engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
         return assemble(footage, part.records, made_by)
@@ -203,29 +231,34 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     if any(record["last"] for record in done):
         return done[-1]["made_by"]
     start = done[-1]["end"] if done else 0.0
-    language = next((record["heard_language"] for record in done if record["heard_language"]), None)
-    if footage.video.language != "auto":
-        language = footage.video.language
-    doubt = TRANSCRIBERS[footage.settings["transcriber"]].doubt(footage.settings["model"], footage.video.language)
-    if footage.media.has_audio and doubt:
-        log.warning("%s: %s", footage.video.name, doubt)
+    expected = Expected(footage.video.languages, footage.video.names, last_language(done))
+    if footage.media.has_audio:
+        transcriber = TRANSCRIBERS[footage.settings["transcriber"]]
+        for doubt in filter(None, (transcriber.doubt(footage.settings["model"], code) for code in expected.languages)):
+            log.warning("%s: %s", footage.video.name, doubt)
     made_by: Settings = done[-1]["made_by"] if done else {}
     with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
         for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
-            said = cli.in_background(partial(transcribed, engine, progress, first, audio, language))
+            said = cli.in_background(partial(transcribed, engine, progress, first, audio, expected))
             claim.alive()
             made_by = engine().made_by
             start = first + len(audio) / sound.SAMPLE_RATE
             part.append(speech_record(said, first, start, made_by))
-            language = language or said.language
+            expected = dataclasses.replace(expected, before=last_language(part.records) or expected.before)
             progress.to(start)
     # A video without sound was heard by nobody, yet its result says what would have.
     part.append(speech_record(None, start, start, made_by or footage.settings))
     return made_by or footage.settings
 
 
-def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, language: str | None) -> Transcription:
-    return engine().transcribe(audio, language, lambda seconds: progress.to(first + seconds))
+def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, expected: Expected) -> Transcription:
+    return engine().transcribe(audio, expected, lambda seconds: progress.to(first + seconds))
+
+
+def last_language(records: list[dict[str, Any]]) -> str:
+    """The language that was spoken last, "" where nothing was."""
+    words = [word for record in records if record["kind"] == "speech" for word in words_of(record)[-1:]]
+    return words[-1].language if words else ""
 
 
 def speech_record(said: Transcription | None, first: float, end: float, made_by: Settings) -> dict[str, Any]:
@@ -243,8 +276,17 @@ def speech_record(said: Transcription | None, first: float, end: float, made_by:
             | {"probability": round(w.probability, 4)}
             for w in said.words
         ],
+        "unheard": [
+            {"start": round(first + u.start, 3), "end": round(first + u.end, 3), "why": u.why} for u in said.unheard
+        ],
         "made_by": made_by,
     }
+
+
+def words_of(record: dict[str, Any]) -> list[Word]:
+    """The words of a stretch. Older versions kept a list of its fields for a word, and no language with it."""
+    words = (Word(**w) if isinstance(w, dict) else Word(*w) for w in record["words"])
+    return [w if w.language else dataclasses.replace(w, language=record["heard_language"] or "") for w in words]
 
 
 def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
@@ -271,23 +313,25 @@ def look(footage: Footage, claim: claims.Claim, part: artifacts.Part) -> None:
 def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings) -> Heard:
     """The result of phase 1: speech and frames dealt out to the segments."""
     speech = [record for record in records if record["kind"] == "speech"]
-    # Unfinished work of older versions has a list of its fields for a word.
-    words = [Word(**w) if isinstance(w, dict) else Word(*w) for record in speech for w in record["words"]]
-    heard = next((r for r in speech if r["heard_language"]), {"heard_language": None, "language_probability": 0.0})
+    words = [word for record in speech for word in words_of(record)]
+    spoken = seconds_by_language(words)
+    detected = next(iter(spoken), "")
+    sure = [record["language_probability"] for record in speech if record["heard_language"] == detected]
     asked = {f[0]: (f[1], f[2]) for r in records if r["kind"] == "frames" for f in r["frames"]}
     frames = dict(sorted(asked.values()))  # frames shared by windows once
     index = {time: number for number, time in enumerate(frames)}
     numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
     video, media, windows = footage.video, footage.media, footage.windows
     count = footage.settings["frames_per_segment"]
-    spoken = video.language if video.language != "auto" else heard["heard_language"]
     return {
         "video_name": video.name,
         "video_path": video.path,
         "language": video.language,
-        "spoken_language": spoken or "",
-        "detected_language": heard["heard_language"] or "",
-        "language_probability": heard["language_probability"],
+        "spoken_language": detected or (video.languages[0] if len(video.languages) == 1 else ""),
+        "detected_language": detected,
+        "language_probability": sum(sure) / len(sure) if sure else 0.0,
+        "spoken_languages": {language: round(seconds, 1) for language, seconds in spoken.items()},
+        "unheard": [stretch for record in speech for stretch in record.get("unheard", [])],
         "video_duration": media.duration,
         "width": media.width,
         "height": media.height,
@@ -314,6 +358,7 @@ def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], co
         "transcript": "".join(word.text for word in inside).strip(),
         "words": [dataclasses.asdict(word) for word in inside],
         "frames": list(dict.fromkeys(numbers[time] for time in times if time in numbers)),
+        "languages": [language for language, _ in Counter(word.language for word in inside).most_common()],
     }
 
 
@@ -337,7 +382,24 @@ def fields_of(result: Heard) -> dict[str, Any]:
         "detected_language": result["detected_language"] or None,
         "language_probability": float(result["language_probability"]),
         "total_segments": len(result["segments"]),
+        "spoken_languages": list(result.get("spoken_languages", {})),
+        "spoken_seconds": json.dumps(result.get("spoken_languages", {})),
+        "unheard_seconds": unheard_seconds(result),
     }
+
+
+def unheard_seconds(result: Heard) -> float:
+    return round(sum(stretch["end"] - stretch["start"] for stretch in result.get("unheard", [])), 1)
+
+
+def told(footage: Footage, result: Heard) -> Iterator[str]:
+    """What the user had better know of the speech."""
+    if footage.media.has_audio and not any(segment["words"] for segment in result["segments"]):
+        yield "has sound, and no word was heard in it"
+    if unheard := result.get("unheard"):
+        places = [f"{clock(stretch['start'])}-{clock(stretch['end'])}" for stretch in unheard]
+        more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
+        yield f"{unheard_seconds(result):.0f} s of speech have no words: {', '.join(places[:MOST_PLACES])}{more}"
 
 
 def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], seen: Mapping[str, stages.Record]) -> None:
@@ -370,12 +432,12 @@ def cut_of(settings: Settings) -> Windows:
         raise UserError(f"--segment-seconds, --overlap-seconds, --frames-per-segment: {error}") from None
 
 
-def _loaded(load: Callable[..., Transcriber], name: str, told: Any) -> Transcriber:
+def _loaded(load: Callable[..., Transcriber], choice: Choice) -> Transcriber:
     try:
-        engine = load(name, told)
+        engine = load(choice.name, choice.options)
     except UserError as error:
         raise EngineError(str(error)) from error
-    cli.say(f"speech by {engine.name}, model {told.model}, on {engine.made_by['device']}")
+    cli.say(f"speech by {engine.name}, model {choice.model}, on {engine.made_by['device']} ({choice.why})")
     return engine
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -184,12 +184,12 @@ class WatchedTranscriber(FakeTranscriber):
         super().__init__()
         self._engine = _Engine(run)
 
-    def transcribe(self, audio: Any, language: str | None, heard: Callable[[float], None] | None = None) -> Any:
+    def transcribe(self, audio: Any, expected: Any, heard: Callable[[float], None] | None = None) -> Any:
         self._engine.note("hear")
         self._engine.come_to("hear")
-        made = super().transcribe(audio, language, heard)
+        made = super().transcribe(audio, expected, heard)
         if self._engine.run.says:
-            words = [type(w)(w.text + self._engine.run.says, w.start, w.end, w.probability) for w in made.words]
+            words = [replace(w, text=w.text + self._engine.run.says) for w in made.words]
             return type(made)(tuple(words), made.language, made.language_probability)
         return made
 

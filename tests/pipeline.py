@@ -16,7 +16,7 @@ import phase2_vllm_analysis
 from db_manager import ChromaDBManager
 from videotag import artifacts
 from videotag.analyzers.contract import Analysis, Result, Segment
-from videotag.speech.words import Transcription, Word
+from videotag.speech.words import Expected, Transcription, Word
 from videotag.stages import PHASE1, PHASE2
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -39,20 +39,21 @@ class FakeTranscriber:
         self.made_by = {"transcriber": "faster-whisper", "model": model, "device": "none", "transcriber_version": "0"}
         self.language = language
         self.heard: list[float] = []  # lengths of the stretches that were given, in seconds
-        self.asked: list[str | None] = []
+        self.asked: list[Expected] = []
         self.break_at: int | None = None  # the call that is interrupted, counted from 0
 
     def transcribe(
-        self, audio: np.ndarray, language: str | None, heard: Callable[[float], None] | None = None
+        self, audio: np.ndarray, expected: Expected, heard: Callable[[float], None] | None = None
     ) -> Transcription:
         if self.break_at == len(self.heard):
             self.break_at = None
             raise KeyboardInterrupt
         seconds = len(audio) / 16_000
         self.heard.append(seconds)
-        self.asked.append(language)
-        words = tuple(Word(f" {n}", n + 0.25, n + 0.75, 0.5) for n in range(int(seconds)))
-        return Transcription(words, language or self.language, 1.0 if language else 0.75)
+        self.asked.append(expected)
+        named = expected.languages[0] if len(expected.languages) == 1 else None
+        words = tuple(Word(f" {n}", n + 0.25, n + 0.75, 0.5, named or self.language) for n in range(int(seconds)))
+        return Transcription(words, named or self.language, 1.0 if named else 0.75)
 
 
 class FakeAnalyzer:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from videotag.config import Video, load_videos, name_mistake
+from videotag.config import Video, load_videos, name_mistake, read_names
 from videotag.errors import UserError
 from videotag.speech.engines import knows
 
@@ -34,6 +34,29 @@ def test_the_plans_list(tmp_path):
     ]
 
 
+def test_several_languages_and_names(tmp_path):
+    plan = {"names": ["Байтерек", "Абай"], "videos": [entry(language=["KK", "ru", "kk"], names=["Абай", " Ли "])]}
+    (video,) = load(tmp_path, json.dumps(plan))
+    assert (video.language, video.languages) == ("kk,ru", ("kk", "ru"))
+    assert video.names == ("Байтерек", "Абай", "Ли")
+    assert Video("a", "b", "auto").languages == ()
+    assert Video("a", "b", "kk").languages == ("kk",)
+
+
+def test_names_of_a_file(tmp_path):
+    file = tmp_path / "names.txt"
+    file.write_text("\ufeffБайтерек\n\n# люди\n Назарбаев  # президент\n", encoding="utf-8")
+    assert read_names(file) == ["Байтерек", "Назарбаев"]
+    file.write_bytes("Абай".encode("cp1251"))
+    with pytest.raises(UserError, match=r"names\.txt: is not UTF-8"):
+        read_names(file)
+    file.write_text("ф" * 61, encoding="utf-8")
+    with pytest.raises(UserError, match=r"names\.txt: names: .* is longer than 60 characters"):
+        read_names(file)
+    with pytest.raises(UserError, match=r"nowhere\.txt: cannot be read"):
+        read_names(tmp_path / "nowhere.txt")
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     assert load(tmp_path, "\ufeff" + json.dumps({"videos": [entry()]})) == [Video("news", "video/news.mp4", "kk")]
 
@@ -52,8 +75,8 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
         ({"videos": [entry(path=" ")]}, "video 1 (news): path: is empty"),
         ({"videos": [entry(path="a\0b")]}, "video 1 (news): path: holds a NUL"),
         ({"videos": [entry(language="русский")]}, 'language: "русский" is not a language code'),
-        ({"videos": [entry(language="kz")]}, 'language: "kz" is none that Whisper knows; write "kk"'),
-        ({"videos": [entry(language="QQ")]}, 'language: "QQ" is none that Whisper knows; leave it to "auto"'),
+        ({"videos": [entry(language="kz")]}, 'language: "kz" is none that the engines know; write "kk"'),
+        ({"videos": [entry(language="QQ")]}, 'language: "QQ" is none that the engines know; leave it to "auto"'),
         (json.dumps({"videos": [entry(path="\udcff.mp4")]}), "video 1 (news): path: holds half a character"),
         (json.dumps({"videos": [entry(description="\ud83d")]}), "video 1 (news): description: holds half a character"),
         ('{"videos": [], "videos": []}', '"videos" is given twice in one place; take one out'),
@@ -61,6 +84,17 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
         ('{"videos": [%s]}' % ("1" * 5000), "holds a number of thousands of digits; take it out"),
         ({"videos": [entry(force_reprocess="yes")]}, "force_reprocess: must be true or false"),
         ({"videos": [entry(langauge="kk")]}, "langauge: is not a field"),
+        ({"videos": [entry(language=[])]}, "language: a list holds codes of languages alone"),
+        ({"videos": [entry(language=["kk", "auto"])]}, "language: a list holds codes of languages alone"),
+        ({"videos": [entry(language=["kk", "kz"])]}, 'language: "kz" is none that the engines know; write "kk"'),
+        ({"videos": [entry(language=["kk", 3])]}, "language: must be text or a list of texts"),
+        ({"videos": [entry(language=3)]}, "language: must be text or a list of texts"),
+        ({"videos": [entry(names="Байтерек")]}, "video 1 (news): names: must be a list of texts"),
+        ({"videos": [entry(names=["Байтерек", 3])]}, "names: must be a list of texts"),
+        ({"videos": [entry(names=[""])]}, 'names: "" is no name'),
+        ({"videos": [entry(names=["a\x1b[31m"])]}, "names: "),
+        ({"videos": [entry(names=["а" * 61])]}, "is longer than 60 characters"),
+        ({"videos": [entry()], "names": ["а"] * 201}, "names: are 201, the engines can be given 200"),
         ({"videos": [entry(), entry(name="NEWS")]}, "video 2 (NEWS): name: is also the name of video 1"),
         ({"videos": [entry(name="../x")]}, "name: may hold letters"),
         ({"videos": [entry(name="a\x1b[31m")]}, "video 1 (a\ufffd[31m): name: may hold letters"),

@@ -4,16 +4,19 @@ import io
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import phase1_whisper_frames
+from tests.pipeline import FakeTranscriber
 from videotag import artifacts
 from videotag.errors import UserError
 from videotag.media import pictures as media_pictures
 from videotag.media import probe
+from videotag.speech.words import Transcription, Unheard
 from videotag.stages import PHASE1
 
 PLAN_FIELDS = {
@@ -192,6 +195,71 @@ def test_a_language_that_is_not_known_is_heard_and_stored(project):
     assert project.result1()["spoken_language"] == "kk"
 
 
+class Bilingual(FakeTranscriber):
+    """Says a word a second: Russian up to 20 s of the first stretch, then English; two stretches have no words."""
+
+    def transcribe(self, audio, expected, heard=None):
+        made = super().transcribe(audio, expected, heard)
+        words = tuple(replace(w, language="ru" if w.start < 20 else "en") for w in made.words if not 30 < w.start < 40)
+        return replace(made, words=words, unheard=(Unheard(30.0, 40.0, "a loop"), Unheard(50.0, 53.5, "no words")))
+
+
+def test_every_word_has_its_language_and_what_has_none_is_told(project):
+    project.one_video(language=["ru", "en"])
+    project.transcriber = Bilingual()
+    assert project.phase1() == 0
+    assert project.transcriber.asked[0].languages == ("ru", "en")
+    result, record = project.result1(), project.record()
+    assert record["language"] == "ru,en"
+    first, second = result["segments"][:2]
+    # 0 to 50 s: 20 words of Russian, 10 + 10 of English; 35 to 85 s: no more Russian.
+    assert {word["language"] for word in first["words"] if word["start"] < 20} == {"ru"}
+    assert (first["languages"], second["languages"]) == (["ru", "en"], ["en"])
+    # Each word lasts half a second.
+    english = sum(word["language"] == "en" for s in result["segments"][:1] for word in s["words"])
+    assert english == 20
+    assert result["spoken_languages"]["ru"] == 10.0
+    assert result["detected_language"] == result["spoken_language"] == next(iter(result["spoken_languages"]))
+    assert record["spoken_languages"] == list(result["spoken_languages"])
+    assert json.loads(record["spoken_seconds"]) == result["spoken_languages"]
+    assert result["unheard"] == [
+        {"start": 30.0, "end": 40.0, "why": "a loop"},
+        {"start": 50.0, "end": 53.5, "why": "no words"},
+    ]
+    assert record["unheard_seconds"] == 13.5
+    assert "news: 14 s of speech have no words: 00:30-00:40, 00:50-00:53" in project.out
+
+
+def test_sound_without_a_word_is_told(project):
+    project.one_video()
+    project.transcriber.transcribe = lambda *args: Transcription()
+    assert project.phase1() == 0
+    assert "news: has sound, and no word was heard in it" in project.out
+    result = project.result1()
+    assert (result["spoken_language"], result["spoken_languages"], result["unheard"]) == ("ru", {}, [])
+    assert [segment["languages"] for segment in result["segments"]] == [[] for _ in result["segments"]]
+
+
+def test_names_reach_the_ear_and_make_nothing_due_unless_asked_for(project):
+    project.one_video(names=["Байтерек"])
+    assert project.phase1() == 0
+    assert {asked.names for asked in project.transcriber.asked} == {("Байтерек",)}
+    project.one_video(names=["Абай"])
+    assert project.phase1() == 0
+    assert "1 skipped (done before: news)" in project.out
+    file = project.folder / "names.txt"
+    file.write_text("Назарбаев\n", encoding="utf-8")
+    assert project.phase1("--names", str(file)) == 0
+    assert project.transcriber.asked[-1].names == ("Назарбаев", "Абай")
+    assert project.phase1("--names", str(file)) == 0
+    assert "1 skipped (done before: news)" in project.out
+    file.write_text("Назарбаев\nТокаев\n", encoding="utf-8")
+    assert project.phase1("--names", str(file)) == 0
+    assert project.transcriber.asked[-1].names == ("Назарбаев", "Токаев", "Абай")
+    assert project.phase1("--names", str(project.folder / "none.txt")) == 2
+    assert "none.txt: cannot be read" in project.err
+
+
 @pytest.mark.parametrize(
     ("language", "args", "told"),
     [("kk", [], True), ("kk", ["--whisper-model", "turbo"], False), ("ru", [], False)],
@@ -204,12 +272,14 @@ def test_a_model_too_small_for_the_language_is_told(project, language, args, tol
     assert "makes nothing" not in project.err  # nothing is heard
 
 
-def test_the_recognised_language_is_kept_for_the_rest(project, monkeypatch):
+def test_what_was_spoken_last_is_told_to_the_next_stretch(project, monkeypatch):
     monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 20.0)
     project.one_video(language="auto")
     project.phase1()
     assert len(project.transcriber.asked) > 2
-    assert project.transcriber.asked == [None] + ["ru"] * (len(project.transcriber.asked) - 1)
+    before = [asked.before for asked in project.transcriber.asked]
+    assert before == ["", *["ru"] * (len(before) - 1)]
+    assert {asked.languages for asked in project.transcriber.asked} == {()}
 
 
 def test_one_bad_file_does_not_stop_the_others(project):

@@ -613,8 +613,8 @@ def test_hostile_answers_are_stored_and_printed_harmlessly(run: Run, tmp_path: P
 
 
 class LongSpeech(FakeTranscriber):
-    def transcribe(self, audio: Any, language: str | None, heard: Any = None) -> Transcription:
-        return Transcription((Word(f" {EVIL[:9]}вода" * 80_000, 1.0, 1.5, 0.5),), "ru", 1.0)
+    def transcribe(self, audio: Any, expected: Any, heard: Any = None) -> Transcription:
+        return Transcription((Word(f" {EVIL[:9]}вода" * 80_000, 1.0, 1.5, 0.5, "ru"),), "ru", 1.0)
 
 
 def test_a_megabyte_of_speech(run: Run, tmp_path: Path, capsys: Any) -> None:

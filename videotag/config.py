@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,25 +18,49 @@ from videotag.text import printable
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
-_FIELDS = {"name": str, "path": str, "language": str, "description": str, "force_reprocess": bool}
+_KINDS = {"text": str, "true or false": bool, "text or a list of texts": (str, list), "a list of texts": list}
+_FIELDS = {
+    "name": "text",
+    "path": "text",
+    "language": "text or a list of texts",
+    "description": "text",
+    "force_reprocess": "true or false",
+    "names": "a list of texts",
+}
 _REQUIRED = ("name", "path", "language")
 _MOST_MISTAKES = 20
+_MOST_NAMES, _LONGEST_NAME = 200, 60
+ANY = "auto"
 
 
 @dataclass(frozen=True)
 class Video:
-    """One entry of the list. `language` is ISO 639-1 in lower case, or "auto"."""
+    """One entry of the list.
+
+    `language` is ISO 639-1 in lower case, several of them parted by commas, or "auto". `names` are those that may be
+    said in it, those of the whole list among them.
+    """
 
     name: str
     path: str
     language: str
     description: str = ""
     force_reprocess: bool = False
+    names: tuple[str, ...] = ()
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The language that is expected, or all that may be spoken; none: any."""
+        return () if self.language == ANY else tuple(self.language.split(","))
 
     @property
     def config_hash(self) -> str:
-        """Changes when the entry does, so that a `force_reprocess` left standing counts once."""
-        return hashlib.sha256(json.dumps(astuple(self), ensure_ascii=False).encode()).hexdigest()[:16]
+        """Changes when the entry does, so that a `force_reprocess` left standing counts once.
+
+        Names do not count: other ones make nothing due.
+        """
+        entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
+        return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
 def load_videos(path: Path, knows: Callable[[str], bool]) -> list[Video]:
@@ -48,16 +72,42 @@ def load_videos(path: Path, knows: Callable[[str], bool]) -> list[Video]:
     Raises:
         UserError: the mistakes of the file (the first 20), a line each, that names the entry and the field.
     """
-    entries = _entries(path)
-    mistakes = [f"{path}: {mistake}" for mistake in _mistakes(entries, knows)]
+    entries, names = _entries(path)
+    mistakes = [f"{path}: {mistake}" for mistake in (*_names_mistakes(names), *_mistakes(entries, knows))]
     if len(mistakes) > _MOST_MISTAKES:
         mistakes[_MOST_MISTAKES:] = [f"{path}: and {len(mistakes) - _MOST_MISTAKES} more mistakes"]
     if mistakes:
         raise UserError("\n".join(mistakes))
-    return [Video(**{**entry, "language": entry["language"].lower()}) for entry in entries]
+    return [_video(entry, names) for entry in entries]
 
 
-def _entries(path: Path) -> list[Any]:
+def read_names(path: Path) -> list[str]:
+    """Names from a text file, one a line; empty lines and what follows a # do not count.
+
+    Raises:
+        UserError: it cannot be read, or holds what is no name.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; mend its path or its rights") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    names = [name for line in lines if (name := line.partition("#")[0].strip())]
+    for mistake in _names_mistakes(names):
+        raise UserError(f"{path}: {mistake}")
+    return names
+
+
+def _video(entry: dict[str, Any], names: list[str]) -> Video:
+    languages = [entry["language"]] if isinstance(entry["language"], str) else entry["language"]
+    language = ",".join(dict.fromkeys(language.lower() for language in languages))
+    own = dict.fromkeys(name.strip() for name in [*names, *entry.get("names", [])])
+    return Video(**{**entry, "language": language, "names": tuple(own)})
+
+
+def _entries(path: Path) -> tuple[list[Any], Any]:
+    """The videos, and the names for all of them."""
     try:
         config = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=partial(_once, path))
     except FileNotFoundError:
@@ -75,7 +125,7 @@ def _entries(path: Path) -> list[Any]:
     videos = config.get("videos") if isinstance(config, dict) else None
     if not isinstance(videos, list):
         raise UserError(f'{path}: must be {{"videos": [...]}}')
-    return videos
+    return videos, config.get("names", [])
 
 
 def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -109,8 +159,21 @@ def _field_mistakes(entry: dict[str, Any]) -> Iterator[str]:
     for field, value in entry.items():
         if field not in _FIELDS:
             yield f"{printable(field)[:60]}: is not a field; the fields are {', '.join(_FIELDS)}"
-        elif not isinstance(value, _FIELDS[field]):
-            yield f"{field}: must be {'true or false' if _FIELDS[field] is bool else 'text'}"
+        elif not isinstance(value, _KINDS[_FIELDS[field]]):
+            yield f"{field}: must be {_FIELDS[field]}"
+    if isinstance(names := entry.get("names"), list):
+        yield from _names_mistakes(names)
+
+
+def _names_mistakes(names: Any) -> Iterator[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        yield "names: must be a list of texts"
+    elif len(names) > _MOST_NAMES:
+        yield f"names: are {len(names)}, the engines can be given {_MOST_NAMES}; leave out what is often said"
+    elif bad := [name for name in names if not name.strip() or not name.isprintable()]:
+        yield f'names: "{printable(bad[0])[:60]}" is no name'
+    elif long := [name for name in names if len(name) > _LONGEST_NAME]:
+        yield f'names: "{printable(long[0])[:60]}..." is longer than {_LONGEST_NAME} characters'
 
 
 def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iterator[str]:
@@ -122,12 +185,29 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
     for field in ("path", "description"):
         if any("\ud800" <= char <= "\udfff" for char in str(entry.get(field))):
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
-    if isinstance(language, str) and not re.fullmatch(r"auto|[a-z]{2,3}", language.lower()):
-        yield f'language: "{printable(language)[:20]}" is not a language code such as "kk", "ru", "en", or "auto"'
-    elif isinstance(language, str) and language.lower() != "auto" and not knows(language.lower()):
-        meant = MISTAKEN.get(language.lower())
-        remedy = f'write "{meant}"' if meant else 'leave it to "auto"'
-        yield f'language: "{language}" is none that Whisper knows; {remedy}'
+    if isinstance(language, str) and language.lower() != ANY:
+        yield from _language_mistakes(language, knows)
+    if isinstance(language, list):
+        yield from _list_mistakes(language, knows)
+
+
+def _list_mistakes(languages: list[Any], knows: Callable[[str], bool]) -> Iterator[str]:
+    if not languages or ANY in languages:
+        yield f'language: a list holds codes of languages alone; where any may be spoken, write "{ANY}" instead'
+    for code in languages:
+        if not isinstance(code, str):
+            yield "language: must be text or a list of texts"
+        elif code != ANY:
+            yield from _language_mistakes(code, knows)
+
+
+def _language_mistakes(code: str, knows: Callable[[str], bool]) -> Iterator[str]:
+    if not re.fullmatch("[a-z]{2,3}", code.lower()):
+        yield f'language: "{printable(code)[:20]}" is not a language code such as "kk", "ru", "en", or "{ANY}"'
+    elif not knows(code.lower()):
+        meant = MISTAKEN.get(code.lower())
+        remedy = f'write "{meant}"' if meant else f'leave it to "{ANY}"'
+        yield f'language: "{code}" is none that the engines know; {remedy}'
 
 
 def name_mistake(name: str) -> str | None:

@@ -12,7 +12,10 @@ Family = Mapping[str, Any]
 
 
 def option(default: Any, help: str, **argument: Any) -> Any:
-    """A dataclass's field that can be named on the command line; `argument` as `add_argument` takes it, and `flag`."""
+    """A dataclass's field that can be named on the command line.
+
+    `argument` as `add_argument` takes it; `flag`, if it is not the field's name, and `also`, other ways to write it.
+    """
     return dataclasses.field(default=default, metadata={"help": help, **argument})
 
 
@@ -21,7 +24,8 @@ def add_options(group: argparse._ArgumentGroup, family: Family) -> None:
     for field, engines in _options(family):
         only = "" if len(engines) == len(family) else f"{', '.join(engines)}: "
         argument = {**field.metadata, "help": only + field.metadata["help"], "flag": _flag(field)}
-        group.add_argument(argument.pop("flag"), dest=field.name, default=None, **argument)
+        flags = [argument.pop("flag"), *argument.pop("also", ())]
+        group.add_argument(*flags, dest=field.name, default=None, **argument)
 
 
 def named_options(args: argparse.Namespace, family: Family) -> dict[str, Any]:

@@ -24,12 +24,14 @@ from videotag.errors import UserError
 from videotag.media import sound
 from videotag.speech import faster_whisper
 from videotag.speech.engines import TRANSCRIBERS, load_transcriber
-from videotag.speech.whisper import made_up
-from videotag.speech.words import Transcriber, Transcription
+from videotag.speech.listening import Piece
+from videotag.speech.whisper import Whisper, made_up, piece_of
+from videotag.speech.words import A_LOOP, UNSURE, Expected, Transcription, Word
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 RATE = 16_000
 
+ENGLISH = Expected(("en",))
 ENGINES = ["faster-whisper", "faster-whisper sequential", "openai-whisper"]
 
 
@@ -83,7 +85,7 @@ def openai_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Transcriber:
+def engine(request: pytest.FixtureRequest) -> Any:
     name, _, sequential = request.param.partition(" ")
     model = "base"
     if name == "openai-whisper":
@@ -103,15 +105,15 @@ def sound_of(name: str) -> np.ndarray:
 _said: dict[tuple[int, str], Transcription] = {}
 
 
-def said(engine: Transcriber, name: str) -> Transcription:
+def said(engine: Whisper, name: str) -> Transcription:
     """What an engine hears in a sample, the language being left to it; heard once."""
     if (id(engine), name) not in _said:
-        _said[id(engine), name] = engine.transcribe(sound_of(name), None)
+        _said[id(engine), name] = engine.transcribe(sound_of(name), Expected())
     return _said[id(engine), name]
 
 
 @pytest.mark.parametrize("name", ["ru_news", "en_planet"])
-def test_what_is_said(engine: Transcriber, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_said(engine: Whisper, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = said(engine, name)
     reference = json.loads((SAMPLES / "texts.json").read_text(encoding="utf-8"))[name]
     text = "".join(word.text for word in found.words).strip()
@@ -125,14 +127,14 @@ def test_what_is_said(engine: Transcriber, name: str, capsys: pytest.CaptureFixt
     assert "  " not in text
 
 
-def test_words_keep_the_contract(engine: Transcriber) -> None:
+def test_words_keep_the_contract(engine: Whisper) -> None:
     found = said(engine, "ru_news")
     length = len(sound_of("ru_news")) / RATE
     assert len(found.words) > 100
     assert all(type(value) is kind for value, kind in [(found.language, str), (found.language_probability, float)])
     before = 0.0
     for word in found.words:
-        assert [type(v) for v in vars(word).values()] == [str, float, float, float]  # and not numpy's
+        assert [type(v) for v in vars(word).values()] == [str, float, float, float, str]  # and not numpy's
         assert 0 <= word.start <= word.end <= length + 0.1
         assert word.start >= before - 0.01
         assert 0 <= word.probability <= 1
@@ -141,7 +143,7 @@ def test_words_keep_the_contract(engine: Transcriber) -> None:
     assert {"transcriber", "model", "sequential", "device", "transcriber_version"} <= set(engine.made_by)
 
 
-def test_words_are_where_the_shot_is(engine: Transcriber) -> None:
+def test_words_are_where_the_shot_is(engine: Whisper) -> None:
     """Nine of ten words of a shot lie between its start and its end, the engine's error allowed for."""
     shots = json.loads((SAMPLES / "texts.json").read_text(encoding="utf-8"))["ru_news"]["shots"]
     found = said(engine, "ru_news").words
@@ -170,18 +172,25 @@ def nothing() -> np.ndarray:
 
 
 @pytest.mark.parametrize("sound", [quiet, noise, short, nothing])
-@pytest.mark.parametrize("language", [None, "ru"])
-def test_where_nobody_speaks(engine: Transcriber, sound: Callable[[], np.ndarray], language: str | None) -> None:
-    assert engine.transcribe(sound(), language) == Transcription((), None, 0.0)
+@pytest.mark.parametrize("languages", [(), ("ru",)])
+def test_where_nobody_speaks(engine: Whisper, sound: Callable[[], np.ndarray], languages: tuple[str, ...]) -> None:
+    assert engine.transcribe(sound(), Expected(languages)) == Transcription((), None, 0.0, ())
 
 
-def test_the_language_that_is_given_counts(engine: Transcriber) -> None:
-    found = engine.transcribe(sound_of("en_planet")[: 12 * RATE], "en")
+@pytest.mark.parametrize("named", ["en", "ru"])
+def test_the_language_that_is_named_is_expected_and_not_forced(engine: Whisper, named: str) -> None:
+    found = engine.transcribe(sound_of("en_planet")[: 12 * RATE], Expected((named,)))
     assert found.language == "en"
+    assert {word.language for word in found.words} == {"en"}
     assert "planet" in "".join(word.text for word in found.words)
 
 
-def test_it_says_what_it_is_and_knows_before_it_is_built(engine: Transcriber, request: pytest.FixtureRequest) -> None:
+def test_a_list_of_languages_allows_no_other(engine: Whisper) -> None:
+    found = engine.transcribe(sound_of("en_planet")[: 12 * RATE], Expected(("ru", "kk")))
+    assert {word.language for word in found.words} <= {"ru", "kk"}
+
+
+def test_it_says_what_it_is_and_knows_before_it_is_built(engine: Whisper, request: pytest.FixtureRequest) -> None:
     kind = TRANSCRIBERS[engine.name]
     assert kind is type(engine) and engine.made_by["transcriber"] == engine.name
     assert engine.made_by["sequential"] is (request.node.callspec.params["engine"] != "faster-whisper")
@@ -190,50 +199,66 @@ def test_it_says_what_it_is_and_knows_before_it_is_built(engine: Transcriber, re
     assert "--whisper-model turbo" in (kind.doubt("base", "kk") or "")
 
 
-def test_it_works_again_after_an_interruption(engine: Transcriber) -> None:
+def test_it_works_again_after_an_interruption(engine: Whisper) -> None:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
     some = sound_of("en_planet")[: 12 * RATE]
     with pytest.raises(KeyboardInterrupt):
-        engine.transcribe(some, "en", interrupted)
-    assert "planet" in "".join(word.text for word in engine.transcribe(some, "en").words)
+        engine.transcribe(some, ENGLISH, interrupted)
+    assert "planet" in "".join(word.text for word in engine.transcribe(some, ENGLISH).words)
 
 
-def test_unknown_language(engine: Transcriber) -> None:
+def test_unknown_language(engine: Whisper) -> None:
     with pytest.raises(UserError, match='"xx"') as error:
-        engine.transcribe(quiet(), "xx")
+        engine.transcribe(quiet(), Expected(("xx",)))
     assert "\n" not in str(error.value)
 
 
-def test_heard_rises(engine: Transcriber) -> None:
+def test_heard_rises(engine: Whisper) -> None:
     heard: list[float] = []
-    engine.transcribe(sound_of("ru_news")[: 65 * RATE], "ru", heard.append)
+    engine.transcribe(sound_of("ru_news")[: 65 * RATE], Expected(("ru",)), heard.append)
     assert len(heard) > 1 and heard == sorted(heard)
     assert all(type(seconds) is float for seconds in heard)
-    assert 40 < heard[-1] <= 65.1
+    assert heard[-1] == pytest.approx(65)
+
+
+def test_the_likelier_text_is_the_one_that_was_said(engine: Whisper) -> None:
+    some = sound_of("en_planet")[: 12 * RATE]
+    said = "".join(word.text for word in engine.transcribe(some, ENGLISH).words)
+    right, wrong, other = engine.likelihoods(some, "en", [said, said.replace("planet", "carpet"), "Good evening."])
+    assert 0 > right > wrong > other
 
 
 # --- what Whisper makes up
 
-SURE = {"compression_ratio": 1.5, "avg_logprob": -0.3, "no_speech_prob": 0.1}
+SURE = {"text": "а" * 300, "compression_ratio": 1.5, "avg_logprob": -0.3, "no_speech_prob": 0.1}
 
 
 @pytest.mark.parametrize(
     ("piece", "wrong"),
     [
-        ({}, False),
-        ({"compression_ratio": 2.4}, False),
-        ({"compression_ratio": 2.5}, True),
-        ({"avg_logprob": -1.5}, False),
-        ({"no_speech_prob": 0.9}, False),
-        ({"avg_logprob": -1.5, "no_speech_prob": 0.6}, True),
-        ({"avg_logprob": -1.0, "no_speech_prob": 0.6}, False),
-        ({"avg_logprob": -1.5, "no_speech_prob": 0.5}, False),
+        ({}, ""),
+        ({"compression_ratio": 2.4}, ""),
+        ({"compression_ratio": 2.5}, A_LOOP),  # 30 characters a second
+        ({"compression_ratio": 2.5, "text": "а" * 250}, ""),  # 25: people can say that, and it is in the sound
+        ({"avg_logprob": -1.5}, ""),
+        ({"no_speech_prob": 0.9}, ""),
+        ({"avg_logprob": -1.5, "no_speech_prob": 0.6}, UNSURE),
+        ({"avg_logprob": -1.0, "no_speech_prob": 0.6}, ""),
+        ({"avg_logprob": -1.5, "no_speech_prob": 0.5}, ""),
     ],
 )
-def test_made_up(piece: dict[str, Any], wrong: bool) -> None:
-    assert made_up(SURE | piece) is wrong
+def test_made_up(piece: dict[str, Any], wrong: str) -> None:
+    assert made_up(SURE | piece, seconds=10) == wrong
+
+
+def test_what_is_left_of_a_piece() -> None:
+    word = {"word": " да", "start": 61.0, "end": 61.5, "probability": 0.5}
+    good, loop = SURE | {"words": [word]}, SURE | {"words": [word], "compression_ratio": 3.0}
+    assert piece_of([loop, good], 10, start=60.0) == Piece((Word(" да", 1.0, 1.5, 0.5),))
+    assert piece_of([loop], 10) == Piece(refused=A_LOOP)
+    assert piece_of([], 10) == Piece()
 
 
 # --- the joined base model

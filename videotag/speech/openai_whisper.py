@@ -1,13 +1,14 @@
 """openai-whisper: the reference engine; needs PyTorch. Always one piece after the other."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
-from videotag.speech.whisper import Whisper, WhisperOptions, check_language, imported, model_fault, spoken_words
-from videotag.speech.words import Audio, Heard, Transcription
-
-_WINDOW_SECONDS = 30  # what Whisper hears at a time, however little of it is speech
+from videotag.speech.listening import Piece
+from videotag.speech.whisper import TEMPERATURES, Whisper, WhisperOptions, imported, model_fault, piece_of
+from videotag.speech.words import Audio
 
 
 class OpenAIWhisper(Whisper):
@@ -17,7 +18,7 @@ class OpenAIWhisper(Whisper):
     def __init__(self, options: WhisperOptions) -> None:
         model, device = options.model, options.device
         whisper = self._whisper = imported("whisper", "openai-whisper")
-        torch = imported("torch", "openai-whisper")
+        torch = self._torch = imported("torch", "openai-whisper")
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         if Path(model).is_dir():
             raise UserError(f"{model}: is a folder; openai-whisper takes a name or a .pt file")
@@ -27,46 +28,45 @@ class OpenAIWhisper(Whisper):
             raise UserError(model_fault(model, error)) from error
         self.made_by = self._made_by(options, self._device, whisper.__version__)
 
-    def transcribe(self, audio: Audio, language: str | None, heard: Heard | None = None) -> Transcription:
-        check_language(language, self._whisper.tokenizer.LANGUAGES)
-        # Without this, silence is heard as "Редактор субтитров ...".
-        spoken = _clips(audio)
-        if not spoken:
-            return Transcription()
-        probability = 1.0
-        if language is None:
-            language, probability = self._recognise(audio[spoken[0][0] :])
+    def known(self) -> Iterable[str]:
+        return self._whisper.tokenizer.LANGUAGES
+
+    def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
+        return [self._model.detect_language(self._mel(sound))[1] for sound in sounds]
+
+    def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
+        return [self._heard(sound, language, names) for sound in sounds]
+
+    def hear_again(self, sound: Audio, language: str) -> Piece:
+        return self._heard(sound, language)
+
+    def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
+        torch = self._torch
+        tokenizer = self._whisper.tokenizer.get_tokenizer(self._model.is_multilingual, language=language)
+        start = [*tokenizer.sot_sequence_including_notimestamps]
+        likely = []
+        with torch.no_grad():
+            heard = self._model.embed_audio(self._mel(sound)[None])
+            for text in texts:
+                tokens = torch.tensor([start + tokenizer.encode(text)], device=self._model.device)
+                chances = self._model.logits(tokens, heard).float().log_softmax(-1)[0, :-1]
+                likely.append(float(chances.gather(1, tokens[0, 1:, None])[len(start) - 1 :].sum()))
+        return likely
+
+    def _heard(self, sound: Audio, language: str, names: Sequence[str] = ()) -> Piece:
         result = self._model.transcribe(
-            audio,
+            sound,
             language=language,
             word_timestamps=True,
             condition_on_previous_text=False,
-            clip_timestamps=[side / SAMPLE_RATE for clip in spoken for side in clip],
+            temperature=TEMPERATURES,
+            initial_prompt=", ".join(names) or None,
             fp16=self._device != "cpu",
             verbose=None,
         )
-        words = tuple(spoken_words(result["segments"], heard))
-        return Transcription(words, language, probability) if words else Transcription()
+        return piece_of(result["segments"], len(sound) / SAMPLE_RATE)
 
-    def _recognise(self, audio: Audio) -> tuple[str, float]:
+    def _mel(self, sound: Audio) -> Any:
         whisper = self._whisper
-        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), n_mels=self._model.dims.n_mels)
-        _, probabilities = self._model.detect_language(mel.to(self._model.device))
-        language = max(probabilities, key=probabilities.get)
-        return language, float(probabilities[language])
-
-
-def _clips(audio: Audio) -> list[tuple[int, int]]:
-    """Where somebody speaks, by Silero's detector as faster-whisper brings it: spans in samples.
-
-    They are joined to clips of up to 30 s: each clip costs a whole window of Whisper.
-    """
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-    joined: list[tuple[int, int]] = []
-    for span in get_speech_timestamps(audio, VadOptions(min_silence_duration_ms=2000)):
-        if joined and span["end"] - joined[-1][0] <= _WINDOW_SECONDS * SAMPLE_RATE:
-            joined[-1] = (joined[-1][0], span["end"])
-        else:
-            joined.append((span["start"], span["end"]))
-    return joined
+        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound), n_mels=self._model.dims.n_mels)
+        return mel.to(self._model.device)

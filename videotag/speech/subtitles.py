@@ -8,9 +8,9 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 from videotag.results import HeardSegment
@@ -26,6 +26,7 @@ SHORTEST_SECONDS = 1.0  # the same guide asks for 5/6 s at least
 PAUSE_SECONDS = 1.0  # a longer silence ends a cue
 PARAGRAPH_PAUSE_SECONDS = 2.0
 PARAGRAPH_CHARACTERS = 500
+_INSTANT = 0.02  # seconds: no word is said in so little
 
 # What a cue costs; the cheapest row of cues is taken. A cue too short to be read is worse than any break.
 _A_CUE, _AFTER_CLAUSE, _INSIDE_CLAUSE, _AFTER_SHORT_WORD, _SENTENCE_END_INSIDE, _TOO_SHORT = 3, 4, 10, 5, 12, 20
@@ -158,13 +159,14 @@ def _pieces(words: Iterable[Word]) -> Iterator[Word]:
         pieces = _PIECE.findall(text)
         if len(pieces) <= 1:
             if text:
-                yield Word(text, word.start, word.end)
+                yield replace(word, text=text)
             continue
         pieces[-1] += text[len("".join(pieces)) :]  # a space at the end
         position = 0
         for piece in pieces:
             sides = (position / len(text), (position + len(piece)) / len(text))
-            yield Word(piece, *(word.start + (word.end - word.start) * side for side in sides))
+            start, end = (word.start + (word.end - word.start) * side for side in sides)
+            yield replace(word, text=piece, start=start, end=end)
             position += len(piece)
 
 
@@ -203,11 +205,11 @@ def cues(words: Iterable[Word]) -> list[Cue]:
     ends with its last one, or later, where it would be shorter than a second or faster than 17 characters a second and
     a pause follows; none overlaps the next one.
     """
-    groups = [group for run in _runs(_tokens(words)) for group in _grouped(run)]
+    groups = [group for run in _runs(_spread(_tokens(words))) for group in _grouped(run)]
     starts = [_milliseconds(group[0].start) for group in groups]
     made: list[Cue] = []
     for number, group in enumerate(groups):
-        # Words timed at one instant can fill several cues: each then lasts a millisecond, after the one before.
+        # Where there is no silence to spread them over, words at one instant fill cues of a millisecond.
         start = max(starts[number], made[-1].end if made else 0)
         lines = _lines(group)
         to_be_read = max(SHORTEST_SECONDS, sum(map(len, lines)) / READING_SPEED)
@@ -216,6 +218,27 @@ def cues(words: Iterable[Word]) -> list[Cue]:
             end = min(end, starts[number + 1])
         made.append(Cue(start, max(end, start + 1), lines))
     return made
+
+
+def _spread(tokens: Sequence[_Token]) -> list[_Token]:
+    """The tokens, but those timed at one instant laid over the silence after it and, if need be, before it.
+
+    So do aligners at the end of a piece, where the words were said somewhat earlier.
+    """
+    spread: list[_Token] = []
+    for instant, alike in groupby(tokens, key=lambda token: token.start if token.end - token.start < _INSTANT else -1):
+        group = list(alike)
+        if instant < 0 or len(group) < 2:
+            spread += group
+            continue
+        sizes = [len(token.text) for token in group]
+        needed = max(SHORTEST_SECONDS, sum(sizes) / READING_SPEED)
+        number = len(spread) + len(group)
+        end = instant + min(needed, tokens[number].start - instant if number < len(tokens) else needed)
+        start = max(end - needed, min(instant, max((token.end for token in spread), default=0.0)))
+        sides = [start + (end - start) * said / sum(sizes) for said in accumulate(sizes, initial=0)]
+        spread += [replace(token, start=s, end=e) for token, (s, e) in zip(group, pairwise(sides), strict=True)]
+    return spread
 
 
 def _milliseconds(seconds: float) -> int:

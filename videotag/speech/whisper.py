@@ -2,13 +2,25 @@
 
 import importlib
 import logging
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.options import option
-from videotag.speech.words import DEFAULT_MODEL, Heard, Word
+from videotag.speech.listening import Piece, listen
+from videotag.speech.words import (
+    A_LOOP,
+    DEFAULT_MODEL,
+    UNSURE,
+    Audio,
+    Expected,
+    Heard,
+    Transcription,
+    Word,
+    device_option,
+    model_option,
+)
 
 log = logging.getLogger("videotag")
 
@@ -20,21 +32,27 @@ sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
 """Source: `LANGUAGES` of openai/whisper, tokenizer.py."""
 _TOO_SMALL = {"kk": ("tiny", "base")}
 """By language, models that make nothing of it: in Kazakh base has a word error of 1.16, turbo of 0.21 (FLEURS)."""
+TEMPERATURES = (0.0, 0.4)
+"""Of the second attempt, where Whisper's own has six: what is not heard then is seldom speech, and costs minutes."""
+_FASTEST_SPEECH = 25
+"""Characters a second. Newsreaders have 15 to 18; a loop fills Whisper's 224 tokens, 40 and more a second."""
 
 
 @dataclass(frozen=True)
 class WhisperOptions:
-    model: str = option(
-        DEFAULT_MODEL, f"a name, a folder or a .pt file ({DEFAULT_MODEL})", flag="--whisper-model", metavar="MODEL"
-    )
-    device: str = option("auto", "where Whisper runs (auto)", choices=["auto", "cpu", "cuda"])
+    model: str = model_option(DEFAULT_MODEL)
+    device: str = device_option()
     sequential: bool = field(default=True, init=False)  # one piece after the other, unless an engine can do otherwise
 
 
-class Whisper:
-    """An engine of Whisper: what is known before it is built, and what made its words."""
+class Whisper(ABC):
+    """An engine of Whisper: an `Ear`, what is known before it is built, and what made its words."""
 
     name: str
+    made_by: dict[str, Any]
+    at_once = 1
+    longest = 30.0
+    takes_names = True
 
     @staticmethod
     def knows(language: str) -> bool:
@@ -46,8 +64,29 @@ class Whisper:
         """Why a model had better not hear a language, and what to do; None where nothing speaks against it."""
         if model not in _TOO_SMALL.get(language, ()):
             return None
-        remedy = "better stop, and name --whisper-model turbo or large-v3"
+        remedy = "better stop, and name --whisper-model turbo or large-v3, or see python3 run.py models"
         return f'Whisper {model} makes nothing of speech in "{language}"; {remedy}'
+
+    @abstractmethod
+    def known(self) -> Iterable[str]:
+        """The languages of the model that was loaded."""
+
+    @abstractmethod
+    def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]: ...
+
+    @abstractmethod
+    def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]: ...
+
+    @abstractmethod
+    def hear_again(self, sound: Audio, language: str) -> Piece: ...
+
+    @abstractmethod
+    def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]: ...
+
+    def transcribe(self, audio: Audio, expected: Expected, heard: Heard | None = None) -> Transcription:
+        for language in expected.languages:
+            check_language(language, self.known())
+        return listen(self, audio, expected, heard)
 
     def _made_by(self, options: WhisperOptions, device: str, version: str) -> dict[str, Any]:
         heard_by = {"transcriber": self.name, "model": options.model, "sequential": options.sequential}
@@ -72,24 +111,31 @@ def model_fault(model: str, error: Exception) -> str:
     return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 
 
-def spoken_words(pieces: Iterable[dict[str, Any]], heard: Heard | None) -> Iterator[Word]:
-    """The words of all pieces but those that Whisper made up."""
-    for piece in pieces:
-        if heard:
-            heard(float(piece["end"]))
-        if made_up(piece):
-            log.info("left out as made up by Whisper, at %.0f s: %s", piece["start"], piece["text"][:60])
-            continue
-        for word in piece.get("words") or ():
-            yield Word(str(word["word"]), float(word["start"]), float(word["end"]), float(word["probability"]))
+def piece_of(parts: Iterable[Mapping[str, Any]], seconds: float, start: float = 0.0) -> Piece:
+    """What Whisper wrote for a sound of so many seconds, without what it made up.
 
-
-def made_up(piece: dict[str, Any]) -> bool:
-    """Whether a piece is a loop, or words heard in what is no speech: the thresholds of Whisper's own decoder.
-
-    Source: `compression_ratio_threshold`, `logprob_threshold`, `no_speech_threshold` of openai/whisper
-    transcribe.py, the last one lowered to 0.5 as a voice activity detector has been over the audio.
+    `start`: of the sound, in the times of the words.
     """
-    looped = piece["compression_ratio"] > 2.4
-    unsure = piece["avg_logprob"] < -1.0 and piece["no_speech_prob"] > 0.5
-    return bool(looped or unsure)
+    words: list[Word] = []
+    refused = ""
+    for part in parts:
+        if why := made_up(part, seconds):
+            refused = why
+            log.info("not believed (%s): %s", why, part["text"][:60])
+            continue
+        for word in part["words"]:
+            begin, end = (max(0.0, float(word[side]) - start) for side in ("start", "end"))
+            words.append(Word(str(word["word"]), begin, end, float(word["probability"])))
+    return Piece(tuple(words), "" if words else refused)
+
+
+def made_up(part: Mapping[str, Any], seconds: float) -> str:
+    """Whether what Whisper wrote is a loop, or words heard in what is no speech, one of `WHY_UNHEARD`; else "".
+
+    The thresholds are those of its own decoder (`compression_ratio_threshold`, `logprob_threshold`,
+    `no_speech_threshold` of openai/whisper transcribe.py), the last one lowered to 0.5 as a voice activity detector has
+    been over the audio. What repeats itself no faster than people speak is repeated in the sound too.
+    """
+    if part["compression_ratio"] > 2.4 and len(part["text"]) > _FASTEST_SPEECH * seconds:
+        return A_LOOP
+    return UNSURE if part["avg_logprob"] < -1.0 and part["no_speech_prob"] > 0.5 else ""

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from videotag.options import option
 from videotag.segments import Window
 
 if TYPE_CHECKING:
     import numpy as np
 
-DEFAULT_TRANSCRIBER = "faster-whisper"
 DEFAULT_MODEL = "base"
 
 Audio: TypeAlias = "np.ndarray"
@@ -69,7 +69,7 @@ class Unheard:
     why: str
 
 
-WHY_UNHEARD = ("no words", "a loop", "unsure")
+NO_WORDS, A_LOOP, UNSURE = WHY_UNHEARD = ("no words", "a loop", "unsure")
 """No words were heard; only some that the engine repeats and the sound does not; only some that it doubts itself."""
 
 
@@ -84,6 +84,16 @@ class Transcription:
     language: str | None = None
     language_probability: float = 0.0
     unheard: tuple[Unheard, ...] = ()
+
+
+def model_option(default: str) -> Any:
+    """The field of an engine's `Options` that names its model: one option for all engines."""
+    told = f"the model, of whichever transcriber: a name, a folder or a .pt file ({DEFAULT_MODEL})"
+    return option(default, told, flag="--speech-model", also=["--whisper-model"], metavar="MODEL")
+
+
+def device_option() -> Any:
+    return option("auto", "where speech is heard (auto)", choices=["auto", "cpu", "cuda"])
 
 
 class Transcriber(Protocol):
