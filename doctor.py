@@ -28,7 +28,7 @@ from typing import Any
 
 import load_data_to_chroma
 from db_manager import ChromaDBManager
-from videotag import artifacts, cli
+from videotag import artifacts, cli, model_shelf
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.embedders.contract import Embedder
 from videotag.embedders.engines import load_embedder
@@ -159,6 +159,15 @@ def speech(asked: Asked) -> Iterator[Finding]:
     yield Finding(True, f"{engine.name}, model {choice.model}, on {engine.made_by['device']} ({choice.why})")
     there = importlib.util.find_spec("whisper") is not None
     yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
+
+
+def speech_models(asked: Asked) -> Iterator[Finding]:
+    """Whether there is a model for the languages of the archive for which the one that comes along is poor."""
+    with asked.db.session():
+        records = asked.db.list_videos()
+    for advice in model_shelf.advice(records):
+        get = f"{advice}; python3 run.py models get {advice.model.name}"
+        yield Finding(advice.there or None, f"{advice.model.name} is here" if advice.there else get)
 
 
 def screen_text(asked: Asked) -> Iterator[Finding]:
@@ -320,6 +329,7 @@ CHECKS: dict[str, Callable[[Asked], Iterator[Finding]]] = {
     "text on screen": screen_text,
     "analysis": analysis,
     "database": database,
+    "speech models": speech_models,
     "search": search,
     "stored segments": stored,
 }

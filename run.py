@@ -2,12 +2,13 @@
 
     python3 run.py demo           install, then the whole way on two sample videos, ending in three searches
     python3 run.py doctor         what is installed, what would be picked and why, and whether it works
+    python3 run.py models         what would hear your videos better, and `models get NAME`, which fetches it
     python3 run.py test           install with the tools, then ruff, pyright, import-linter and pytest
     python3 run.py test-engine    what needs torch: phase 2 with a real vLLM on the CPU and a tiny random model,
                                   openai-whisper, sentence-transformers (2.6 GB of packages)
 
 Everything is installed into .venv beside this file (.venv-engine for the last one); a second call installs nothing.
-What comes after the command goes to pytest or to doctor.py: `python3 run.py test -k segments`.
+What comes after the command goes to pytest, doctor.py or models.py: `python3 run.py test -k segments`.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ QUERIES = [
 
 
 def main() -> int:
-    commands = {"demo": demo, "doctor": doctor, "test": test, "test-engine": test_engine}
+    commands = {"demo": demo, "doctor": doctor, "models": models, "test": test, "test-engine": test_engine}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         print(__doc__)
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
@@ -62,6 +63,11 @@ def demo(args: list[str]) -> int:
 def doctor(args: list[str]) -> int:
     install(VENV, "requirements.txt")
     return subprocess.run([python(VENV), "doctor.py", *args]).returncode
+
+
+def models(args: list[str]) -> int:
+    install(VENV, "requirements.txt")
+    return subprocess.run([python(VENV), "models.py", *args]).returncode
 
 
 def test(args: list[str]) -> int:

@@ -43,10 +43,11 @@ class FakeEmbedder:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is cached (Whisper's model, the words of a server's segments) stays out of the user's folders.
 
-    So does what is stored out of the database that the environment names.
+    So does what is stored out of the database that the environment names. No model of the user's is at hand.
     """
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["VIDEOTAG_MODELS"] = str(tmp_path_factory.mktemp("models"))
     os.environ.pop("CHROMA_URL", None)
 
 

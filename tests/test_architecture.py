@@ -23,6 +23,7 @@ SCRIPTS = {
     "load_data_to_chroma": {"db_manager"},
     "test_search": {"db_manager"},
     "doctor": {"db_manager", "load_data_to_chroma"},  # a repair is a load
+    "models": {"db_manager"},
     "export": set(),
     "run": set(),
 }

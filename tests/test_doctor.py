@@ -55,6 +55,23 @@ def test_what_an_older_version_of_a_stage_made_is_named_and_due_by_force_alone(t
     assert f"no  database: phase 2 would do these better today: old; {again}" in capsys.readouterr().out.splitlines()
 
 
+def test_a_better_model_for_the_archives_language_is_named_until_it_is_here(tmp_path, capsys, monkeypatch):
+    shelf = tmp_path / "shelf"
+    monkeypatch.setenv("VIDEOTAG_MODELS", str(shelf))
+    ChromaDBManager(tmp_path / "db").create_or_update_video_files({"a": {"video_path": "a.mp4", "language": "kk"}})
+    monkeypatch.setattr(doctor, "CHECKS", {"speech models": doctor.speech_models})
+    asked = ["--db", str(tmp_path / "db")]
+    assert doctor.main(asked) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "speech models" in line]
+    assert line.startswith("no  speech models: Kazakh (1 video): gigaam-multilingual-ctc hears it better ")
+    assert line.endswith("; python3 run.py models get gigaam-multilingual-ctc")
+    (shelf / "gigaam-multilingual-ctc").mkdir(parents=True)
+    for name in ("config.json", "multilingual_vocab.txt", "multilingual_ctc.int8.onnx"):
+        (shelf / "gigaam-multilingual-ctc" / name).write_text("x")
+    assert doctor.main(asked) == 0
+    assert "ok  speech models: gigaam-multilingual-ctc is here" in capsys.readouterr().out.splitlines()
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text("# comment\nnot-a-package==1.0\npytest>=1\nnumpy==0.1\n")
     monkeypatch.setattr(doctor, "ROOT", tmp_path)

@@ -59,6 +59,19 @@ def test_the_demo_leaves_the_users_database_alone(monkeypatch):
     assert seen == [(script, "demo/chroma_db") for script in scripts]
 
 
+@pytest.mark.parametrize("script", ["doctor", "models"])
+def test_doctor_and_models_get_what_follows_and_give_their_exit_code(monkeypatch, script):
+    called = []
+    monkeypatch.setattr(run, "install", lambda *args: called.append(args))
+    monkeypatch.setattr(run, "python", lambda venv: "python")
+    code = subprocess.CompletedProcess([], 2)
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: called.append(command) or code)
+    monkeypatch.setattr(sys, "argv", ["run.py", script, "get", "large-v3"])
+    monkeypatch.chdir(ROOT)
+    assert run.main() == 2
+    assert called == [(run.VENV, "requirements.txt"), ["python", f"{script}.py", "get", "large-v3"]]
+
+
 def test_a_failed_tool_is_told_with_its_exit_code(monkeypatch, capsys):
     def failing(args):
         subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=True)
