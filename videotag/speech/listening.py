@@ -14,14 +14,15 @@ from typing import Protocol
 
 from videotag.media.sound import SAMPLE_RATE
 from videotag.speech.names import believed, near_misses, said
-from videotag.speech.spoken_language import Spoken, spoken
+from videotag.speech.spoken_language import Spoken, spoken, surely
 from videotag.speech.words import NO_WORDS, Audio, Expected, Heard, Transcription, Unheard, Word
 
 _PAUSE_SECONDS, _PAD_SECONDS = 0.3, 0.1  # a shorter pause parts no spans; so much is heard on either side of one
+_SHORTEST_MS = 100  # the detector's clicks are shorter, no word is
 _LONGEST_SPAN = 28.0  # seconds; the detector parts longer ones where they are quietest. Whisper takes 30 s
-_JOINED_PAUSE, _JOINED_SECONDS = 3.0, 15.0
-"""Spans are joined over pauses up to this, to pieces up to this length. Word errors of 104 utterances with pauses of
-0.4 to 3 s: 0.074 (one window of 30 s after the other: 0.073); over pauses up to 0.8 s 0.110, to 25 s 0.080."""
+_JOINED_PAUSE = 3.0
+"""Spans are joined over pauses up to this. Word errors of Whisper base on 104 utterances with pauses of 0.4 to 3 s, in
+pieces up to 15 s: 0.074; over pauses up to 0.8 s alone 0.110. One window of 30 s after the other: 0.073."""
 _NAMED = 3.0  # nats by which a name of the list is more likely than the engine thinks: twentyfold
 _ASKED_SECONDS = 4.0  # of a span are enough to tell its language: 99 of 100 right, of 3 s 97, of 2 s 73
 _TELLING_SECONDS = 1.0  # a shorter one tells nothing; its neighbours decide
@@ -50,11 +51,13 @@ class Ear(Protocol):
     Attributes:
         at_once: pieces that it hears together.
         longest: seconds of the longest piece that it takes.
+        joins: seconds up to which spans are joined to one piece for it.
         takes_names: whether `hear` makes use of names.
     """
 
     at_once: int
     longest: float
+    joins: float
     takes_names: bool
 
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
@@ -97,7 +100,7 @@ def listen(ear: Ear, audio: Audio, expected: Expected, heard: Heard | None = Non
         return Transcription()
     told = _languages(ear, audio, found, expected)
     spans = [_Stretch(*span, spoken.language) for span, spoken in zip(found, told, strict=True)]
-    pieces = _joined(spans, min(_JOINED_SECONDS, ear.longest))
+    pieces = _joined(spans, ear.joins)
     words, refused = _heard(ear, audio, pieces, expected.names, heard)
     silent = [*refused, *_silent(spans, words, refused)]
     more, unheard = _heard_again(ear, audio, sorted(silent, key=lambda stretch: stretch.start), expected)
@@ -117,6 +120,7 @@ def _speech(audio: Audio, longest: float, pause: float = _PAUSE_SECONDS) -> list
 
     options = VadOptions(
         max_speech_duration_s=longest,
+        min_speech_duration_ms=_SHORTEST_MS,
         min_silence_duration_ms=round(1000 * pause),
         speech_pad_ms=round(1000 * _PAD_SECONDS),
     )
@@ -238,13 +242,12 @@ def _heard_again(
     words: list[Word] = []
     unheard: list[Unheard] = []
     for stretch in silent:
-        sound = stretch.of(audio)
-        # What is expected of the whole has been considered: of its own language this stretch alone is to tell now.
-        nearby = Expected(expected.languages[1:] and expected.languages, before=stretch.language)
-        for start, end in _speech(sound, min(_AGAIN_LONGEST, ear.longest)):
+        for start, end in _speech(stretch.of(audio), min(_AGAIN_LONGEST, ear.longest)):
             part = _Stretch(stretch.start + start, stretch.start + end)
-            likely = ear.likely([part.of(audio)])
-            part = replace(part, language=spoken([part.seconds], likely, nearby)[0].language)
+            if part.seconds < _AGAIN_SECONDS:
+                continue
+            (likely,) = ear.likely([part.of(audio)])
+            part = replace(part, language=surely(likely, expected) or stretch.language)
             result = ear.hear_again(part.of(audio), part.language)
             words += _placed(result.words, part)
             if not result.words:

@@ -50,6 +50,13 @@ def spoken(seconds: Sequence[float], likely: Sequence[dict[str, float]], expecte
     return [Spoken(state, found.get(state, 0.0)) for state, found in zip(path, likely, strict=True)]
 
 
+def surely(likely: dict[str, float], expected: Expected) -> str:
+    """The language that the engine is sure of in a span by itself, "" where it is of none."""
+    if len(expected.languages) > 1:
+        likely = _among(expected.languages, likely)
+    return next((language for language, probability in likely.items() if probability >= _SURELY), "")
+
+
 def _among(allowed: Sequence[str], found: dict[str, float]) -> dict[str, float]:
     total = sum(found.get(language, 0.0) for language in allowed)
     return {language: found.get(language, 0.0) / total for language in allowed} if total else {}

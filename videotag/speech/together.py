@@ -45,6 +45,7 @@ class Together:
         }
         self.at_once = self._whisper.at_once
         self.longest = min(ear.longest for ear in (self._whisper, *self._others.values()))
+        self.joins = min(ear.joins for ear in (self._whisper, *self._others.values()))
         versions = (ear.made_by["transcriber_version"] for ear in (*self._others.values(), self._whisper))
         own = {
             "transcriber": self.name,
