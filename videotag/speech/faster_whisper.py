@@ -85,7 +85,17 @@ class FasterWhisper(Whisper):
 
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
         if self._sequential:
-            return [self.hear_again(sound, language) for sound in sounds]
+            return [self._patiently(sound, language, names) for sound in sounds]
+        return self._together(sounds, language, names)
+
+    def hear_again(self, sound: Audio, language: str) -> Piece:
+        piece = Piece() if self._sequential else self._together([sound], language, alone=True)[0]
+        return piece if piece.words else self._patiently(sound, language)
+
+    def _together(
+        self, sounds: Sequence[Audio], language: str, names: Sequence[str] = (), alone: bool = False
+    ) -> list[Piece]:
+        """Several sounds at once, each at its own length, in a single attempt."""
         lengths = [len(sound) / SAMPLE_RATE for sound in sounds]
         features = _as_one([self._features(s, math.ceil(n + _SILENCE)) for s, n in zip(sounds, lengths, strict=True)])
         starts = [_APART * number for number in range(len(sounds))]
@@ -94,9 +104,10 @@ class FasterWhisper(Whisper):
         tokenizer = self._tokenizer(language)
         settings = _settings(tokenizer, names, self._most_tokens(tokenizer, names, max(lengths)))
         pieces = self._pipeline.forward(features, tokenizer, chunks, settings)
-        return [piece_of(*piece, again=False) for piece in zip(pieces, lengths, starts, strict=True)]
+        return [piece_of(*piece, alone) for piece in zip(pieces, lengths, starts, strict=True)]
 
-    def hear_again(self, sound: Audio, language: str) -> Piece:
+    def _patiently(self, sound: Audio, language: str, names: Sequence[str] = ()) -> Piece:
+        """One sound in a window of 30 s, in several attempts as long as it is doubtful."""
         parts, _ = self._model.transcribe(
             sound,
             language=language,
@@ -104,7 +115,8 @@ class FasterWhisper(Whisper):
             condition_on_previous_text=False,
             temperature=TEMPERATURES,
             best_of=1,
-            max_new_tokens=self._most_tokens(self._tokenizer(language), (), min(len(sound) / SAMPLE_RATE, 30)),
+            max_new_tokens=self._most_tokens(self._tokenizer(language), names, len(sound) / SAMPLE_RATE),
+            hotwords=_hotwords(names),
         )
         plain = [{**vars(part), "words": [vars(word) for word in part.words or ()]} for part in parts]
         return piece_of(plain, len(sound) / SAMPLE_RATE)
@@ -205,7 +217,7 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
 
 
 def _ct2_folder(model: str) -> str:
-    """The folder of `base` from the installed packages, of a model on the shelf; every other name or folder as it is."""
+    """The folder of `base` from the installed packages, or of a model on the shelf; else the name or folder as it is."""
     if model == "base" and all(importlib.util.find_spec(part) for part in _BASE_PARTS):
         return str(_joined_base())
     name = _SHORT_NAMES.get(model, model)
