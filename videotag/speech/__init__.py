@@ -1,5 +1,5 @@
 """Sound to words with times, and words to subtitles.
 
-Read words (what an engine gives), engines (which there are), whisper (what both engines share), faster_whisper,
-openai_whisper; subtitles stands by itself.
+Read words (what an engine gives), listening (what all of them share), engines (which there are), whisper (what the two
+of Whisper share), faster_whisper, openai_whisper, onnx_asr with ctc_text (its sentences); subtitles stands by itself.
 """
