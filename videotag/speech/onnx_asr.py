@@ -90,7 +90,7 @@ class OnnxAsrOptions:
 
 
 class OnnxAsr:
-    """The engine; an `Ear`. It refuses no words: which of them its networks had better not have written, nobody measured.
+    """The engine; an `Ear`. It refuses no words: below which probability they are wrong, nobody measured.
 
     Attributes:
         languages: ISO 639-1, those that its model is good at.
