@@ -7,7 +7,8 @@
     python benchmarks/phase1.py --three-hours                  peak memory of three hours of speech (20 CPU minutes)
 
 CPU seconds are those of the whole process without the loading of libraries and models; peak memory is that of the
-process. On a machine that others use, trust the ratios of CPU seconds. The best of the rounds counts.
+process. On a machine that others use, trust the ratios of CPU seconds. The best of the rounds counts. Of GigaAM there
+is the true network with random weights (random_gigaam.py): what it costs, not what it hears.
 """
 
 import argparse
@@ -76,6 +77,26 @@ def phase1_speech(path: str, language: str | None) -> Callable[[], Any]:
     def work() -> int:
         stretches = sound.stretches(path, 0.0, STRETCH_SECONDS)
         return sum(len(engine.transcribe(audio, language).words) for _, audio in stretches)
+
+    return work
+
+
+def gigaam(path: str, language: str | None) -> Callable[[], Any]:
+    """onnx-asr on what Silero's detector takes for speech, in pieces of at most 20 s, one after the other."""
+    from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps
+
+    from videotag.speech.onnx_asr import OnnxAsr
+
+    ear = OnnxAsr(OnnxAsr.Options(str(random_gigaam()), "cpu"))
+    options = VadOptions(max_speech_duration_s=ear.longest, min_silence_duration_ms=160)
+
+    def work() -> int:
+        words = 0
+        for _, audio in sound.stretches(path, 0.0, STRETCH_SECONDS):
+            found = get_speech_timestamps(audio, options)
+            pieces, _ = collect_chunks(audio, found, max_duration=ear.longest)
+            words += sum(len(ear.hear([piece], language or "", ())[0].words) for piece in pieces)
+        return words
 
     return work
 
@@ -166,6 +187,7 @@ SPEECH: dict[str, Callable[[str, str | None], Callable[[], Any]]] = {
     "faster-whisper on each window": windows_one_by_one,
     "engine alone, whole file": engine_alone,
     "phase 1": phase1_speech,
+    "GigaAM 220M, random, int8": gigaam,
 }
 SETTINGS: dict[str, Callable[[str, str | None], Callable[[], Any]]] = {
     f"batch {batch}, {threads} threads": with_settings(batch, threads)
@@ -186,6 +208,14 @@ def whisper(threads: int = 0) -> Any:
     from videotag.speech.faster_whisper import _ct2_folder
 
     return WhisperModel(_ct2_folder("base"), device="cpu", compute_type="int8", cpu_threads=threads)
+
+
+def random_gigaam() -> Path:
+    """The folder of the network with random weights, made once, by a process of its own."""
+    folder = Path(tempfile.gettempdir()) / "videotag-random-gigaam"
+    if not (folder / "config.json").is_file():
+        subprocess.run([sys.executable, ROOT / "benchmarks" / "random_gigaam.py", folder], check=True)
+    return folder
 
 
 def whole(path: str) -> np.ndarray:
@@ -308,6 +338,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{args.hours:g} h of speech:", json.dumps(apart("speech", "phase 1", long, language)))
             return 0
         if args.only != "frames":
+            random_gigaam()  # before anything is measured
             speech = args.file or looped(sample, Path(folder) / "ru_news_looped.mp4", 300)
             compare("speech", speech, language, args.rounds)
             if args.settings:
