@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from videotag import segments  # noqa: E402
 from videotag.media import pictures, probe, sound  # noqa: E402
+from videotag.speech.words import Expected  # noqa: E402
 
 STRETCH_SECONDS = 300.0  # as phase1_whisper_frames.py
 FRAME_CLIP_SECONDS = 120
@@ -76,7 +77,8 @@ def phase1_speech(path: str, language: str | None) -> Callable[[], Any]:
 
     def work() -> int:
         stretches = sound.stretches(path, 0.0, STRETCH_SECONDS)
-        return sum(len(engine.transcribe(audio, language).words) for _, audio in stretches)
+        expected = Expected((language,) if language else ())
+        return sum(len(engine.transcribe(audio, expected).words) for _, audio in stretches)
 
     return work
 
@@ -102,7 +104,7 @@ def gigaam(path: str, language: str | None) -> Callable[[], Any]:
 
 
 def with_settings(batch: int, threads: int) -> Callable[[str, str | None], Callable[[], Any]]:
-    """Phase 1's way with another batch size or number of threads."""
+    """faster-whisper's batched pipeline with another batch size or number of threads."""
 
     def load(path: str, language: str | None) -> Callable[[], Any]:
         from faster_whisper import BatchedInferencePipeline

@@ -1,5 +1,6 @@
 """The engine onnx-asr: the real onnx_asr on a tiny network whose text and times are known (tests/tiny_ctc.py)."""
 
+import math
 import shutil
 import socket
 from pathlib import Path
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests import tiny_ctc
-from tests.tiny_ctc import sound
+from tests.tiny_ctc import RATE, sound
 from videotag import model_shelf
 from videotag.errors import UserError
 from videotag.speech.listening import Ear, Piece
 from videotag.speech.onnx_asr import NETWORKS, OnnxAsr, folder_with, language_of, words_of
-from videotag.speech.words import Word
+from videotag.speech.words import Expected, Transcription, Word
 
 NAME = "gigaam-multilingual-ctc"
 GIGAAM = NETWORKS[NAME].languages
@@ -79,8 +80,8 @@ def test_a_pause_ends_a_sentence(ear):
 
 
 def test_a_piece_that_was_cut_in_the_middle_of_speech(ear):
-    """It begins at once, and its last letter ends at 0.28 of 0.40 s."""
-    assert heard(ear, sound(0.4, (0, "село"))) == [(" село", 0, 0.28, "ru")]
+    """It begins at once, and its last letter ends at 0.28 of 0.35 s."""
+    assert heard(ear, sound(0.35, (0, "село"))) == [(" село", 0, 0.28, "ru")]
 
 
 def test_a_letter_twice_is_two_letters_after_a_moment_of_silence(ear):
@@ -300,3 +301,24 @@ def test_the_table_is_as_onnx_asr_has_it(name, tmp_path):
     for form in (None, "int8"):
         wanted = {pattern.format(f"?{form}" if form else "") for pattern in NETWORKS[name].files}
         assert wanted == {*resolver.model_type._get_model_files(form).values(), "config.json"}
+
+
+# --- likelihoods
+
+
+def test_the_text_that_was_said_is_the_likeliest(ear):
+    said, other, none = ear.likelihoods(sound(2, (0.4, "село")), "ru", [" Село.", " Мост,", " село 5"])
+    assert said > other + 10
+    assert math.isnan(none)  # there is no 5 among its letters
+
+
+def test_a_model_of_parts_of_words_cannot_tell(tmp_path):
+    ear = OnnxAsr(OnnxAsr.Options(str(tiny_ctc.make(tmp_path, tiny_ctc.E2E_TOKENS, tiny_ctc.E2E)), "cpu"))
+    (likely,) = ear.likelihoods(sound(2, (0.4, ["▁Се", "ло"]), tokens=tiny_ctc.E2E_TOKENS), "ru", [" Село."])
+    assert math.isnan(likely)
+
+
+def test_a_language_that_the_model_does_not_know(ear):
+    with pytest.raises(UserError, match='does not know "fr"'):
+        ear.transcribe(np.zeros(RATE, np.float32), Expected(("ru", "fr")))
+    assert ear.transcribe(np.zeros(RATE, np.float32), Expected(("kk", "ru"))) == Transcription()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.voices import RATE, Utterance, Voices, fetched, together
-from videotag.speech.engines import TRANSCRIBERS, load_transcriber
+from videotag.speech.faster_whisper import FasterWhisper, FasterWhisperOptions
 from videotag.speech.words import Expected, Transcriber, Transcription, Word
 
 pytestmark = pytest.mark.slow
@@ -26,12 +26,12 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Voices:
 
 @pytest.fixture(scope="module")
 def ear() -> Transcriber:
-    return load_transcriber("faster-whisper", TRANSCRIBERS["faster-whisper"].Options("base", "cpu"))
+    return FasterWhisper(FasterWhisperOptions("base", "cpu"))
 
 
 @pytest.fixture(scope="module")
 def patient_ear() -> Transcriber:
-    return load_transcriber("faster-whisper", TRANSCRIBERS["faster-whisper"].Options("base", "cpu", sequential=True))
+    return FasterWhisper(FasterWhisperOptions("base", "cpu", sequential=True))
 
 
 def plain(text: str) -> list[str]:

@@ -40,14 +40,18 @@ def choose_transcriber(name: str, told: Mapping[str, Any]) -> Choice:
         UserError: the transcriber has no use for one of the options.
     """
     why = "asked for"
-    if name == AUTO and OnnxAsr.has(told.get("model", "")):
-        name, why = OnnxAsr.name, "its model is named"
-    elif name == AUTO and not (better := at_hand()):
-        name, why = FasterWhisper.name, "no other model is here; python3 run.py models lists them"
-    elif name == AUTO:
-        why = ", ".join(f"{language} by {model}" for language, model in better.items()) + ", the rest by Whisper"
+    if name == AUTO:
+        name, why = _best(told.get("model", ""))
     options = options_of("transcriber", name, TRANSCRIBERS, told)
     return Choice(name, options, Together.model(options.model) if name == AUTO else options.model, why)
+
+
+def _best(model: str) -> tuple[str, str]:
+    if OnnxAsr.has(model):
+        return OnnxAsr.name, "its model is named"
+    if better := at_hand():
+        return AUTO, ", ".join(f"{language} by {other}" for language, other in better.items()) + ", the rest by Whisper"
+    return FasterWhisper.name, "no other model is here; python3 run.py models lists them"
 
 
 def load_transcriber(name: str, options: Any) -> Transcriber:

@@ -90,7 +90,7 @@ class FasterWhisper(Whisper):
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         piece = Piece() if self._sequential else self._together([sound], language, alone=True)[0]
-        return piece if piece.words else self._patiently(sound, language)
+        return piece if piece.words else self._patiently(sound, language, alone=True)
 
     def _together(
         self, sounds: Sequence[Audio], language: str, names: Sequence[str] = (), alone: bool = False
@@ -104,9 +104,9 @@ class FasterWhisper(Whisper):
         tokenizer = self._tokenizer(language)
         settings = _settings(tokenizer, names, self._most_tokens(tokenizer, names, max(lengths)))
         pieces = self._pipeline.forward(features, tokenizer, chunks, settings)
-        return [piece_of(*piece, alone) for piece in zip(pieces, lengths, starts, strict=True)]
+        return [piece_of(*piece, alone=alone) for piece in zip(pieces, lengths, starts, strict=True)]
 
-    def _patiently(self, sound: Audio, language: str, names: Sequence[str] = ()) -> Piece:
+    def _patiently(self, sound: Audio, language: str, names: Sequence[str] = (), alone: bool = False) -> Piece:
         """One sound in a window of 30 s, in several attempts as long as it is doubtful."""
         parts, _ = self._model.transcribe(
             sound,
@@ -119,7 +119,7 @@ class FasterWhisper(Whisper):
             hotwords=_hotwords(names),
         )
         plain = [{**vars(part), "words": [vars(word) for word in part.words or ()]} for part in parts]
-        return piece_of(plain, len(sound) / SAMPLE_RATE)
+        return piece_of(plain, len(sound) / SAMPLE_RATE, alone=alone)
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         import numpy as np
@@ -217,7 +217,7 @@ def _ctranslate2_device(device: str) -> tuple[str, str]:
 
 
 def _ct2_folder(model: str) -> str:
-    """The folder of `base` from the installed packages, or of a model on the shelf; else the name or folder as it is."""
+    """The folder of `base` from its packages, or of a model on the shelf; another name or folder as it is."""
     if model == "base" and all(importlib.util.find_spec(part) for part in _BASE_PARTS):
         return str(_joined_base())
     name = _SHORT_NAMES.get(model, model)

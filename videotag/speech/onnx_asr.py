@@ -5,23 +5,26 @@ network. Names (hotwords) mean nothing to such networks.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videotag import model_shelf
 from videotag.errors import UserError
 from videotag.languages import CYRILLIC_LANGUAGES, KAZAKH_LETTERS
 from videotag.media.sound import SAMPLE_RATE
-from videotag.options import option
+from videotag.speech.ctc_likelihood import log_likelihood
 from videotag.speech.ctc_text import with_sentences
-from videotag.speech.listening import Piece
+from videotag.speech.listening import Piece, listen
 from videotag.speech.whisper import imported
-from videotag.speech.words import Audio, Word
+from videotag.speech.words import Audio, Expected, Heard, Transcription, Word, device_option, model_option
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DEFAULT_MODEL = "gigaam-multilingual-ctc"
-MODEL_HELP = f"a name or a folder ({DEFAULT_MODEL})"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Network:
     languages: frozenset[str]
     punctuated: bool
     frame: float
+
+    @property
+    def spells(self) -> bool:
+        """Whether it is a CTC network whose tokens are letters and the space."""
+        return not self.punctuated
 
 
 _GIGAAM_FILES = ("multilingual*_ctc{}.onnx", "multilingual_vocab.txt", "config.json")
@@ -85,8 +93,8 @@ _ALIKE = ("ky",)
 
 @dataclass(frozen=True)
 class OnnxAsrOptions:
-    model: str = option(DEFAULT_MODEL, MODEL_HELP, flag="--speech-model", metavar="MODEL")
-    device: str = option("auto", "where the model runs (auto)", choices=["auto", "cpu", "cuda"])
+    model: str = model_option(DEFAULT_MODEL)
+    device: str = device_option()
 
 
 class OnnxAsr:
@@ -98,7 +106,8 @@ class OnnxAsr:
 
     name = "onnx-asr"
     Options = OnnxAsrOptions
-    longest = 20.0
+    longest = joins = 20.0
+    takes_names = False
 
     def __init__(self, options: OnnxAsrOptions) -> None:
         name, folder = _named(options.model)
@@ -138,6 +147,18 @@ class OnnxAsr:
         remedy = f"--speech-model {others[0]}" if others else "--transcriber faster-whisper"
         return f'{model} does not know "{language}"; better stop, and name {remedy}'
 
+    @staticmethod
+    def has(model: str) -> bool:
+        """Whether a name is one of its models', or a folder holds one."""
+        return model in NETWORKS or (Path(model).is_dir() and _name_in(Path(model)) is not None)
+
+    def transcribe(self, audio: Audio, expected: Expected, heard: Heard | None = None) -> Transcription:
+        for language in expected.languages:
+            if language not in self.languages:
+                known = ", ".join(sorted(self.languages))
+                raise UserError(f'the speech model does not know "{language}" ({known}); name another --speech-model')
+        return listen(self, audio, expected, heard)
+
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
         return [{} for _ in sounds]
 
@@ -156,8 +177,31 @@ class OnnxAsr:
     def hear_again(self, sound: Audio, language: str) -> Piece:
         return self.hear([sound], language, ())[0]
 
+    def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
+        """Of a network that spells; another one cannot tell, and gives nan."""
+        asr = self._model.asr
+        tokens = {token: number for number, token in asr._vocab.items()}
+        if not self._network.spells:
+            return [math.nan] * len(texts)
+        log_probs = self._log_probs(sound)
+        spelt = [[tokens.get(char, -1) for char in _bare(text)] for text in texts]
+        return [math.nan if -1 in text else log_likelihood(log_probs, text, asr._blank_idx) for text in spelt]
+
+    def _log_probs(self, sound: Audio) -> "np.ndarray":
+        """[frames, vocabulary]."""
+        import numpy as np
+
+        asr = self._model.asr
+        features = asr._preprocessor(sound[None], np.array([len(sound)]))
+        return asr._encode(*features)[0][0]
+
 
 # --- What was heard
+
+
+def _bare(text: str) -> str:
+    """As such a network writes it: no capitals, no punctuation."""
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def words_of(tokens: Sequence[str], times: Sequence[float], logprobs: Sequence[float], frame: float) -> list[Word]:

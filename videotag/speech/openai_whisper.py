@@ -38,7 +38,7 @@ class OpenAIWhisper(Whisper):
         return [self._heard(sound, language, names) for sound in sounds]
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
-        return self._heard(sound, language)
+        return self._heard(sound, language, alone=True)
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         torch = self._torch
@@ -53,7 +53,7 @@ class OpenAIWhisper(Whisper):
                 likely.append(float(chances.gather(1, tokens[0, 1:, None])[len(start) - 1 :].sum()))
         return likely
 
-    def _heard(self, sound: Audio, language: str, names: Sequence[str] = ()) -> Piece:
+    def _heard(self, sound: Audio, language: str, names: Sequence[str] = (), alone: bool = False) -> Piece:
         result = self._model.transcribe(
             sound,
             language=language,
@@ -64,7 +64,7 @@ class OpenAIWhisper(Whisper):
             fp16=self._device != "cpu",
             verbose=None,
         )
-        return piece_of(result["segments"], len(sound) / SAMPLE_RATE)
+        return piece_of(result["segments"], len(sound) / SAMPLE_RATE, alone=alone)
 
     def _mel(self, sound: Audio) -> Any:
         whisper = self._whisper

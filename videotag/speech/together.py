@@ -5,10 +5,9 @@ Whisper tells the languages and hears what no other model here is made for.
 
 from collections.abc import Sequence
 
-from videotag.model_shelf import is_there
 from videotag.speech.faster_whisper import FasterWhisper, FasterWhisperOptions
 from videotag.speech.listening import Ear, Piece, listen
-from videotag.speech.onnx_asr import OnnxAsr, OnnxAsrOptions
+from videotag.speech.onnx_asr import OnnxAsr, OnnxAsrOptions, folder_with
 from videotag.speech.whisper import check_language
 from videotag.speech.words import Audio, Expected, Heard, Transcription
 
@@ -26,7 +25,7 @@ By the published word errors of GigaAM Multilingual's card: Kazakh (FLEURS, Comm
 
 def at_hand() -> dict[str, str]:
     """Languages, and the model on this machine that is better at each than Whisper."""
-    models = [model for model in _BETTER if is_there(model)]
+    models = [model for model in _BETTER if folder_with(model)]
     return {language: model for model in reversed(models) for language in _BETTER[model]}
 
 

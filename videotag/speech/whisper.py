@@ -34,7 +34,7 @@ _TOO_SMALL = {"kk": ("tiny", "base")}
 """By language, models that make nothing of it: in Kazakh base has a word error of 1.16, turbo of 0.21 (FLEURS)."""
 TEMPERATURES = (0.0, 0.4)
 """Of the second attempt, where Whisper's own has six: what is not heard then is seldom speech, and costs minutes."""
-_SURE = -0.5
+_SURE, _RATHER_SURE = -0.5, -0.7
 """Mean log-probability of a token: real voices in a studio have -0.03 to -0.3, what is invented over babble, noise and
 music -0.6 and less, where the probability of no speech is above 0.6."""
 _FASTEST_SPEECH = 25
@@ -114,7 +114,7 @@ def model_fault(model: str, error: Exception) -> str:
     return f"Whisper model {model}: cannot be loaded ({reason}); {remedy}"
 
 
-def piece_of(parts: Iterable[Mapping[str, Any]], seconds: float, start: float = 0.0, alone: bool = True) -> Piece:
+def piece_of(parts: Iterable[Mapping[str, Any]], seconds: float, start: float = 0.0, alone: bool = False) -> Piece:
     """What Whisper wrote for a sound of so many seconds, without what it made up.
 
     `start`: of the sound, in the times of the words. `alone`: as in `made_up`.
@@ -132,17 +132,18 @@ def piece_of(parts: Iterable[Mapping[str, Any]], seconds: float, start: float = 
     return Piece(tuple(words), "" if words else refused)
 
 
-def made_up(part: Mapping[str, Any], seconds: float, alone: bool = True) -> str:
+def made_up(part: Mapping[str, Any], seconds: float, alone: bool) -> str:
     """Whether what Whisper wrote is a loop, or words heard in what is no speech, one of `WHY_UNHEARD`; else "".
 
     The thresholds are those of its own decoder (`compression_ratio_threshold`, `logprob_threshold`,
     `no_speech_threshold` of openai/whisper transcribe.py); where it makes another attempt, this is refused.
 
-    `alone`: the sound is a stretch between two pauses, heard by itself. What then repeats itself no faster than people
-    speak, and is sure, is repeated in the sound too.
+    `alone`: the sound is a stretch between two pauses that is heard by itself, as there were no words before. What then
+    repeats itself no faster than people speak, and is sure, is repeated in the sound too; more certainty is asked.
     """
     sure, silent = part["avg_logprob"], part["no_speech_prob"]
     too_fast = len(part["text"]) > _FASTEST_SPEECH * seconds
     if part["compression_ratio"] > 2.4 and (not alone or too_fast or sure < _SURE or silent > 0.6):
         return A_LOOP
-    return UNSURE if sure < -1.0 or (sure < _SURE and silent > 0.6) else ""
+    doubtful = sure < (_RATHER_SURE if alone else -1.0)
+    return UNSURE if doubtful or (sure < _SURE and silent > 0.6) else ""
