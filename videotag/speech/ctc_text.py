@@ -13,8 +13,8 @@ from videotag.speech.words import Word
 SENTENCE_PAUSE = 0.7
 """Seconds of silence between two words that part sentences."""
 CUT = 0.08
-"""A word as near to the start or the end of a piece, in seconds: there the piece was cut, and the speech goes on. Pieces
-that begin and end at pauses have 0.1 s on either side (listening.py)."""
+"""A word as near to the start or the end of a piece, in seconds: there the piece was cut, and the speech goes on.
+Pieces that begin and end at pauses have 0.1 s on either side (listening.py)."""
 _NUMERAL = re.compile(
     # Russian: every word of a number has cases.
     r"ноль|одн[аиоу]\w{0,3}|один|дв(?:а|е|ух|ум|умя)|тр(?:и|[её]х|[её]м|емя)|четыр(?:е|[её]х|[её]м|ьмя)"
