@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from videotag.embedders.contract import Embedder, Progress, checked_vectors, embed
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.fields import SEGMENT_FILTERS, video_filters
+from videotag.fields import FILTERED_AMONG, SEGMENT_FILTERS, video_filters
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.segment_search import By
 from videotag.store.collection import SEGMENTS, VectorCollection
@@ -232,8 +232,8 @@ class ChromaDBManager:
                 second. None is no bound.
             time: seconds in the video; segments that overlap what is between.
             by: "vectors" or "words" alone, to compare.
-            filters: video_name, language, content_type, mood_atmosphere, confidence, scene_change, keywords: a value or
-                a list any of which will do; None or an empty list is no filter.
+            filters: video_name, language (any that is spoken), content_type, mood_atmosphere, confidence, scene_change,
+                keywords: a value or a list any of which will do; None or an empty list is no filter.
 
         Returns:
             Each the segment's fields with "id", "document", "score" (the cosine, 1 is the same) and "close": whether it
@@ -267,12 +267,12 @@ class ChromaDBManager:
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
     def facets(self, field: str) -> dict[Any, int]:
-        """Which values a field of SEGMENT_FILTERS has, and how often, the most frequent first.
+        """Which values a filter by a field of SEGMENT_FILTERS finds, and how often, the most frequent first.
 
         All records are read, in pages: 7 s for 100,000.
         """
         check_known({field: None}, SEGMENT_FILTERS)
-        counts = self._segments.values(field).most_common()
+        counts = self._segments.values(FILTERED_AMONG.get(field, field), field).most_common()
         return {value: count for value, count in counts if value not in (None, "")}
 
     # === Counting, checking, deleting ===

@@ -170,6 +170,14 @@ def speech_models(asked: Asked) -> Iterator[Finding]:
         yield Finding(advice.there or None, f"{advice.model.name} is here" if advice.there else get)
 
 
+def unheard(asked: Asked) -> Iterator[Finding]:
+    """Speech without words, of the videos whose records tell it."""
+    found = {r["video_name"]: r["unheard_seconds"] for r in asked.db.list_videos() if "unheard_seconds" in r}
+    lost = [f"{name} ({found[name]:.0f} s)" for name in sorted(found, key=lambda name: -found[name]) if found[name]]
+    where = 'the results of phase 1 say where ("unheard"), and --force with a better model hears it again'
+    yield Finding(None if lost else True, f"{few(lost)}: {where}" if lost else f"none in {len(found)} videos")
+
+
 def screen_text(asked: Asked) -> Iterator[Finding]:
     from videotag.analyzers.local.screen_text import installed_languages
 
@@ -330,6 +338,7 @@ CHECKS: dict[str, Callable[[Asked], Iterator[Finding]]] = {
     "analysis": analysis,
     "database": database,
     "speech models": speech_models,
+    "unheard speech": unheard,
     "search": search,
     "stored segments": stored,
 }

@@ -33,7 +33,7 @@ from typing import Any
 from videotag import artifacts, cli
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
-from videotag.results import Heard, HeardSegment
+from videotag.results import Heard, HeardSegment, languages_of
 from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2
@@ -230,7 +230,8 @@ def as_text(words: list[Word]) -> str:
 def as_markdown(source: Source) -> str:
     """Each segment with what is known of it. Texts of overlapping segments stand in both, as they are stored."""
     analyses = source.analyses
-    facts = [source.phase1["spoken_language"], clock(source.phase1["video_duration"]), source.phase1["video_path"]]
+    spoken = source.phase1.get("spoken_languages") or [source.phase1["spoken_language"]]
+    facts = [*spoken, clock(source.phase1["video_duration"]), source.phase1["video_path"]]
     blocks = [f"# {escaped(source.name)}", ", ".join(escaped(fact) for fact in facts if fact)]
     for segment in source.segments:
         blocks += markdown_blocks(segment, analyses.get(segment["segment_index"], {}))
@@ -257,13 +258,15 @@ def as_json(source: Source) -> str:
         "video_path": source.phase1["video_path"],
         "video_duration": source.phase1["video_duration"],
         "language": source.phase1["spoken_language"],
+        "spoken_languages": source.phase1.get("spoken_languages"),
         "output_language": source.phase2["output_language"] if source.phase2 else None,
     }
     names = [field.name for field in EXPORTED if field.name not in head]
-    segments = [
-        {name: {**segment, **analyses.get(segment["segment_index"], {})}.get(name) for name in names}
+    known = (
+        {**segment, "languages": languages_of(segment, source.phase1), **analyses.get(segment["segment_index"], {})}
         for segment in source.segments
-    ]
+    )
+    segments = [{name: of_one.get(name) for name in names} for of_one in known]
     whole = {**head, "segments": segments, "words": [asdict(w) for w in subtitles.joined(source.segments)]}
     return json.dumps(cleaned(whole), ensure_ascii=False, indent=2) + "\n"
 

@@ -378,18 +378,19 @@ def create_record(db: jobs.Records, footage: Footage) -> None:
 
 def fields_of(result: Heard) -> dict[str, Any]:
     """What a result adds to the video's record."""
+    spoken = result.get("spoken_languages", {})
     return {
         "detected_language": result["detected_language"] or None,
         "language_probability": float(result["language_probability"]),
         "total_segments": len(result["segments"]),
-        "spoken_languages": list(result.get("spoken_languages", {})),
-        "spoken_seconds": json.dumps(result.get("spoken_languages", {})),
-        "unheard_seconds": unheard_seconds(result),
+        "spoken_languages": list(spoken),
+        "spoken_seconds": json.dumps(spoken) if spoken else None,
+        "unheard_seconds": unheard_seconds(result) if "unheard" in result else None,
     }
 
 
 def unheard_seconds(result: Heard) -> float:
-    return round(sum(stretch["end"] - stretch["start"] for stretch in result.get("unheard", [])), 1)
+    return round(float(sum(stretch["end"] - stretch["start"] for stretch in result.get("unheard", []))), 1)
 
 
 def told(footage: Footage, result: Heard) -> Iterator[str]:

@@ -23,13 +23,13 @@ from typing import Any
 
 from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, jobs
-from videotag.analyzers.contract import Analyzer, Frame, NotedAnalysis, Result, Segment, SegmentFailure
+from videotag.analyzers.contract import Analyzer, Frame, NotedAnalysis, Part, Result, Segment, SegmentFailure
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.fields import SEGMENT
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
-from videotag.results import Heard, Settings
+from videotag.results import Heard, HeardSegment, Settings, languages_of
 from videotag.segments import word_times
 from videotag.stages import PHASE1, PHASE2, Record
 from videotag.times import now
@@ -185,7 +185,8 @@ class Work:
         for index in self.left:
             if self._run.in_hand.get(self._job.video_name) is not self:  # it has failed, or was lost
                 return
-            segment = self._segments[index]
+            segment, spoken = self._segments[index], self._phase1["spoken_language"]
+            language = main_language(segment, self._phase1)
             yield Segment(
                 video_name=self._job.video_name,
                 video_path=self._job.claim.record["video_path"],
@@ -194,8 +195,10 @@ class Work:
                 end_time=segment["end_time"],
                 frames=tuple(Frame(frames[i]["time"], frames[i]["jpeg"]) for i in segment["frames"]),
                 transcript=segment["transcript"],
-                language=self._phase1["spoken_language"],
+                language=language,
                 output_language=self._made_by["output_language"],
+                parts=parts_of(segment, language),
+                video_language=spoken,
             )
 
     def keep(self, index: int, result: Result) -> None:
@@ -252,11 +255,24 @@ class Work:
         segment = self._segments[index]
         return {
             "video_name": self._job.video_name,
-            "language": self._phase1["spoken_language"],
+            "language": main_language(segment, self._phase1),
+            "languages": languages_of(segment, self._phase1),
             **{name: segment[name] for name in HEARD if name in segment},
             "word_times": word_times([(w["text"], w["start"]) for w in segment["words"]], segment["start_time"]),
             **self._analyses[index],
         }
+
+
+def main_language(segment: HeardSegment, phase1: Heard) -> str:
+    """What most of a segment's words are in; where nothing is said, the video's language."""
+    return next(iter(languages_of(segment, phase1)), phase1["spoken_language"])
+
+
+def parts_of(segment: HeardSegment, language: str) -> tuple[Part, ...]:
+    """The speech where it changes between languages; () if all of it is in `language`, as words without one are."""
+    runs = itertools.groupby(segment["words"], lambda word: word.get("language") or language)
+    parts = tuple(Part(code, "".join(word["text"] for word in run).strip()) for code, run in runs)
+    return parts if len(parts) > 1 else ()
 
 
 def deliver(run: Run, segment: Segment, result: Result) -> None:

@@ -122,6 +122,7 @@ def load(folder: Path, size: int) -> dict[str, str]:
                 "start_time": 35.0 * (number - first),
                 "end_time": 35.0 * (number - first) + 50.0,
                 "language": LANGUAGES[video % len(LANGUAGES)],
+                "languages": [LANGUAGES[video % len(LANGUAGES)]],
                 "content_type": CONTENT[video % len(CONTENT)],
                 "description": words_of(number),
             }

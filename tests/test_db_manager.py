@@ -294,6 +294,11 @@ def test_a_hit_holds_the_plans_fields(db):
         ({"description": "a", "dialogue_translation": "b", "keywords": ["c", "d"], "transcript": "e"}, "a\nb\nc, d"),
         ({"description": "a", "dialogue_translation": "", "keywords": [], "transcript": " e "}, "a\ne"),
         ({"description": "", "dialogue_translation": None, "transcript": "e"}, "e"),
+        # Of two languages one was the output language: that is not all that was said.
+        ({"dialogue_translation": "e", "transcript": "e f", "languages": ["ru", "en"]}, "e f"),
+        ({"dialogue_translation": "e g", "transcript": "e f", "languages": ["ru", "en"]}, "e g"),
+        ({"dialogue_translation": "e", "transcript": "e f", "languages": ["ru"]}, "e"),
+        ({"dialogue_translation": "e", "transcript": "e f"}, "e"),
         ({}, ""),
     ],
 )

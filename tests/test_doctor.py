@@ -72,6 +72,19 @@ def test_a_better_model_for_the_archives_language_is_named_until_it_is_here(tmp_
     assert "ok  speech models: gigaam-multilingual-ctc is here" in capsys.readouterr().out.splitlines()
 
 
+def test_speech_without_words_is_named_where_it_is_known(tmp_path, capsys, monkeypatch):
+    db = ChromaDBManager(tmp_path / "db")
+    monkeypatch.setattr(doctor, "CHECKS", {"unheard speech": doctor.unheard})
+
+    def told(**seconds: float | None) -> str:
+        db.create_or_update_video_files({n: {"video_path": "a", "unheard_seconds": s} for n, s in seconds.items()})
+        assert doctor.main(["--db", str(tmp_path / "db")]) == 0
+        return capsys.readouterr().out.splitlines()[0]
+
+    assert told(heard=0.0, older=None) == "ok  unheard speech: none in 1 videos"
+    assert told(some=4.4, much=31.0).startswith("no  unheard speech: much (31 s), some (4 s): the results of phase 1")
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text("# comment\nnot-a-package==1.0\npytest>=1\nnumpy==0.1\n")
     monkeypatch.setattr(doctor, "ROOT", tmp_path)

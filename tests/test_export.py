@@ -44,7 +44,7 @@ def run(data, capsys):
     return run
 
 
-def heard(data, name, words):
+def heard(data, name, words, **more):
     made = [
         {**entry, "transcript": "".join(word["text"] for word in entry["words"]).strip()} for entry in dealt(words, 95)
     ]
@@ -60,6 +60,7 @@ def heard(data, name, words):
         "made_by": {},
         "frames": [],
         "segments": made,
+        **more,
     }
     with artifacts.Draft(artifacts.path_of(PHASE1, data, name), result) as draft:
         draft.publish()
@@ -145,12 +146,26 @@ def test_json(data, run):
     analyzed(data, {1: analysis("Снег\x1b[2J", on_screen_text=["НОВОСТИ"], scene_change=True)})
     whole = json.loads(run("news", "--format", "json")[1])
     assert [word["text"] for word in whole["words"]] == [f" {n}" for n in range(95)]
-    assert whole["words"][94] == {"text": " 94", "start": 94.25, "end": 94.75, "probability": 0.5}
+    assert whole["words"][94] == {"text": " 94", "start": 94.25, "end": 94.75, "probability": 0.5, "language": ""}
     assert [(part["start_time"], part["end_time"]) for part in whole["segments"]] == [(0, 50), (35, 85), (70, 95)]
     assert [part["description"] for part in whole["segments"]] == [None, "Снег[2J", None]
     second = whole["segments"][1]
     assert (second["on_screen_text"], second["scene_change"]) == (["НОВОСТИ"], True)
     assert second["transcript"] == counted(range(35, 85))
+
+
+def test_the_languages_that_are_spoken(data, run):
+    assert run("news", "--format", "md")[1].splitlines()[2] == "ru, 01:35, video/news.mp4"
+    older = json.loads(run("news", "--format", "json")[1])
+    assert (older["spoken_languages"], older["segments"][0]["languages"]) == (None, ["ru"])
+
+    entries = zip(dealt(NUMBERS, 95), (["ru"], ["en", "ru"], []), strict=True)
+    made = [{**entry, "transcript": "", "languages": languages} for entry, languages in entries]
+    heard(data, "news", NUMBERS, spoken_languages={"ru": 60.0, "en": 30.0}, segments=made)
+    assert run("news", "--format", "md")[1].splitlines()[2] == "ru, en, 01:35, video/news.mp4"
+    newer = json.loads(run("news", "--format", "json")[1])
+    assert newer["spoken_languages"] == {"ru": 60.0, "en": 30.0}
+    assert [part["languages"] for part in newer["segments"]] == [["ru"], ["en", "ru"], []]
 
 
 MEAN = "# 1. *a* _b_ [c](http://d) <script> &amp; `e` | ~~f~~ \\ $g$ ![h](i) --- ==="

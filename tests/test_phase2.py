@@ -11,11 +11,11 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.pipeline import FakeAnalyzer, analysis
 from videotag import artifacts, claims
-from videotag.analyzers.contract import Analysis, NotedAnalysis, SegmentFailure
+from videotag.analyzers.contract import Analysis, NotedAnalysis, Part, SegmentFailure
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.progress import Progress
-from videotag.stages import PHASE2
+from videotag.stages import PHASE1, PHASE2
 
 FIELDS = [
     "description",
@@ -79,6 +79,59 @@ def test_what_an_analyzer_is_given(seen):
     assert news.transcript.split()[0] == "35"
     assert os.path.basename(news.video_path) == "news.mp4"
     assert (given["radio", 0].frames, given["radio", 0].language) == ((), "kk")
+
+
+def rewrite(project, change):
+    """Change the result of phase 1 for "news" as another phase 1 would have written it."""
+    result = project.result1()
+    del result["format"], result["result_id"]
+    change(result)
+    with artifacts.Draft(artifacts.path_of(PHASE1, project.data, "news"), result) as draft:
+        draft.publish()
+    project.db.update_video_status("news", phase1_result=draft.result_id)
+
+
+def russian_then_english(result):
+    """Words 0 to 54 are Russian, 55 to 94 English: two parts in the second of three segments."""
+    for segment, languages in zip(result["segments"], (["ru"], ["en", "ru"], ["en"]), strict=True):
+        segment["languages"] = languages
+        for word in segment["words"]:
+            word["language"] = "ru" if word["start"] < 55 else "en"
+
+
+def test_each_segment_has_its_own_languages(seen):
+    rewrite(seen, russian_then_english)
+    assert seen.phase2("--only", "news") == 0
+    given = seen.analyzer.seen
+    assert [(s.language, s.languages) for s in given] == [("ru", ("ru",)), ("en", ("en", "ru")), ("en", ("en",))]
+    russian, english = (" ".join(map(str, numbers)) for numbers in (range(35, 55), range(55, 85)))
+    assert [s.parts for s in given] == [(), (Part("ru", russian), Part("en", english)), ()]
+    assert {s.video_language for s in given} == {"ru"}
+    entries = seen.result2()["segments"]
+    assert [(e["language"], e["languages"]) for e in entries] == [("ru", ["ru"]), ("en", ["en", "ru"]), ("en", ["en"])]
+    assert seen.load("--only", "news") == 0
+    assert [sorted(found(seen, code)) for code in ("ru", "en", "kk")] == [[0, 1], [1, 2], []]
+
+
+def found(project, language):
+    return [hit["segment_index"] for hit in project.db.search("news", language=language)]
+
+
+def older(result):
+    """Words without a language, and nothing is said in the last segment."""
+    result.pop("spoken_languages", None)
+    for segment in result["segments"]:
+        segment.pop("languages", None)
+        segment["words"] = [{k: v for k, v in word.items() if k != "language"} for word in segment["words"]]
+    result["segments"][2] |= {"words": [], "transcript": ""}
+
+
+def test_segments_of_older_results_are_in_the_videos_language(seen):
+    rewrite(seen, older)
+    assert seen.phase2("--only", "news") == 0
+    assert {(s.language, s.languages, s.parts) for s in seen.analyzer.seen} == {("ru", ("ru",), ())}
+    entries = seen.result2()["segments"]
+    assert [(e["language"], e["languages"]) for e in entries] == [("ru", ["ru"]), ("ru", ["ru"]), ("ru", [])]
 
 
 def test_the_config_is_not_read(seen):

@@ -28,6 +28,7 @@ class Filter(NamedTuple):
     option: str = ""
     example: str = ""
     help: str = ""
+    among: str = ""  # the list, in records that have it, of all values that count; the field itself holds the main one
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Field:
     exported: bool = True  # in the JSON and the tables of a search, and in what export.py writes
 
 
-_NAMED, _SPOKEN = Filter("video", "NAME", "in this video"), Filter("language", "CODE", "spoken language, such as kk")
+_NAMED = Filter("video", "NAME", "in this video")
+_SPOKEN = Filter("language", "CODE", "spoken language, such as kk", "languages")
 _TYPED, _FELT = Filter("content-type", "TYPE", "such as новости"), Filter("mood", "MOOD", "such as спокойное")
 _SURE = Filter("confidence", "LEVEL", "of the description: высокая, средняя or низкая")
 _TAGGED = Filter("keyword", "WORD", "one of the keywords")
@@ -64,6 +66,7 @@ SEGMENT = (
     Field("on_screen_text", list, "phase2", Label("на экране", "экранда", "On the screen"), True, None, _READ, "; "),
     Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords"), True, _TAGGED, ""),
     Field("language", str, "phase1", Label("язык речи", "сөз тілі", "Language"), filter=_SPOKEN),
+    Field("languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),
     Field("content_type", str, "phase2", Label("вид", "түрі", "Kind"), filter=_TYPED),
     Field("mood_atmosphere", str, "phase2", Label("настроение", "көңіл күй", "Mood"), filter=_FELT),
     Field("confidence", str, "phase2", Label("уверенность", "сенімділік", "Confidence"), filter=_SURE),
@@ -90,6 +93,9 @@ VIDEO = (
     Field("phase1_key", str, "phase1"),
     Field("detected_language", str, "phase1", Label("язык на слух", "естілген тіл", "Language heard")),
     Field("language_probability", float, "phase1", Label("уверенность в языке", "тілге сенім", "Certainty")),
+    Field("spoken_languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),  # most first
+    Field("spoken_seconds", str, "phase1"),  # JSON: how many of each language
+    Field("unheard_seconds", float, "phase1", Label("нераспознанная речь, с", "танылмаған сөз, с", "Unheard, s")),
     Field("analyzer", str, "phase2", Label("анализ", "талдау", "Analyzer")),
     Field("output_language", str, "phase2", Label("язык описаний", "сипаттама тілі", "Language of texts")),
     Field("summary", str, "phase2", Label("о чём", "не туралы", "Summary")),
@@ -109,6 +115,7 @@ SEGMENT_FIELDS = {field.name: field.kind for field in SEGMENT}
 ANALYSIS_FIELDS = tuple(field.name for field in EXPORTED if field.made_by == "phase2")
 """What phase 2 says of a segment."""
 SEGMENT_FILTERS = {field.name: field.kind for field in SEGMENT if field.filter}
+FILTERED_AMONG = {field.name: field.filter.among for field in SEGMENT if field.filter and field.filter.among}
 _LISTS_LAST = sorted(SEGMENT, key=lambda field: field.kind is list)
 FILTERS = [(field.name, field.filter) for field in _LISTS_LAST if field.filter and field.filter.option]
 """What a person can filter by: fields and their options; lists, which have the most values, come last."""

@@ -40,3 +40,9 @@ class Heard(TypedDict):
     spoken_languages: NotRequired[dict[str, float]]  # ISO 639-1 to seconds of speech, most first
     unheard: NotRequired[list[dict[str, Any]]]  # speech without words: `speech.words.Unheard`s
     result_id: NotRequired[str]  # as it is read
+
+
+def languages_of(segment: HeardSegment, phase1: Heard) -> list[str]:
+    """What is spoken in a segment, ISO 639-1, most first; [] where nothing is said. Of older results the video's."""
+    spoken = phase1["spoken_language"]
+    return segment.get("languages", [spoken] if segment["words"] and spoken else [])

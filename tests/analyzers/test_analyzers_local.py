@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videotag.analyzers.contract import Analysis, Frame, Segment, SegmentFailure
+from videotag.analyzers.contract import Analysis, Frame, Part, Segment, SegmentFailure
 from videotag.analyzers.local import analyzer as local
 from videotag.analyzers.local.analyzer import LocalAnalyzer
 from videotag.analyzers.local.keywords import keywords
@@ -402,12 +402,16 @@ def test_another_output_language_is_refused_with_the_three_named() -> None:
 # --- keywords
 
 
+def keywords_of(speech: str, screen: list[str], language: str) -> list[str]:
+    return keywords([Part(language, speech)], screen, language)
+
+
 def test_russian_keywords_are_dictionary_forms_names_and_pairs() -> None:
     text = (
         "Вчера Токаев провёл совещание по водным ресурсам. Министры обсудили уровень воды в Каспийском море. "
         "Воды не хватает жителям Актау. Токаеву доложили о работе телефонной станции."
     )
-    found = keywords(text, [], "ru")
+    found = keywords_of(text, [], "ru")
     assert found[0] == "Токаев"
     assert {"Каспийское море", "Актау", "водный ресурс", "телефонная станция", "вода"} <= set(found)
     assert not {"ресурс", "станция", "не", "вчера", "Токаеву"} & set(found)  # told already, or telling nothing
@@ -415,7 +419,7 @@ def test_russian_keywords_are_dictionary_forms_names_and_pairs() -> None:
 
 
 def test_words_on_the_screen_weigh_more_than_spoken_ones() -> None:
-    found = keywords("Покажем лес, поле, реку.", ["НАВОДНЕНИЕ"], "ru")
+    found = keywords_of("Покажем лес, поле, реку.", ["НАВОДНЕНИЕ"], "ru")
     assert found == ["наводнение", "лес", "поле", "река"]
 
 
@@ -428,33 +432,39 @@ def test_words_on_the_screen_weigh_more_than_spoken_ones() -> None:
     ],
 )
 def test_nouns_of_either_gender_have_an_adjective(speech: str, pair: str) -> None:
-    assert pair in keywords(speech, [], "ru")
+    assert pair in keywords_of(speech, [], "ru")
 
 
 def test_kazakh_inflections_are_one_word_and_kazakh_function_words_none() -> None:
-    found = keywords("Біз мектеп туралы айтамыз. Мектепте бала көп. Мектептің ауласы бар.", [], "kk")
+    found = keywords_of("Біз мектеп туралы айтамыз. Мектепте бала көп. Мектептің ауласы бар.", [], "kk")
     assert found[0] == "мектеп"
     assert not {"біз", "туралы", "көп", "бар"} & set(found)
     assert sum(word.startswith("мектеп") for word in found) == 1
 
 
 def test_russian_inside_kazakh_speech_is_told_apart() -> None:
-    found = keywords("Мектепте сабақ басталды. Все наши операторы заняты на линии.", [], "kk")
+    found = keywords_of("Мектепте сабақ басталды. Все наши операторы заняты на линии.", [], "kk")
     assert {"оператор", "линия"} <= set(found)
 
 
 def test_english_keywords() -> None:
-    found = keywords("The telescopes of NASA are in Greenbelt. A telescope is the heart of it.", [], "en")
+    found = keywords_of("The telescopes of NASA are in Greenbelt. A telescope is the heart of it.", [], "en")
     assert found == ["telescope", "NASA", "Greenbelt", "heart"]  # each of the first three weighs 2: twice, or a name
 
 
 def test_a_language_without_a_stop_list_gives_names_and_long_words() -> None:
-    assert keywords("Das ist in Berlin die Wasserversorgung.", [], "de") == ["Berlin", "Wasserversorgung"]
+    assert keywords_of("Das ist in Berlin die Wasserversorgung.", [], "de") == ["Berlin", "Wasserversorgung"]
 
 
 def test_no_keywords_without_material() -> None:
-    assert keywords("", [], "ru") == []
-    assert keywords("Ну да, это же как бы и не то. www.example.org 8500", [], "ru") == []
+    assert keywords_of("", [], "ru") == []
+    assert keywords_of("Ну да, это же как бы и не то. www.example.org 8500", [], "ru") == []
+
+
+def test_each_part_of_the_speech_is_treated_in_its_own_language() -> None:
+    german, english = Part("de", "Wir reden über die Wasserversorgung."), Part("en", "and of these telescopes")
+    found = keywords([german, Part("ru", "Жителям Актау не хватает воды"), english], [], "ru")
+    assert set(found) == {"Wasserversorgung", "Актау", "житель", "вода", "telescopes"}
 
 
 # --- the whole analyzer
@@ -464,6 +474,37 @@ def test_no_keywords_without_material() -> None:
 def test_speech_is_its_own_translation_only_in_the_output_language(language: str, translation: str) -> None:
     found = one(segment(language=language, transcript=" Добрый\nдень. "))
     assert found.dialogue_translation == translation
+
+
+@pytest.mark.parametrize(
+    ("language", "translation"), [("ru", "Добрый день. До встречи."), ("en", "Good day."), ("kk", "")]
+)
+def test_of_speech_in_several_languages_what_is_in_the_output_language_is_understood(
+    language: str, translation: str
+) -> None:
+    parts = (Part("ru", "Добрый день."), Part("en", "Good\nday."), Part("ru", "До встречи."))
+    given = segment(output_language=language, transcript="Добрый день. Good\nday. До встречи.", parts=parts)
+    found = one(given, LocalAnalyzer(language))
+    assert found.dialogue_translation == translation
+    assert "Добрый день. Good day. До встречи" in found.description
+
+
+def test_the_screen_is_read_in_the_language_of_the_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Reader:
+        def __init__(self, languages: object) -> None: ...
+
+        def read(self, images: object, language: str) -> dict[str, int]:
+            asked.append(language)
+            return {}
+
+    monkeypatch.setattr(local, "installed_languages", lambda: ("kaz", "rus", "eng"))
+    monkeypatch.setattr(local, "ScreenReader", Reader)
+    pictures = frames(plain(GREEN))
+    guest = segment(frames=pictures, language="en", video_language="ru")
+    list(LocalAnalyzer(read_frames=no_video).analyze([guest, segment(frames=pictures, language="en")]))
+    assert asked == ["ru", "en"]
 
 
 def test_what_it_cannot_know_it_does_not_say() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline import analysis
 from videotag.analyzers.answers import Again, in_language, judge, parse
-from videotag.analyzers.contract import Analysis, Frame, NotedAnalysis, Segment, SegmentFailure
+from videotag.analyzers.contract import Analysis, Frame, NotedAnalysis, Part, Segment, SegmentFailure
 from videotag.analyzers.prompt import IN_LANGUAGE, SCHEMA, SHORTER, language_name, system_prompt, user_prompt
 from videotag.fields import ANALYSIS_FIELDS
 
@@ -285,6 +285,12 @@ def test_the_question_about_a_segment():
         "Речи нет.",
         SHORTER,
     ]
+
+
+def test_all_languages_of_the_speech_are_told():
+    parts = (Part("en", "Good evening."), Part("ru", "Добрый вечер!"))
+    asked = user_prompt(segment(transcript="Good evening. Добрый вечер!", parts=parts)).splitlines()
+    assert asked[2] == "Расшифровка речи (языки: ru, en): «Good evening. Добрый вечер!»"
 
 
 def test_long_speech_is_cut():

@@ -18,7 +18,8 @@ from chromadb.api.models.Collection import Collection
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from videotag.errors import UserError
-from videotag.search import ranking
+from videotag.search import ask, ranking
+from videotag.search.filters import Filters
 from videotag.search.index import SegmentIndex, Segments
 from videotag.search.typical import Typical
 from videotag.store import collection as store_collection
@@ -356,12 +357,43 @@ def test_filters_are_joined():
     assert segment_where() is None
     assert segment_where({"keywords": ["a", "b"]}, None, (None, 5.0), language="kk") == {
         "$and": [
-            {"language": {"$in": ["kk"]}},
+            {"$or": [{"language": {"$in": ["kk"]}}, {"languages": {"$contains": "kk"}}]},
             {"keywords": {"$not_contains": "a"}},
             {"keywords": {"$not_contains": "b"}},
             {"start_time": {"$lt": 5.0}},
         ]
     }
+
+
+def test_a_language_is_any_that_is_spoken_in_the_segment(db):
+    spoken = [("ru", ["ru", "en"]), ("en", ["en"]), ("en", None), ("kk", [])]  # the third of an older load, one silent
+    db.add_segments("n", [segment(i, "вода", language=main, languages=all_) for i, (main, all_) in enumerate(spoken)])
+
+    def found(without=None, **filters) -> list[int]:
+        return sorted(hit["segment_index"] for hit in db.search("вода", without=without, **filters))
+
+    assert found(language="en") == [0, 1, 2]
+    assert found(language=["ru", "kk"]) == [0, 3]
+    assert found({"language": "en"}) == [3]
+    assert found({"language": ["ru", "kk"]}) == [1, 2]
+    assert found({"language": "kk"}, language="ru") == [0]
+    assert db.facets("language") == {"en": 3, "ru": 1, "kk": 1}
+    hits = {hit["segment_index"]: hit.get("languages") for hit in db.search("вода")}
+    assert hits == {0: ["ru", "en"], 1: ["en"], 2: None, 3: None}
+
+    db.add_segments("n", [segment(0, "вода", language="ru")])  # loaded again, of an older result
+    assert (found(language="en"), found(language="ru")) == ([], [0])
+
+
+def test_which_languages_there_are_is_told_of_all_that_are_spoken(db):
+    db.add_segments("n", [segment(0, "вода", language="ru", languages=["ru", "en"])])
+
+    def remarks(**filters) -> tuple[str, ...]:
+        return ask.find(db, ask.Question("вода", None, Filters(**filters)), 5).remarks
+
+    assert remarks(wanted={"language": ("de",)})[0].startswith("nothing found: no language de")
+    told = remarks(wanted={"language": ("en",)}, without={"language": ("ru",)})
+    assert told == ("nothing found: no segment that passes the filters is loaded",)
 
 
 def test_like_is_honest_in_a_small_archive(db):

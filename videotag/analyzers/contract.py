@@ -43,6 +43,14 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A stretch of speech in one language, ISO 639-1."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Segment:
     """One window of a video, as an analyzer gets it. Times are seconds from the start of the video."""
 
@@ -53,8 +61,16 @@ class Segment:
     end_time: float
     frames: tuple[Frame, ...]
     transcript: str
-    language: str  # of the speech, ISO 639-1 ("kk", "ru")
+    language: str  # of the speech, ISO 639-1 ("kk", "ru"): of most of it, if there are several
     output_language: str  # to write in, ISO 639-1
+    parts: tuple[Part, ...] = ()  # the transcript in order of time; () if all of it is in `language`
+    video_language: str = ""  # of most of the whole video's speech; "" if it is `language`
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All that are spoken in it, `language` first."""
+        spoken = (self.language, *(part.language for part in self.parts))
+        return tuple(dict.fromkeys(code for code in spoken if code))
 
 
 class Analysis(BaseModel):

@@ -56,7 +56,8 @@ def user_prompt(segment: Segment, more: str = "") -> str:
     """The question for one segment; its frames come before it, in order of time. `more`: `SHORTER` or `IN_LANGUAGE`."""
     times = ", ".join(f"{number} - {_clock(frame.time)}" for number, frame in enumerate(segment.frames, start=1))
     speech = " ".join(segment.transcript.split())[:MAX_TRANSCRIPT]
-    language = f" (язык: {segment.language})" if segment.language else ""
+    title = "языки" if len(segment.languages) > 1 else "язык"
+    language = f" ({title}: {', '.join(segment.languages)})" if segment.languages else ""
     lines = [
         f"Фрагмент: {_clock(segment.start_time)} - {_clock(segment.end_time)}.",
         f"Кадры: {times}." if times else "Кадров нет: есть только звук.",

@@ -139,11 +139,15 @@ class VectorCollection:
             found = pages.read_pages(collection, include=[], where={"video_name": video_name})
             return collection.count() if video_name is None else sum(len(page["ids"]) for page in found)
 
-    def values(self, field: str) -> Counter[Any]:
-        """Which values a field has, and how often, read in pages; each of a list counts; None where it is not there."""
+    def values(self, *fields: str) -> Counter[Any]:
+        """Which values a field has, and how often, read in pages; each of a list counts; None where it is not there.
+
+        Of several fields the first that a record has.
+        """
         with self.reading(keep=True) as collection:
             found = pages.read_pages(collection, include=["metadatas"]) if collection is not None else ()
-            each = ((metadata or {}).get(field) for page in found for metadata in page["metadatas"])
+            records = (metadata or {} for page in found for metadata in page["metadatas"])
+            each = (next((record[name] for name in fields if name in record), None) for record in records)
             return Counter(v for value in each for v in (value if isinstance(value, list) else [value]))
 
     def check(self, video_name: str, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from videotag import fields as tables
 from videotag.errors import did_you_mean
-from videotag.fields import SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
+from videotag.fields import FILTERED_AMONG, SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
 from videotag.text import clean_text
 
 MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
@@ -19,11 +19,19 @@ _SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
 
 
 def segment_document(segment: Mapping[str, Any]) -> str:
-    """What is searched of a segment: its searched fields, the speech itself where there is no translation."""
-    values = {**segment, "dialogue_translation": segment.get("dialogue_translation") or segment.get("transcript")}
+    """What is searched of a segment: its searched fields, the speech itself where there is no translation of all."""
+    values = {**segment, "dialogue_translation": _understood(segment)}
     found = (values.get(field.name) for field in SEGMENT if field.searched)
     parts = (", ".join(value) if isinstance(value, list) else value for value in found if value)
     return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def _understood(segment: Mapping[str, Any]) -> str:
+    """The translation; the speech itself where there is none, or only what was said in that language anyway."""
+    translation, transcript = segment.get("dialogue_translation") or "", segment.get("transcript") or ""
+    if len(segment.get("languages") or ()) > 1 and set(translation.split()) < set(transcript.split()):
+        return transcript
+    return translation or transcript
 
 
 def segment_words(document: str, segment: Mapping[str, Any]) -> str:
@@ -143,27 +151,30 @@ def segment_where(
     bounds += [{"added": {"$lt": _epoch(until)}}] if until is not None else []
     bounds += [{"end_time": {"$gt": start}}] if start is not None else []
     bounds += [{"start_time": {"$lt": end}}] if end is not None else []
-    return _joined("$and", _clauses(wanted, SEGMENT_FILTERS) + _clauses(unwanted, SEGMENT_FILTERS, False) + bounds)
+    clauses = _clauses(wanted, SEGMENT_FILTERS, True, FILTERED_AMONG)
+    clauses += _clauses(unwanted, SEGMENT_FILTERS, False, FILTERED_AMONG)
+    return _joined("$and", clauses + bounds)
 
 
 def _epoch(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _clauses(filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool = True) -> list[dict[str, Any]]:
+def _clauses(
+    filters: Mapping[str, Any], table: Mapping[str, type], wanted: bool = True, among: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """`among`: fields to lists that some records have, in which a field's value is one of several."""
     check_known(filters, table)
-    clauses = []
+    clauses: list[dict[str, Any]] = []
     for field, value in filters.items():
         kind = str if table[field] is list else table[field]
         values = [_checked(one, kind, field) for one in (value if isinstance(value, MANY) else [value])]
         if not values:
             raise ValueError(f"{field}: an empty list filters everything out")
-        if table[field] is not list:
-            clauses.append({field: {"$in" if wanted else "$nin": values}})
-        elif wanted:  # $in does not look into lists
-            clauses.append(_joined("$or", [{field: {"$contains": word}} for word in values]))
-        else:
-            clauses += [{field: {"$not_contains": word}} for word in values]
+        each = [] if table[field] is list else [{field: {"$in" if wanted else "$nin": values}}]
+        if listed := field if table[field] is list else (among or {}).get(field):  # $in does not look into lists
+            each += [{listed: {"$contains" if wanted else "$not_contains": value}} for value in values]
+        clauses += [{"$or": each}] if wanted and len(each) > 1 else each
     return clauses
 
 

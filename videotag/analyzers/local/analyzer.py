@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from videotag.analyzers.contract import Analysis, Result, Segment, SegmentFailure
+from videotag.analyzers.contract import Analysis, Part, Result, Segment, SegmentFailure
 from videotag.analyzers.local.screen_text import ScreenReader, installed_languages
 from videotag.analyzers.local.sentences import Seen, Wording, clip, describe, wording
 from videotag.errors import EngineError, UserError
@@ -92,7 +92,9 @@ class LocalAnalyzer:
 
         shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
         images, times = decode(segment.frames)
-        texts = self._screen.read(images, segment.language) if self._screen and images else {}
+        # The captions stay in the video's language where a guest speaks another.
+        language = segment.video_language or segment.language
+        texts = self._screen.read(images, language) if self._screen and images else {}
         when = tuple(times[picture] - segment.start_time for picture in texts.values())
         return Seen(True, look(images) if images else None, shots, tuple(texts), when)
 
@@ -101,12 +103,13 @@ def _analysis(segment: Segment, seen: Seen, words: Wording) -> Analysis:
     from videotag.analyzers.local.keywords import keywords
 
     speech = " ".join(segment.transcript.split())
-    understood = segment.language == segment.output_language
+    parts = segment.parts or (Part(segment.language, segment.transcript),)
+    understood = " ".join(" ".join(part.text for part in parts if part.language == segment.output_language).split())
     return Analysis(
         description=describe(seen, speech, words),
-        dialogue_translation=clip(speech, MAX_TRANSLATION) if understood else "",
+        dialogue_translation=clip(understood, MAX_TRANSLATION),
         on_screen_text=list(seen.texts)[:MAX_SCREEN_LINES],
-        keywords=keywords(speech, seen.texts, segment.language),
+        keywords=keywords(parts, seen.texts, segment.video_language or segment.language),
         content_type="другое",  # it cannot know
         mood_atmosphere="",  # nor this
         confidence="низкая",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from videotag.analyzers.contract import Part
 from videotag.morphology import russian, without_name_ending
 from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 
@@ -49,17 +50,18 @@ class _Term:
     parts: tuple[str, ...] = ()
 
 
-def keywords(speech: str, screen: Sequence[str], language: str) -> list[str]:
+def keywords(speech: Sequence[Part], screen: Sequence[str], language: str) -> list[str]:
     """At most `MAX_KEYWORDS` keywords of the speech and of the texts on the screen, the weightiest first.
 
-    Lower case except names. `language` is that of the speech, ISO 639-1.
+    Lower case except names. `language` is the one that the screen is most likely in, ISO 639-1.
     """
     found: dict[str, _Candidate] = defaultdict(_Candidate)
-    sentences = [(s, 1.0) for s in _sentences(speech)] + [(s, ON_SCREEN) for text in screen for s in _sentences(text)]
+    sentences = [(s, part.language, 1.0) for part in speech for s in _sentences(part.text)]
+    sentences += [(s, language, ON_SCREEN) for text in screen for s in _sentences(text)]
     # A sentence's first word begins with a capital anyway.
-    names = {_name_key(word) for said, _ in sentences for word in _WORD.findall(said)[1:] if word[0].isupper()}
-    for sentence, weight in sentences:
-        for term in _terms(sentence, _language(sentence, language), names):
+    names = {_name_key(word) for said, *_ in sentences for word in _WORD.findall(said)[1:] if word[0].isupper()}
+    for sentence, likely, weight in sentences:
+        for term in _terms(sentence, _language(sentence, likely), names):
             candidate = found[term.key]
             candidate.score += weight * term.weight
             candidate.forms[term.form] += 1
