@@ -65,6 +65,7 @@ PHASE1 = Stage(
         *("video_name", "video_duration", "language", "spoken_language", "detected_language", "language_probability"),
         *("source", "made_by", "frames", "segments"),
     ),
+    version=2,  # 1 lost second languages and short sentences
 )
 PHASE2 = Stage(
     key="phase2",
