@@ -242,7 +242,10 @@ def _heard_again(
     words: list[Word] = []
     unheard: list[Unheard] = []
     for stretch in silent:
-        for start, end in _speech(stretch.of(audio), min(_AGAIN_LONGEST, ear.longest)):
+        parts = _speech(stretch.of(audio), min(_AGAIN_LONGEST, ear.longest))
+        if not parts:  # the detector doubts what it found in the whole
+            unheard.append(Unheard(stretch.start, stretch.end, NO_WORDS))
+        for start, end in parts:
             part = _Stretch(stretch.start + start, stretch.start + end)
             if part.seconds < _AGAIN_SECONDS:
                 continue

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import filter as matching
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -282,7 +283,7 @@ def _name_in(folder: Path) -> str | None:
     """Which model a folder holds, by its files; one that is not whole by what is left of it."""
     for name, network in NETWORKS.items():
         telling = (pattern.format("*") for pattern in network.files if pattern not in ("vocab.txt", "config.json"))
-        if any(any(folder.glob(pattern)) for pattern in telling):
+        if any(matching(_files(folder), pattern) for pattern in telling):
             return name
     return None
 
@@ -293,7 +294,16 @@ def _missing(folder: Path, network: Network) -> list[str]:
 
 
 def _lacks(folder: Path, network: Network, form: str) -> list[str]:
-    return [pattern.format("*") for pattern in network.files if not any(folder.glob(pattern.format(form)))]
+    files = _files(folder)
+    return [pattern.format("*") for pattern in network.files if not matching(files, pattern.format(form))]
+
+
+def _files(folder: Path) -> list[str]:
+    """Names; none where there is no such folder, or none that may be read."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _in_hub_cache(repository: str) -> Path:
