@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes, devices and name
 ROOT = Path(__file__).resolve().parents[1]
 HANG = 240.0
 """Seconds after which a run hangs: some 10 s are usual."""
-PROGRAM = """
+PROGRAM = r"""
 import re, sys
 import phase1_whisper_frames
 from tests.pipeline import FakeTranscriber
