@@ -156,7 +156,7 @@ def gpu(asked: Asked) -> Iterator[Finding]:
 def speech(asked: Asked) -> Iterator[Finding]:
     choice = choose_transcriber(AUTO, {"model": asked.args.speech_model})
     engine = load_transcriber(choice.name, choice.options)
-    yield Finding(True, f"{engine.name}, model {choice.model}, on {engine.made_by['device']} ({choice.why})")
+    yield Finding(True, f"{engine.name}, model {choice.options.model}, on {engine.made_by['device']} ({choice.why})")
     there = importlib.util.find_spec("whisper") is not None
     yield Finding(there or None, "openai-whisper is installed" if there else "openai-whisper (requirements-gpu.txt)")
 

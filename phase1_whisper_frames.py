@@ -36,6 +36,7 @@ from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
 from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcriber, knows, load_transcriber
+from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.listening import seconds_by_language
 from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import (
@@ -102,7 +103,7 @@ def options() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli.Report) -> int:
     choice = choose_transcriber(args.transcriber or AUTO, named_options(args, TRANSCRIBERS))
-    meant = {**dataclasses.asdict(choice.options), "transcriber": choice.name, "model": choice.model}
+    meant = {**dataclasses.asdict(choice.options), "transcriber": choice.name}
     told = {key: value for key in DEFAULTS if (value := getattr(args, key)) is not None}
     settings = {key: meant.get(key, told.get(key, default)) for key, default in DEFAULTS.items()}
     named = {key: settings[key] for key in told}
@@ -111,7 +112,7 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli
     if args.names:
         names = read_names(args.names)
         settings["names"] = named["names"] = f"{len(names)} of {digest(names)}"
-        videos = [dataclasses.replace(v, names=tuple(dict.fromkeys([*names, *v.names]))) for v in videos]
+        videos = [dataclasses.replace(v, names=tuple(dict.fromkeys([*v.names, *names]))) for v in videos]
     asked_for = dict.fromkeys(jobs.chosen([video.name for video in videos], args.only))
     videos = [video for video in videos if video.name in asked_for]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
@@ -147,7 +148,7 @@ def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
 
 
 def digest(names: list[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
 
 
 def usable(path: str) -> bool:
@@ -217,6 +218,10 @@ def make(footage: Footage, job: jobs.Job, engine: Engine) -> Heard:
         # It has no such option; older versions wrote it as it was named.
         begun = artifacts.part_header(job.path) or settings
         settings = {**settings, "sequential": begun.get("sequential")}
+    begun = artifacts.part_header(job.path) or settings
+    if {begun.get("transcriber"), settings["transcriber"]} == {AUTO, FasterWhisper.name}:
+        # A model has come or gone meanwhile: no reason to hear again what was heard.
+        settings = {**settings, "transcriber": begun["transcriber"]}
     # Unfinished work goes on with other names.
     unnamed = {key: value for key, value in settings.items() if key != "names"}
     with closing(job.part(unnamed, engine)) as part:
@@ -358,7 +363,7 @@ def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], co
         "transcript": "".join(word.text for word in inside).strip(),
         "words": [dataclasses.asdict(word) for word in inside],
         "frames": list(dict.fromkeys(numbers[time] for time in times if time in numbers)),
-        "languages": [language for language, _ in Counter(word.language for word in inside).most_common()],
+        "languages": [language for language, _ in Counter(filter(None, (w.language for w in inside))).most_common()],
     }
 
 
@@ -438,7 +443,7 @@ def _loaded(load: Callable[..., Transcriber], choice: Choice) -> Transcriber:
         engine = load(choice.name, choice.options)
     except UserError as error:
         raise EngineError(str(error)) from error
-    cli.say(f"speech by {engine.name}, model {choice.model}, on {engine.made_by['device']} ({choice.why})")
+    cli.say(f"speech by {engine.name}, model {choice.options.model}, on {engine.made_by['device']} ({choice.why})")
     return engine
 
 

@@ -38,7 +38,7 @@ def test_several_languages_and_names(tmp_path):
     plan = {"names": ["Байтерек", "Абай"], "videos": [entry(language=["KK", "ru", "kk"], names=["Абай", " Ли "])]}
     (video,) = load(tmp_path, json.dumps(plan))
     assert (video.language, video.languages) == ("kk,ru", ("kk", "ru"))
-    assert video.names == ("Байтерек", "Абай", "Ли")
+    assert video.names == ("Абай", "Ли", "Байтерек")
     assert Video("a", "b", "auto").languages == ()
     assert Video("a", "b", "kk").languages == ("kk",)
 
@@ -93,6 +93,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
         ({"videos": [entry(names=["Байтерек", 3])]}, "names: must be a list of texts"),
         ({"videos": [entry(names=[""])]}, 'names: "" is no name'),
         ({"videos": [entry(names=["a\x1b[31m"])]}, "names: "),
+        ({"videos": [entry(names=["<|en|>"])]}, 'names: "<|en|>" is no name'),
         ({"videos": [entry(names=["а" * 61])]}, "is longer than 60 characters"),
         ({"videos": [entry()], "names": ["а"] * 201}, "names: are 201, the engines can be given 200"),
         ({"videos": [entry(), entry(name="NEWS")]}, "video 2 (NEWS): name: is also the name of video 1"),

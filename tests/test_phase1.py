@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 import phase1_whisper_frames
+from tests import tiny_ctc
 from tests.pipeline import FakeTranscriber
-from videotag import artifacts
+from videotag import artifacts, model_shelf
 from videotag.errors import UserError
 from videotag.media import pictures as media_pictures
 from videotag.media import probe
@@ -251,12 +252,12 @@ def test_names_reach_the_ear_and_make_nothing_due_unless_asked_for(project):
     file = project.folder / "names.txt"
     file.write_text("Назарбаев\n", encoding="utf-8")
     assert project.phase1("--names", str(file)) == 0
-    assert project.transcriber.asked[-1].names == ("Назарбаев", "Абай")
+    assert project.transcriber.asked[-1].names == ("Абай", "Назарбаев")
     assert project.phase1("--names", str(file)) == 0
     assert "1 skipped (done before: news)" in project.out
     file.write_text("Назарбаев\nТокаев\n", encoding="utf-8")
     assert project.phase1("--names", str(file)) == 0
-    assert project.transcriber.asked[-1].names == ("Назарбаев", "Токаев", "Абай")
+    assert project.transcriber.asked[-1].names == ("Абай", "Назарбаев", "Токаев")
     assert project.phase1("--names", str(project.folder / "none.txt")) == 2
     assert "none.txt: cannot be read" in project.err
 
@@ -408,6 +409,22 @@ def test_what_an_older_version_began_by_openai_whisper_is_gone_on_with(project, 
     result = project.result1()
     assert sum(project.transcriber.heard) == pytest.approx(result["video_duration"], abs=1)  # each stretch once
     assert result["made_by"]["sequential"] is True
+
+
+def test_a_model_that_came_meanwhile_is_no_reason_to_begin_anew(project, monkeypatch):
+    """Begun by Whisper alone; then a GigaAM was fetched, and `auto` is another transcriber."""
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.transcriber.break_at = 2
+    assert project.phase1() == 130
+    tiny_ctc.make(model_shelf.folder_of("gigaam-multilingual-ctc"))
+    try:
+        assert project.phase1() == 0
+        assert "kk by gigaam-multilingual-ctc" in project.out
+    finally:
+        shutil.rmtree(model_shelf.folder_of("gigaam-multilingual-ctc"))
+    length = project.result1()["video_duration"]
+    assert sum(project.transcriber.heard) == pytest.approx(length, abs=1)  # each stretch once
 
 
 def test_what_an_older_version_finished_by_openai_whisper_is_not_due(project):

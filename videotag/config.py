@@ -102,7 +102,7 @@ def read_names(path: Path) -> list[str]:
 def _video(entry: dict[str, Any], names: list[str]) -> Video:
     languages = [entry["language"]] if isinstance(entry["language"], str) else entry["language"]
     language = ",".join(dict.fromkeys(language.lower() for language in languages))
-    own = dict.fromkeys(name.strip() for name in [*names, *entry.get("names", [])])
+    own = dict.fromkeys(name.strip() for name in [*entry.get("names", []), *names])  # the most telling first
     return Video(**{**entry, "language": language, "names": tuple(own)})
 
 
@@ -170,7 +170,7 @@ def _names_mistakes(names: Any) -> Iterator[str]:
         yield "names: must be a list of texts"
     elif len(names) > _MOST_NAMES:
         yield f"names: are {len(names)}, the engines can be given {_MOST_NAMES}; leave out what is often said"
-    elif bad := [name for name in names if not name.strip() or not name.isprintable()]:
+    elif bad := [name for name in names if not name.strip() or not name.isprintable() or "<|" in name]:
         yield f'names: "{printable(bad[0])[:60]}" is no name'
     elif long := [name for name in names if len(name) > _LONGEST_NAME]:
         yield f'names: "{printable(long[0])[:60]}..." is longer than {_LONGEST_NAME} characters'

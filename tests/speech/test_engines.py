@@ -30,25 +30,24 @@ def gigaam(shelf: Path) -> Path:
 
 def test_where_no_other_model_is_here_it_is_whisper(shelf):
     choice = choose_transcriber("auto", {})
-    assert (choice.name, choice.model) == ("faster-whisper", "base")
+    assert (choice.name, choice.options.model) == ("faster-whisper", "base")
     assert "run.py models" in choice.why
-    assert choose_transcriber("auto", {"model": "turbo"}).model == "turbo"
+    assert choose_transcriber("auto", {"model": "turbo"}).options.model == "turbo"
     assert not shelf.exists()
 
 
 def test_what_is_here_hears_the_languages_that_it_is_better_at(gigaam):
     choice = choose_transcriber("auto", {"model": "turbo"})
-    assert (choice.name, choice.model) == ("auto", f"{GIGAAM} + turbo")
+    assert (choice.name, choice.options.model) == ("auto", "turbo")
     assert f"kk by {GIGAAM}" in choice.why and "the rest by Whisper" in choice.why
-    assert choice.options.model == "turbo"
 
 
 def test_a_transcriber_or_a_model_that_is_named_is_meant(gigaam):
     assert choose_transcriber("faster-whisper", {})[:1] == ("faster-whisper",)
-    assert choose_transcriber("openai-whisper", {"model": "base"}).model == "base"
+    assert choose_transcriber("openai-whisper", {"model": "base"}).options.model == "base"
     by_name, by_folder = (choose_transcriber("auto", {"model": model}) for model in (GIGAAM, str(gigaam)))
-    assert (by_name.name, by_name.model, by_name.why) == ("onnx-asr", GIGAAM, "its model is named")
-    assert (by_folder.name, by_folder.model) == ("onnx-asr", str(gigaam))
+    assert (by_name.name, by_name.options.model, by_name.why) == ("onnx-asr", GIGAAM, "its model is named")
+    assert (by_folder.name, by_folder.options.model) == ("onnx-asr", str(gigaam))
     with pytest.raises(UserError, match="--sequential: the transcriber onnx-asr has no use for it"):
         choose_transcriber("onnx-asr", {"sequential": True})
 
@@ -56,7 +55,8 @@ def test_a_transcriber_or_a_model_that_is_named_is_meant(gigaam):
 def test_several_as_one(gigaam):
     ear = load_transcriber("auto", choose_transcriber("auto", {"device": "cpu"}).options)
     assert isinstance(ear, Together)
-    assert (ear.made_by["transcriber"], ear.made_by["model"]) == ("auto", f"{GIGAAM} + base")
+    assert [ear.made_by[key] for key in ("transcriber", "model", "others")] == ["auto", "base", GIGAAM]
+    assert (ear.takes_names("kk"), ear.takes_names("en")) == (False, True)
     assert ear.longest == 20.0
     ear._whisper.hear = lambda sounds, language, names: [Piece((Word(f" {language}", 0, 1),)) for _ in sounds]
     village = sound(2, (0.4, "село"))
@@ -68,7 +68,7 @@ def test_several_as_one(gigaam):
 
 
 def test_whisper_base_and_kazakh_is_no_doubt_where_another_hears_it(gigaam):
-    assert Together.doubt(Together.model("base"), "kk") is None
+    assert Together.doubt("base", "kk") is None
 
 
 def test_whisper_base_and_kazakh_is_a_doubt_otherwise(shelf):

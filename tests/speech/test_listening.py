@@ -49,7 +49,6 @@ class Ear:
     at_once: int = 4
     longest: float = 30.0
     joins: float = 15.0
-    takes_names: bool = True
     calls: list[tuple[str, str, float]] = field(default_factory=list)
     asked: int = 0
 
@@ -64,6 +63,9 @@ class Ear:
 
     def hear_again(self, sound: np.ndarray, language: str) -> Piece:
         return self._piece("again", sound, language)
+
+    def takes_names(self, language: str) -> bool:
+        return True
 
     def likelihoods(self, sound: np.ndarray, language: str, texts: Sequence[str]) -> list[float]:
         return [-float(len(text)) for text in texts]
@@ -147,6 +149,27 @@ def test_a_hole_inside_a_piece_is_heard_again():
     assert 5.5 < sum(again) < 7.6
     assert len(found.words) > 5
     assert found.words[0].text == " один"
+
+
+def test_words_squeezed_behind_a_hole_are_not_counted_twice():
+    """The aligner puts the last words of 8 s into one instant; they are heard again in the hole before it."""
+    squeezed = tuple(Word(f" {n}", 7.8, 7.8, 0.5) for n in range(3))
+
+    def answer(how: str, seconds: float) -> Piece | None:
+        if how == "again":
+            return Piece((Word(" снова", seconds - 0.6, seconds - 0.1, 0.5),))
+        return Piece((Word(" один", 0.2, 5.0, 0.5), *squeezed))
+
+    found = listen(Ear(answer=answer), spoken(8), Expected())
+    assert [word.text for word in found.words].count(" снова") >= 1
+    assert not [word for word in found.words if word.end - word.start < 0.02]
+
+
+def test_a_refused_dialogue_of_short_sentences_is_heard_again_together():
+    """Each is too short to be heard by itself."""
+    ear = Ear(answer=lambda how, seconds: Piece(refused=A_LOOP) if how == "hear" else None)
+    listen(ear, spoken(*[0.7] * 6, pause=0.6), Expected())
+    assert [how for how, *_ in ear.calls].count("again") >= 1
 
 
 def test_progress_grows_to_the_end():

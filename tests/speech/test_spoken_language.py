@@ -64,6 +64,18 @@ def test_the_named_language_is_expected_and_not_forced():
     assert languages([10, 20, 10], [RU, vague, RU], named) == ["ru", "ru", "ru"]
 
 
+def test_what_the_engine_cannot_tell_is_as_expected():
+    tatar = {"tt": 0.9, "ru": 0.1}
+    assert languages([5, 5], [tatar, RU], Expected(("ky",))) == ["ky", "ky"]
+    assert languages([5, 5], [tatar, RU], Expected(("ky", "ru"))) == ["ky", "ky"]
+
+
+def test_spans_that_were_not_asked_do_not_count_against_a_language():
+    """6 s of 20 were asked, and say Russian; the others are their neighbours."""
+    likely = [{"ru": 0.95, "kk": 0.001}, *[{}] * 4]
+    assert languages([3, 3.5, 3.5, 3.5, 3.5] * 2, likely * 2, Expected(("kk",))) == ["ru"] * 10
+
+
 def test_how_likely_the_engine_finds_it():
     found = spoken([10, 10], [KK, RU], Expected(("kk", "ru")))
     # Of the two alone, a third of the first span is Russian's; Kazakh's two thirds do not pay for the change.

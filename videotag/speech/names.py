@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from videotag.speech.words import Word
 
@@ -37,6 +38,7 @@ Miss = tuple[int, int, Word]
 """The words from the first number up to the second may be a name: the word that stands there then."""
 
 
+@lru_cache(maxsize=10_000)
 def sound(text: str) -> str:
     """How a word sounds: one letter for those that are heard alike, double ones once."""
     text = unicodedata.normalize("NFC", text).lower()
@@ -46,7 +48,12 @@ def sound(text: str) -> str:
 
 def likeness(a: str, b: str) -> float:
     """The share of two words' sounds that is common, 0..1."""
-    return SequenceMatcher(None, sound(a), sound(b), autojunk=False).ratio()
+    return _ratio(sound(a), sound(b))
+
+
+def _ratio(a: str, b: str) -> float:
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    return matcher.ratio() if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= LIKE else 0.0
 
 
 def said(words: Sequence[Word], names: Sequence[str]) -> list[Word]:

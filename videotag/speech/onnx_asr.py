@@ -108,7 +108,6 @@ class OnnxAsr:
     name = "onnx-asr"
     Options = OnnxAsrOptions
     longest = joins = 20.0
-    takes_names = False
 
     def __init__(self, options: OnnxAsrOptions) -> None:
         name, folder = _named(options.model)
@@ -177,6 +176,9 @@ class OnnxAsr:
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         return self.hear([sound], language, ())[0]
+
+    def takes_names(self, language: str) -> bool:
+        return False
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         """Of a network that spells; another one cannot tell, and gives nan."""

@@ -29,9 +29,11 @@ class OpenAIWhisper(Whisper):
         self.made_by = self._made_by(options, self._device, whisper.__version__)
 
     def known(self) -> Iterable[str]:
-        return self._whisper.tokenizer.LANGUAGES
+        return self._whisper.tokenizer.LANGUAGES if self._model.is_multilingual else ("en",)
 
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
+        if not self._model.is_multilingual:
+            return [{"en": 1.0}] * len(sounds)
         return [self._model.detect_language(self._mel(sound))[1] for sound in sounds]
 
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
@@ -42,7 +44,9 @@ class OpenAIWhisper(Whisper):
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         torch = self._torch
-        tokenizer = self._whisper.tokenizer.get_tokenizer(self._model.is_multilingual, language=language)
+        tokenizer = self._whisper.tokenizer.get_tokenizer(
+            self._model.is_multilingual, num_languages=self._model.num_languages, language=language
+        )
         start = [*tokenizer.sot_sequence_including_notimestamps]
         likely = []
         with torch.no_grad():

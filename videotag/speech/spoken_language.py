@@ -6,7 +6,7 @@ of a span is its emission, and a change of language costs. Arithmetic, no I/O.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -38,6 +38,9 @@ def spoken(seconds: Sequence[float], likely: Sequence[dict[str, float]], expecte
         likely: of each, the probability of each language; {} where the engine cannot tell or was not asked.
     """
     allowed = expected.languages
+    if any(likely) and (untold := [language for language in allowed if not any(language in each for each in likely)]):
+        # The engine that tells languages does not know it: what is expected is all that is known.
+        return [Spoken(untold[0], 0.0)] * len(seconds)
     if len(allowed) > 1:
         likely = [_among(allowed, found) for found in likely]
     states = sorted({max(found, key=lambda language: found[language]) for found in likely if found} | set(allowed))
@@ -50,11 +53,9 @@ def spoken(seconds: Sequence[float], likely: Sequence[dict[str, float]], expecte
     return [Spoken(state, found.get(state, 0.0)) for state, found in zip(path, likely, strict=True)]
 
 
-def surely(likely: dict[str, float], expected: Expected) -> str:
-    """The language that the engine is sure of in a span by itself, "" where it is of none."""
-    if len(expected.languages) > 1:
-        likely = _among(expected.languages, likely)
-    return next((language for language, probability in likely.items() if probability >= _SURELY), "")
+def surely(likely: dict[str, float], among: Collection[str]) -> str:
+    """Which of these languages the engine is sure of in a span by itself, "" where it is of none."""
+    return next((language for language in among if likely.get(language, 0.0) >= _SURELY), "")
 
 
 def _among(allowed: Sequence[str], found: dict[str, float]) -> dict[str, float]:
@@ -100,7 +101,8 @@ def _named_or_clear(
     for state, run in groupby(range(len(path)), key=lambda number: path[number]):
         spans = list(run)
         length = sum(seconds[n] for n in spans)
-        mean = sum(seconds[n] * likely[n].get(state, 0.0) for n in spans) / max(length, 1e-9)
+        asked = sum(seconds[n] for n in spans if likely[n])
+        mean = sum(seconds[n] * likely[n].get(state, 0.0) for n in spans) / max(asked, 1e-9)
         long = length >= _CLEAR_SECONDS and mean >= _CLEARLY
         known = sure[state] >= _CLEAR_SECONDS and mean >= _SURELY
         clear += [state if long or known else named] * len(spans)

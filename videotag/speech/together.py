@@ -3,6 +3,7 @@
 Whisper tells the languages and hears what no other model here is made for.
 """
 
+import importlib.util
 from collections.abc import Sequence
 
 from videotag.speech.faster_whisper import FasterWhisper, FasterWhisperOptions
@@ -25,6 +26,8 @@ By the published word errors of GigaAM Multilingual's card: Kazakh (FLEURS, Comm
 
 def at_hand() -> dict[str, str]:
     """Languages, and the model on this machine that is better at each than Whisper."""
+    if not importlib.util.find_spec("onnx_asr"):
+        return {}
     models = [model for model in _BETTER if folder_with(model)]
     return {language: model for model in reversed(models) for language in _BETTER[model]}
 
@@ -34,7 +37,6 @@ class Together:
 
     name = "auto"
     Options = FasterWhisperOptions
-    takes_names = True
 
     def __init__(self, options: FasterWhisperOptions) -> None:
         self._whisper = FasterWhisper(options)
@@ -46,17 +48,8 @@ class Together:
         self.longest = min(ear.longest for ear in (self._whisper, *self._others.values()))
         self.joins = min(ear.joins for ear in (self._whisper, *self._others.values()))
         versions = (ear.made_by["transcriber_version"] for ear in (*self._others.values(), self._whisper))
-        own = {
-            "transcriber": self.name,
-            "model": self.model(options.model),
-            "transcriber_version": " + ".join(versions),
-        }
+        own = {"transcriber": self.name, "others": ", ".join(self._others), "transcriber_version": " + ".join(versions)}
         self.made_by = {**self._whisper.made_by, **own}
-
-    @staticmethod
-    def model(whisper: str) -> str:
-        """All models by name, Whisper's last."""
-        return " + ".join([*dict.fromkeys(at_hand().values()), whisper])
 
     @staticmethod
     def knows(language: str) -> bool:
@@ -64,7 +57,7 @@ class Together:
 
     @staticmethod
     def doubt(model: str, language: str) -> str | None:
-        return None if language in at_hand() else FasterWhisper.doubt(model.rpartition(" + ")[2], language)
+        return None if language in at_hand() else FasterWhisper.doubt(model, language)
 
     def transcribe(self, audio: Audio, expected: Expected, heard: Heard | None = None) -> Transcription:
         for language in expected.languages:
@@ -81,6 +74,9 @@ class Together:
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         return self._ear(language).hear_again(sound, language)
+
+    def takes_names(self, language: str) -> bool:
+        return self._ear(language).takes_names(language)
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         return self._ear(language).likelihoods(sound, language, texts)

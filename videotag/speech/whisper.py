@@ -37,7 +37,7 @@ TEMPERATURES = (0.0, 0.4)
 _SURE, _RATHER_SURE = -0.5, -0.7
 """Mean log-probability of a token: real voices in a studio have -0.03 to -0.3, what is invented over babble, noise and
 music -0.6 and less, where the probability of no speech is above 0.6."""
-_FASTEST_SPEECH = 25
+_FASTEST_SPEECH, _SLACK_SECONDS = 25, 0.5
 """Characters a second. Newsreaders have 15 to 18; a loop fills Whisper's 224 tokens, 40 and more a second."""
 
 
@@ -55,7 +55,6 @@ class Whisper(ABC):
     made_by: dict[str, Any]
     at_once = 1
     longest = joins = 28.0  # a window of 30 s costs the same however little is said in it
-    takes_names = True
 
     @staticmethod
     def knows(language: str) -> bool:
@@ -85,6 +84,9 @@ class Whisper(ABC):
 
     @abstractmethod
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]: ...
+
+    def takes_names(self, language: str) -> bool:
+        return True
 
     def transcribe(self, audio: Audio, expected: Expected, heard: Heard | None = None) -> Transcription:
         for language in expected.languages:
@@ -142,8 +144,8 @@ def made_up(part: Mapping[str, Any], seconds: float, alone: bool) -> str:
     repeats itself no faster than people speak, and is sure, is repeated in the sound too; more certainty is asked.
     """
     sure, silent = part["avg_logprob"], part["no_speech_prob"]
-    too_fast = len(part["text"]) > _FASTEST_SPEECH * seconds
-    if part["compression_ratio"] > 2.4 and (not alone or too_fast or sure < _SURE or silent > 0.6):
+    too_fast = len(part["text"]) > _FASTEST_SPEECH * (seconds + _SLACK_SECONDS)
+    if too_fast or (part["compression_ratio"] > 2.4 and (not alone or sure < _SURE or silent > 0.6)):
         return A_LOOP
     doubtful = sure < (_RATHER_SURE if alone else -1.0)
     return UNSURE if doubtful or (sure < _SURE and silent > 0.6) else ""
