@@ -51,6 +51,12 @@ class Asked:
     def db(self) -> ChromaDBManager:
         return ChromaDBManager(self.args.db, chroma_url=self.args.chroma_url, load=self.load)
 
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """All of each video's record, so that one that cannot be read shows."""
+        with self.db.session():
+            return self.db.list_videos()
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -163,16 +169,14 @@ def speech(asked: Asked) -> Iterator[Finding]:
 
 def speech_models(asked: Asked) -> Iterator[Finding]:
     """Whether there is a model for the languages of the archive for which the one that comes along is poor."""
-    with asked.db.session():
-        records = asked.db.list_videos()
-    for advice in model_shelf.advice(records):
+    for advice in model_shelf.advice(asked.records):
         get = f"{advice}; python3 run.py models get {advice.model.name}"
         yield Finding(advice.there or None, f"{advice.model.name} is here" if advice.there else get)
 
 
 def unheard(asked: Asked) -> Iterator[Finding]:
     """Speech without words, of the videos whose records tell it."""
-    found = {r["video_name"]: r["unheard_seconds"] for r in asked.db.list_videos() if "unheard_seconds" in r}
+    found = {r["video_name"]: r["unheard_seconds"] for r in asked.records if "unheard_seconds" in r}
     lost = [f"{name} ({found[name]:.0f} s)" for name in sorted(found, key=lambda name: -found[name]) if found[name]]
     where = 'the results of phase 1 say where ("unheard"), and --force with a better model hears it again'
     yield Finding(None if lost else True, f"{few(lost)}: {where}" if lost else f"none in {len(found)} videos")
@@ -231,8 +235,7 @@ def search(asked: Asked) -> Iterator[Finding]:
 
 
 def database(asked: Asked) -> Iterator[Finding]:
-    with asked.db.session():
-        records = asked.db.list_videos()  # all of each record, so that one that cannot be read shows
+    records = asked.records
     where = asked.args.chroma_url or asked.args.db
     counts = {stage: sum(stage.status(record) == "completed" for record in records) for stage in STAGES}
     done = ", ".join(f"{'loaded' if stage is LOAD else f'{stage.title} for'} {n}" for stage, n in counts.items())

@@ -39,14 +39,7 @@ from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcrib
 from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.listening import seconds_by_language
 from videotag.speech.openai_whisper import OpenAIWhisper
-from videotag.speech.words import (
-    DEFAULT_MODEL,
-    Expected,
-    Transcriber,
-    Transcription,
-    Word,
-    words_in,
-)
+from videotag.speech.words import DEFAULT_MODEL, Expected, Transcriber, Transcription, Word, words_in
 from videotag.stages import LOAD, PHASE1
 from videotag.times import clock, now
 
@@ -213,18 +206,16 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, en
 
 
 def make(footage: Footage, job: jobs.Job, engine: Engine) -> Heard:
-    settings = footage.settings
+    # Unfinished work goes on with other names.
+    settings = {key: value for key, value in footage.settings.items() if key != "names"}
+    begun = artifacts.part_header(job.path) or settings
     if settings["transcriber"] == OpenAIWhisper.name:
         # It has no such option; older versions wrote it as it was named.
-        begun = artifacts.part_header(job.path) or settings
-        settings = {**settings, "sequential": begun.get("sequential")}
-    begun = artifacts.part_header(job.path) or settings
+        settings["sequential"] = begun.get("sequential")
     if {begun.get("transcriber"), settings["transcriber"]} == {AUTO, FasterWhisper.name}:
         # A model has come or gone meanwhile: no reason to hear again what was heard.
-        settings = {**settings, "transcriber": begun["transcriber"]}
-    # Unfinished work goes on with other names.
-    unnamed = {key: value for key, value in settings.items() if key != "names"}
-    with closing(job.part(unnamed, engine)) as part:
+        settings["transcriber"] = begun["transcriber"]
+    with closing(job.part(settings, engine)) as part:
         made_by = hear(footage, job.claim, part, engine)
         look(footage, job.claim, part)
         return assemble(footage, part.records, made_by)
@@ -249,7 +240,7 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
             made_by = engine().made_by
             start = first + len(audio) / sound.SAMPLE_RATE
             part.append(speech_record(said, first, start, made_by))
-            expected = dataclasses.replace(expected, before=last_language(part.records) or expected.before)
+            expected = dataclasses.replace(expected, before=last_language(part.records))
             progress.to(start)
     # A video without sound was heard by nobody, yet its result says what would have.
     part.append(speech_record(None, start, start, made_by or footage.settings))
@@ -262,8 +253,8 @@ def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, ex
 
 def last_language(records: list[dict[str, Any]]) -> str:
     """The language that was spoken last, "" where nothing was."""
-    words = [word for record in records if record["kind"] == "speech" for word in words_of(record)[-1:]]
-    return words[-1].language if words else ""
+    spoken = (record for record in reversed(records) if record["kind"] == "speech" and record["words"])
+    return next((words_of(record)[-1].language for record in spoken), "")
 
 
 def speech_record(said: Transcription | None, first: float, end: float, made_by: Settings) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Real voices with their texts, from Debian's packages of Asterisk's prompts (CC-BY-SA, studio recordings)."""
+"""Real voices and their texts, from Debian's packages of Asterisk's prompts (CC-BY-SA); how wrong a text is."""
 
 import gzip
 import random
 import re
 import shutil
 import subprocess
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,22 @@ class Voices:
         while names and sum(len(one.audio) for one in chosen) < seconds * RATE:
             chosen.append(self.one(language, names.pop()))
         return chosen
+
+
+def normalised(text: str) -> list[str]:
+    """Words in lower case, ё as е, without punctuation; hyphens part words; digits stay as they are."""
+    text = unicodedata.normalize("NFC", text).lower().replace("ё", "е")
+    return re.findall(r"\w+", text)
+
+
+def errors(right: Sequence[str], found: Sequence[str]) -> int:
+    """Words that are wrong, missing or too many (Levenshtein)."""
+    row = list(range(len(found) + 1))
+    for i, word in enumerate(right, start=1):
+        above, row[0] = row[0], i
+        for j, other in enumerate(found, start=1):
+            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (word != other))
+    return row[-1]
 
 
 def together(utterances: Sequence[Utterance], pause: float = 0.6) -> np.ndarray:

@@ -297,7 +297,7 @@ def test_the_table_is_as_onnx_asr_has_it(name, tmp_path):
     from onnx_asr.loader import create_asr_resolver
 
     resolver = create_asr_resolver(name, tmp_path)
-    assert resolver.repo_id == NETWORKS[name].repository
+    assert resolver.repo_id == NETWORKS[name].model.repository
     for form in (None, "int8"):
         wanted = {pattern.format(f"?{form}" if form else "") for pattern in NETWORKS[name].files}
         assert wanted == {*resolver.model_type._get_model_files(form).values(), "config.json"}

@@ -3,7 +3,6 @@
 Shares are of the words that the same engine finds in each part alone; the figures to reach are the issue's.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -11,7 +10,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from tests.voices import RATE, Utterance, Voices, fetched, together
+from tests.voices import RATE, Utterance, Voices, errors, fetched, normalised, together
 from videotag.speech.faster_whisper import FasterWhisper, FasterWhisperOptions
 from videotag.speech.words import Expected, Transcriber, Transcription, Word
 
@@ -34,22 +33,8 @@ def patient_ear() -> Transcriber:
     return FasterWhisper(FasterWhisperOptions("base", "cpu", sequential=True))
 
 
-def plain(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower().replace("ё", "е"))
-
-
 def of(words: Iterable[Word]) -> list[str]:
-    return plain(" ".join(word.text for word in words))
-
-
-def errors(right: Sequence[str], found: Sequence[str]) -> int:
-    """Words that are wrong, missing or too many (Levenshtein)."""
-    row = list(range(len(found) + 1))
-    for i, word in enumerate(right, start=1):
-        above, row[0] = row[0], i
-        for j, other in enumerate(found, start=1):
-            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (word != other))
-    return row[-1]
+    return normalised(" ".join(word.text for word in words))
 
 
 def shares(found: Transcription, alone: dict[str, Counter[str]]) -> dict[str, float]:
@@ -111,7 +96,7 @@ def orders(ear: Transcriber, patient_ear: Transcriber, voices: Voices):
 
 
 def test_short_utterances_are_all_heard(orders) -> None:
-    wanted = [plain(" ".join(one.text for one in parts)) for parts, *_ in orders]
+    wanted = [normalised(" ".join(one.text for one in parts)) for parts, *_ in orders]
     at_once, patient = ([of(row[n].words) for row in orders] for n in (1, 2))
     assert sum(map(len, at_once)) >= 0.99 * sum(map(len, patient))
     wrong, patiently_wrong = (sum(map(errors, wanted, found)) for found in (at_once, patient))

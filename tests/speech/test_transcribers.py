@@ -7,11 +7,9 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.voices import errors, normalised
 from videotag.errors import UserError
 from videotag.media import sound
 from videotag.speech import faster_whisper
@@ -38,21 +37,9 @@ ENGINES = ["faster-whisper", "faster-whisper sequential", "openai-whisper"]
 # --- word errors
 
 
-def normalised(text: str) -> list[str]:
-    """Words in lower case, ё as е, without punctuation; hyphens part words; digits stay as they are."""
-    text = unicodedata.normalize("NFC", text).lower().replace("ё", "е")
-    return re.findall(r"\w+", text)
-
-
 def word_errors(right: str, found: str) -> float:
     """Word error rate: substitutions, deletions and insertions (Levenshtein) to the number of right words."""
-    wanted, got = normalised(right), normalised(found)
-    row = list(range(len(got) + 1))
-    for i, word in enumerate(wanted, start=1):
-        above, row[0] = row[0], i
-        for j, other in enumerate(got, start=1):
-            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (word != other))
-    return row[-1] / len(wanted)
+    return errors(normalised(right), normalised(found)) / len(normalised(right))
 
 
 @pytest.mark.parametrize(

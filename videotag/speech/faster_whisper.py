@@ -12,7 +12,7 @@ import time
 from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,12 +107,14 @@ class FasterWhisper(Whisper):
         chunks = [{"offset": start, "duration": length} for start, length in zip(starts, lengths, strict=True)]
         self._pipeline.last_speech_timestamp = -_APART
         tokenizer = self._tokenizer(language)
-        settings = _settings(tokenizer, names, self._most_tokens(tokenizer, names, max(lengths)))
+        hotwords = _hotwords(self._model.hf_tokenizer, tuple(names))
+        settings = _settings(tokenizer, hotwords, self._most_tokens(tokenizer, hotwords, max(lengths)))
         pieces = self._pipeline.forward(features, tokenizer, chunks, settings)
         return [piece_of(*piece, alone=alone) for piece in zip(pieces, lengths, starts, strict=True)]
 
     def _patiently(self, sound: Audio, language: str, names: Sequence[str] = (), alone: bool = False) -> Piece:
         """One sound in a window of 30 s, in several attempts as long as it is doubtful."""
+        hotwords = _hotwords(self._model.hf_tokenizer, tuple(names))
         parts, _ = self._model.transcribe(
             sound,
             language=language,
@@ -120,8 +122,8 @@ class FasterWhisper(Whisper):
             condition_on_previous_text=False,
             temperature=TEMPERATURES,
             best_of=1,
-            max_new_tokens=self._most_tokens(self._tokenizer(language), names, len(sound) / SAMPLE_RATE),
-            hotwords=_hotwords(self._tokenizer(language), names),
+            max_new_tokens=self._most_tokens(self._tokenizer(language), hotwords, len(sound) / SAMPLE_RATE),
+            hotwords=hotwords,
         )
         plain = [{**vars(part), "words": [vars(word) for word in part.words or ()]} for part in parts]
         return piece_of(plain, len(sound) / SAMPLE_RATE, alone=alone)
@@ -147,8 +149,8 @@ class FasterWhisper(Whisper):
         padded = np.pad(sound, (0, seconds * SAMPLE_RATE - len(sound)))
         return self._model.feature_extractor(padded, padding=0)[:, : seconds * _FRAMES]
 
-    def _most_tokens(self, tokenizer: Any, names: Sequence[str], seconds: float) -> int:
-        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=_hotwords(tokenizer, names))
+    def _most_tokens(self, tokenizer: Any, hotwords: str | None, seconds: float) -> int:
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hotwords)
         return min(round(_TOKENS * seconds) + _FEW_TOKENS, self._model.max_length - len(prompt))
 
     def _tokenizer(self, language: str) -> Any:
@@ -168,7 +170,7 @@ def _as_one(features: Sequence["np.ndarray"]) -> "np.ndarray":
     return np.stack([np.pad(f, ((0, 0), (0, longest - f.shape[1])), constant_values=f.min()) for f in features])
 
 
-def _settings(tokenizer: Any, names: Sequence[str], most_tokens: int) -> Any:
+def _settings(tokenizer: Any, hotwords: str | None, most_tokens: int) -> Any:
     """Those of `BatchedInferencePipeline.transcribe`, and the names."""
     from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
 
@@ -198,25 +200,26 @@ def _settings(tokenizer: Any, names: Sequence[str], most_tokens: int) -> Any:
         max_new_tokens=most_tokens,
         clip_timestamps=[],
         hallucination_silence_threshold=None,
-        hotwords=_hotwords(tokenizer, names),
+        hotwords=hotwords,
     )
+
+
+@lru_cache(maxsize=8)
+def _hotwords(tokenizer: Any, names: tuple[str, ...]) -> str | None:
+    """As many of the names as Whisper reads, whole: half of its 448 tokens. `tokenizer`: tokenizers.Tokenizer."""
+    told = ""
+    for name in names:
+        longer = f"{told} {name}".strip()
+        if len(tokenizer.encode(f" {longer}", add_special_tokens=False).ids) >= _NAMES_TOKENS:
+            _too_many_names(name)
+            break
+        told = longer
+    return told or None
 
 
 @cache
 def _too_many_names(name: str) -> None:
     log.warning("names: from %s on they are too many for Whisper; they only mend what sounds like them", name)
-
-
-def _hotwords(tokenizer: Any, names: Sequence[str]) -> str | None:
-    """As many of the names as Whisper reads, whole: half of its 448 tokens."""
-    told = ""
-    for name in names:
-        longer = f"{told} {name}".strip()
-        if len(tokenizer.encode(f" {longer}")) >= _NAMES_TOKENS:
-            _too_many_names(name)
-            break
-        told = longer
-    return told or None
 
 
 def _ctranslate2_device(device: str) -> tuple[str, str]:

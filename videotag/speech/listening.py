@@ -5,6 +5,7 @@ joined to pieces, and each piece heard by an `Ear`. Where speech then has no wor
 believed, it is heard again by itself; what still has none is told.
 """
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -59,22 +60,27 @@ class Ear(Protocol):
     longest: float
     joins: float
 
+    @abstractmethod
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
         """The probability of each language (ISO 639-1) in each sound. An engine that cannot tell gives {}."""
         ...
 
+    @abstractmethod
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
         """At most `at_once` pieces of one language; "" where it is not known. A word may tell its own language."""
         ...
 
+    @abstractmethod
     def hear_again(self, sound: Audio, language: str) -> Piece:
         """One piece of which `hear` made nothing, without names: slower, with more attempts."""
         ...
 
+    @abstractmethod
     def takes_names(self, language: str) -> bool:
         """Whether `hear` makes use of names in that language."""
         ...
 
+    @abstractmethod
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         """The logarithm of the probability that the engine gives to each text as that of the sound, in nats."""
         ...
@@ -221,12 +227,9 @@ def _placed(words: Sequence[Word], piece: _Stretch) -> Iterator[Word]:
 
 def _silent(spans: Sequence[_Stretch], words: Sequence[Word], but: Sequence[_Stretch]) -> Iterator[_Stretch]:
     """Speech without words: spans of 1 s, and holes of 3 s within longer ones. `but`: not in these."""
-    but = sorted(but, key=lambda stretch: stretch.start)
-    starts = [stretch.start for stretch in but]
     middles = sorted((word.start, min(word.end, word.start + _WORD_SECONDS)) for word in words)
     for span in spans:
-        at = bisect_right(starts, span.start) - 1
-        if at >= 0 and span.end <= but[at].end:
+        if any(stretch.start <= span.start and span.end <= stretch.end for stretch in but):
             continue
         inside = [times for times in middles if span.start - _SLACK < sum(times) / 2 < span.end + _SLACK]
         if not inside:

@@ -30,22 +30,30 @@ DEFAULT_MODEL = "gigaam-multilingual-ctc"
 
 @dataclass(frozen=True)
 class Network:
-    """A model that is known by name.
+    """A model that is known by name, as the shelf has it, and what its text lacks.
 
     Attributes:
-        repository: of the hub, as onnx_asr has it.
-        files: patterns of what has to lie in its folder; {} is "" or "?int8", as onnx_asr names quantized files.
-            Without config.json onnx_asr would take the features of another version.
-        languages: ISO 639-1, those that it was trained to write down.
+        model: its row on the shelf.
         punctuated: whether its text has punctuation and capitals.
         frame: seconds that it takes for a token at the least.
     """
 
-    repository: str
-    files: tuple[str, ...]
-    languages: frozenset[str]
+    model: model_shelf.Model
     punctuated: bool
     frame: float
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Patterns of what has to lie in its folder; {} is "" or "?int8", as onnx_asr names quantized files.
+
+        Without config.json onnx_asr would take the features of another version.
+        """
+        return tuple(pattern.replace("?int8", "{}") for pattern in self.model.files)
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1, those that it was trained to write down."""
+        return frozenset(self.model.languages)
 
     @property
     def spells(self) -> bool:
@@ -53,32 +61,16 @@ class Network:
         return not self.punctuated
 
 
-_GIGAAM_FILES = ("multilingual*_ctc{}.onnx", "multilingual_vocab.txt", "config.json")
-_GIGAAM_LANGUAGES = frozenset(("kk", "ru", "ky", "uz", "en"))
-_EUROPEAN = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
 NETWORKS = {
-    DEFAULT_MODEL: Network(
-        "istupakov/gigaam-multilingual-ctc-onnx", _GIGAAM_FILES, _GIGAAM_LANGUAGES, punctuated=False, frame=0.04
-    ),
-    "gigaam-multilingual-large-ctc": Network(
-        "istupakov/gigaam-multilingual-large-ctc-onnx", _GIGAAM_FILES, _GIGAAM_LANGUAGES, punctuated=False, frame=0.04
-    ),
-    "gigaam-v3-e2e-ctc": Network(
-        "istupakov/gigaam-v3-onnx",
-        ("v3_e2e_ctc{}.onnx", "v3_e2e_ctc_vocab.txt", "config.json"),
-        frozenset(["ru"]),
-        punctuated=True,
-        frame=0.04,
-    ),
-    "nemo-parakeet-tdt-0.6b-v3": Network(
-        "istupakov/parakeet-tdt-0.6b-v3-onnx",
-        ("encoder-model{}.onnx", "decoder_joint-model{}.onnx", "vocab.txt", "config.json"),
-        frozenset(_EUROPEAN.split()),
-        punctuated=True,
-        frame=0.08,
-    ),
+    name: Network(model_shelf.CATALOGUE[name], punctuated, frame)
+    for name, punctuated, frame in (
+        (DEFAULT_MODEL, False, 0.04),
+        ("gigaam-multilingual-large-ctc", False, 0.04),
+        ("gigaam-v3-e2e-ctc", True, 0.04),
+        ("nemo-parakeet-tdt-0.6b-v3", True, 0.08),
+    )
 }
-"""By onnx_asr's name. Languages: the model cards of ai-sage/GigaAM-Multilingual and nvidia/parakeet-tdt-0.6b-v3."""
+"""By onnx_asr's name."""
 
 _SHORTEST = 0.1  # seconds; no word is shorter, and the features of less than a frame cannot be made
 _AT_ONCE = {"cpu": 1, "cuda": 8}
@@ -182,10 +174,10 @@ class OnnxAsr:
 
     def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]:
         """Of a network that spells; another one cannot tell, and gives nan."""
-        asr = self._model.asr
-        tokens = {token: number for number, token in asr._vocab.items()}
         if not self._network.spells:
             return [math.nan] * len(texts)
+        asr = self._model.asr
+        tokens = {token: number for number, token in asr._vocab.items()}
         log_probs = self._log_probs(sound)
         spelt = [[tokens.get(char, -1) for char in _bare(text)] for text in texts]
         return [math.nan if -1 in text else log_likelihood(log_probs, text, asr._blank_idx) for text in spelt]
@@ -256,7 +248,7 @@ def language_of(text: str, asked: str, known: frozenset[str]) -> str:
 
 def folder_with(name: str) -> Path | None:
     """The folder that holds a model known by name: of fetched ones, or the hub's cache; None where it is not here."""
-    places = (model_shelf.folder_of(name), _in_hub_cache(NETWORKS[name].repository))
+    places = (model_shelf.folder_of(name), _in_hub_cache(NETWORKS[name].model.repository))
     return next((place for place in places if not _missing(place, NETWORKS[name])), None)
 
 

@@ -2,13 +2,13 @@
 
 import importlib
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.speech.listening import Piece, listen
+from videotag.speech.listening import Ear, Piece, listen
 from videotag.speech.words import (
     A_LOOP,
     DEFAULT_MODEL,
@@ -48,7 +48,7 @@ class WhisperOptions:
     sequential: bool = field(default=True, init=False)  # one piece after the other, unless an engine can do otherwise
 
 
-class Whisper(ABC):
+class Whisper(Ear):
     """An engine of Whisper: an `Ear`, what is known before it is built, and what made its words."""
 
     name: str
@@ -72,18 +72,6 @@ class Whisper(ABC):
     @abstractmethod
     def known(self) -> Iterable[str]:
         """The languages of the model that was loaded."""
-
-    @abstractmethod
-    def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]: ...
-
-    @abstractmethod
-    def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]: ...
-
-    @abstractmethod
-    def hear_again(self, sound: Audio, language: str) -> Piece: ...
-
-    @abstractmethod
-    def likelihoods(self, sound: Audio, language: str, texts: Sequence[str]) -> list[float]: ...
 
     def takes_names(self, language: str) -> bool:
         return True

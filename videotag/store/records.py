@@ -165,7 +165,7 @@ def _clauses(
 ) -> list[dict[str, Any]]:
     """`among`: fields to lists that some records have, in which a field's value is one of several."""
     check_known(filters, table)
-    clauses: list[dict[str, Any]] = []
+    clauses: list[Any] = []
     for field, value in filters.items():
         kind = str if table[field] is list else table[field]
         values = [_checked(one, kind, field) for one in (value if isinstance(value, MANY) else [value])]
@@ -174,7 +174,7 @@ def _clauses(
         each = [] if table[field] is list else [{field: {"$in" if wanted else "$nin": values}}]
         if listed := field if table[field] is list else (among or {}).get(field):  # $in does not look into lists
             each += [{listed: {"$contains" if wanted else "$not_contains": value}} for value in values]
-        clauses += [{"$or": each}] if wanted and len(each) > 1 else each
+        clauses += [_joined("$or", each)] if wanted else each
     return clauses
 
 
