@@ -13,6 +13,7 @@ from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from videotag import artifacts, model_shelf
 from videotag.errors import UserError
 from videotag.media.sound import SAMPLE_RATE
 from videotag.options import option
-from videotag.speech.listening import Piece
+from videotag.speech.listening import Piece, batches
 from videotag.speech.whisper import TEMPERATURES, Whisper, WhisperOptions, imported, model_fault, piece_of
 from videotag.speech.words import Audio
 
@@ -36,6 +37,7 @@ _BASE_OTHERS = ("config.json", "tokenizer.json", "vocabulary.txt")
 _SHORT_NAMES = {"turbo": "large-v3-turbo", "large": "large-v3"}  # as faster-whisper knows them
 _AT_ONCE = {"cpu": 4, "cuda": 8}
 """Pieces heard at once. More of them gain nothing on a CPU, and take up to 50 MB each (benchmarks/)."""
+_ASKED_AT_ONCE = 8  # sounds whose language is asked: 0.6 of the CPU of one by one; 16 gain no more
 _JOINED_SECONDS = 15.0  # word errors in pieces up to this 0.074, up to 25 s 0.080 (listening._JOINED_PAUSE)
 _NAMES_TOKENS = 223
 _FRAMES = 100  # of features, a second
@@ -80,13 +82,20 @@ class FasterWhisper(Whisper):
         return self._model.supported_languages
 
     def likely(self, sounds: Sequence[Audio]) -> list[dict[str, float]]:
+        import numpy as np
+
         if not self._model.model.is_multilingual:
             return [{"en": 1.0}] * len(sounds)
         # The encoder takes what is shorter than 30 s as it is, for a tenth of the time and with the same answer.
         features = [self._features(sound, math.ceil(len(sound) / SAMPLE_RATE)) for sound in sounds]
-        encoded = (self._model.encode(feature[None]) for feature in features)
-        answers = (self._model.model.detect_language(each)[0] for each in encoded)
-        return [{token[2:-2]: float(probability) for token, probability in answer} for answer in answers]
+        order = sorted(range(len(sounds)), key=lambda at: features[at].shape[1])
+        answers: dict[int, dict[str, float]] = {}
+        for _, same in groupby(order, key=lambda at: features[at].shape[1]):  # of one length, so that none is padded
+            for group in batches(list(same), _ASKED_AT_ONCE):
+                encoded = self._model.encode(np.stack([features[at] for at in group]))
+                for at, answer in zip(group, self._model.model.detect_language(encoded), strict=True):
+                    answers[at] = {token[2:-2]: float(probability) for token, probability in answer}
+        return [answers[at] for at in range(len(sounds))]
 
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
         if self._sequential:

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from videotag.speech.faster_whisper import FasterWhisper, FasterWhisperOptions
-from videotag.speech.listening import Ear, Piece, listen
+from videotag.speech.listening import Ear, Piece, batches, listen
 from videotag.speech.onnx_asr import OnnxAsr, OnnxAsrOptions, folder_with
 from videotag.speech.whisper import check_language
 from videotag.speech.words import Audio, Expected, Heard, Transcription
@@ -69,8 +69,7 @@ class Together:
 
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:
         ear = self._ear(language)
-        batches = (sounds[at : at + ear.at_once] for at in range(0, len(sounds), ear.at_once))
-        return [piece for batch in batches for piece in ear.hear(batch, language, names)]
+        return [piece for batch in batches(sounds, ear.at_once) for piece in ear.hear(batch, language, names)]
 
     def hear_again(self, sound: Audio, language: str) -> Piece:
         return self._ear(language).hear_again(sound, language)
