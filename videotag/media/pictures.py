@@ -4,11 +4,11 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
 from videotag.media.source import LEAD, TIME_SLACK, Source, decode, opened
+from videotag.media.upright import Upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,19 +38,20 @@ def pictures(path: str, times: Sequence[float], long_side: int = LONG_SIDE) -> I
     with opened(path) as source:
         if source.video is None:
             return
-        seeker = _Seeker(source)
+        seeker, upright = _Seeker(source), Upright(source)
         last: tuple[Any, bytes] | None = None
         for asked in times:
             frame = seeker.at(asked)
             if last is None or frame is not last[0]:
-                last = (frame, _jpeg(frame, source.video, long_side))
+                whole = upright.whole(*seeker.around(asked)) if frame.interlaced_frame else frame
+                last = (frame, _jpeg(whole, upright, long_side))
             yield Picture(asked, round(source.time(frame.pts, source.video.time_base), 6), last[1])
 
 
 def small_frames(
     path: str, start: float = 0.0, end: float | None = None, width: int = 320
 ) -> "Iterator[tuple[float, np.ndarray]]":
-    """Every frame presented in [start, end), scaled down to `width`.
+    """Every frame presented in [start, end), scaled to `width`; fields are not told apart at such a size.
 
     Yields:
         Its time in seconds, and BGR uint8 [h, width, 3]. Nothing for a file without pictures.
@@ -63,24 +64,13 @@ def small_frames(
         if stream is None:
             return
         stream.thread_type = "AUTO"
+        upright = Upright(source)
         for frame in source.frames_from(stream, start):
             time = source.time(frame.pts, stream.time_base)
             if end is not None and time >= end - TIME_SLACK:
                 return
             if time >= start - TIME_SLACK:
-                yield time, _bgr(frame, stream, width / shown_size(frame, stream)[0])
-
-
-def shown_size(frame: Any, stream: Any) -> tuple[int, int]:
-    """Width and height as displayed: rotation and pixel shape honoured."""
-    aspect: Fraction = stream.sample_aspect_ratio or Fraction(1)
-    width, height = round(frame.width * aspect), frame.height
-    return (height, width) if _quarter_turns(frame) % 2 else (width, height)
-
-
-def _quarter_turns(frame: Any) -> int:
-    """How often to turn the stored picture left by 90 degrees."""
-    return round(frame.rotation / 90) % 4
+                yield time, upright.image(frame, width / upright.size(frame)[0])
 
 
 class _Seeker:
@@ -92,10 +82,12 @@ class _Seeker:
 
     def __init__(self, source: Source) -> None:
         self._source, self._stream = source, source.video
+        self._before: Any = None  # the frame before that, of whatever was decoded
         self._held: Any = None  # the last frame at or before the wanted time
         self._ahead: deque[Any] = deque()  # decoded frames after it
         self._far = round(_FAR / self._stream.time_base)
         self._lead = 0  # ticks that a keyframe must lie before the wanted frame
+        self._neighbours = False  # whether the frame before the wanted one is decoded too
         self._stream.thread_type = "SLICE"  # frame threads decode ahead: wasted at every keyframe that is jumped to
         self._restart()
 
@@ -113,6 +105,18 @@ class _Seeker:
         if found is None:
             raise UserError(f"{self._source.path}: not one frame of it can be decoded; check that it plays")
         return found
+
+    def around(self, wanted: float) -> tuple[Any, Any, Any]:
+        """The frame at the time last asked for, between its neighbours; None for one that is not there."""
+        if not self._neighbours:
+            self._neighbours = True
+            self._lead = max(self._lead, round(2 / (self._stream.guessed_rate or 25) / self._stream.time_base))
+            self._jump(self._ticks(wanted))
+            self._before = self._held = None
+        frame = self.at(wanted)
+        while not self._ahead and self._decode_next(None):
+            pass
+        return self._before, frame, next(iter(self._ahead), None)
 
     def _ticks(self, time: float) -> int:
         return math.floor((time + self._source.origin + TIME_SLACK) / self._stream.time_base)
@@ -190,43 +194,39 @@ class _Seeker:
 
     def _decode_to(self, target: int) -> None:
         """Decode until the frame on screen at `target` is held."""
-        shown = max((time for time in self._times if time <= target), default=None)
-        self._times = {time for time in self._times if shown is None or time >= shown}
+        times = sorted(time for time in self._times if time <= target)
+        shown = times[-1] if times else None
+        needed = times[-2:][0] if self._neighbours and times else shown
+        self._times = {time for time in self._times if needed is None or time >= needed}
         self._take(target)
         while not self._ahead and (shown is None or self._held is None or self._held.pts != shown):
-            if not self._waiting:
-                self._read_packet()
-            if not self._waiting:
-                self._ahead.extend(decode(self._stream, None) or ())
-                self._take(target)
-                return
-            packet = self._waiting.popleft()
-            # What no other frame refers to need not be decoded on the way.
-            passed_over = shown is not None and packet.pts is not None and packet.pts < shown
-            self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
-            self._ahead.extend(decode(self._stream, packet) or ())
+            more = self._decode_next(needed)
             self._take(target)
+            if not more:
+                return
+
+    def _decode_next(self, needed: int | None) -> bool:
+        """Decode a packet, and what no other frame refers to only from `needed` on; False at the end."""
+        if not self._waiting:
+            self._read_packet()
+        if not self._waiting:
+            self._ahead.extend(decode(self._stream, None) or ())
+            return False
+        packet = self._waiting.popleft()
+        passed_over = needed is not None and packet.pts is not None and packet.pts < needed
+        self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
+        self._ahead.extend(decode(self._stream, packet) or ())
+        return True
 
     def _take(self, target: int) -> None:
         while self._ahead and self._ahead[0].pts <= target:
-            self._held = self._ahead.popleft()
+            self._before, self._held = self._held, self._ahead.popleft()
 
 
-def _bgr(frame: Any, stream: Any, scale: float) -> "np.ndarray":
-    """The frame upright, its displayed size multiplied by `scale`."""
-    import numpy as np
-
-    width, height = (max(1, round(side * scale)) for side in shown_size(frame, stream))
-    turns = _quarter_turns(frame)
-    stored = (height, width) if turns % 2 else (width, height)
-    image = frame.to_ndarray(format="bgr24", width=stored[0], height=stored[1], interpolation="AREA")
-    return np.ascontiguousarray(np.rot90(image, turns))
-
-
-def _jpeg(frame: Any, stream: Any, long_side: int) -> bytes:
+def _jpeg(frame: Any, upright: Upright, long_side: int) -> bytes:
     import cv2
 
-    image = _bgr(frame, stream, min(1.0, long_side / max(shown_size(frame, stream))))
+    image = upright.image(frame, min(1.0, long_side / max(upright.size(frame))))
     ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not ok:
         raise ValueError(f"OpenCV cannot write a JPEG of {image.shape}")

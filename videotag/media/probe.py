@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videotag.errors import UserError
-from videotag.media.pictures import shown_size
 from videotag.media.source import measured_duration, opened
+from videotag.media.upright import Upright
 
 log = logging.getLogger("videotag")
 
@@ -42,7 +42,7 @@ def probe(path: str) -> Media:
             frame = next(source.frames(video), None)
             if frame is None:
                 raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
-            width, height = shown_size(frame, video)  # rotation, which only a decoded frame tells, honoured
+            width, height = Upright(source).size(frame)  # rotation, which only a decoded frame tells, honoured
             fps, claimed = float(video.guessed_rate or video.average_rate or 0), source.claimed
         unknown = {stream.type for stream in source.container.streams if stream.codec_context is None}
     if length < 0.95 * claimed - 1:

@@ -153,15 +153,23 @@ def measured_duration(path: str) -> float:
 
 
 def decode(stream: Any, packet: Any) -> list[Any] | None:
-    """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged."""
+    """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged.
+
+    A picture's `opaque` is its pixels' shape as the decoder knows it then.
+    """
     from av.error import FFmpegError
 
     if packet is not None and not packet.size:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
+    context = stream.codec_context
     try:
-        return [frame for frame in stream.codec_context.decode(packet) if frame.pts is not None]
+        frames = [frame for frame in context.decode(packet) if frame.pts is not None]
     except FFmpegError:
         return None
+    if stream.type == "video":
+        for frame in frames:
+            frame.opaque = context.sample_aspect_ratio  # as it is now; a frame itself does not tell
+    return frames
 
 
 def _video_stream(container: Any) -> Any:

@@ -1,0 +1,128 @@
+"""The part of the pictures that is meant to be seen, as MP4 and Matroska files tell it; PyAV does not hand it on."""
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+_MOST = 10_000  # parts of a level that are looked through
+
+
+class Crop(NamedTuple):
+    """Pixels of the stored picture that are cut off at each side."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
+def crop(path: str, container: str, stream: int, size: tuple[int, int]) -> Crop:
+    """What a file cuts off its pictures: `clap` of MP4 and QuickTime, PixelCrop of Matroska.
+
+    Args:
+        container: FFmpeg's name of the format.
+        stream: the number of the track in the file.
+        size: width and height as stored.
+    """
+    read = _quicktime if "mp4" in container else _matroska if "matroska" in container else None
+    if read is None:
+        return Crop()
+    with Path(path).open("rb") as file:
+        try:
+            found = read(file, stream, size)
+        except (struct.error, ValueError, ZeroDivisionError, IndexError):  # damaged: then as FFmpeg reads it
+            return Crop()
+    inside = min(found) >= 0 and found.left + found.right < size[0] and found.top + found.bottom < size[1]
+    return found if inside else Crop()
+
+
+def _quicktime(file: BinaryIO, stream: int, size: tuple[int, int]) -> Crop:
+    """ISO/IEC 14496-12, 12.1.4: width, height and the centre's place, each a fraction."""
+    moov = _first(_boxes(file, _end(file)), b"moov")
+    if moov is None:
+        return Crop()
+    tracks = [place for name, *place in _boxes(file, sum(moov), moov[0]) if name == b"trak"]
+    place = tracks[stream]
+    for name in (b"mdia", b"minf", b"stbl", b"stsd"):
+        found = _first(_boxes(file, sum(place), place[0]), name)
+        if found is None:
+            return Crop()
+        place = list(found)
+    entry = next(_boxes(file, sum(place), place[0] + 8))
+    clap = _first(_boxes(file, entry[1] + entry[2], entry[1] + 78), b"clap")
+    if clap is None:
+        return Crop()
+    file.seek(clap[0])
+    numbers = struct.unpack(">8i", file.read(32))
+    width, height, across, down = (Fraction(*numbers[n : n + 2]) for n in (0, 2, 4, 6))
+    left, top = (size[0] - width) / 2 + across, (size[1] - height) / 2 + down
+    return Crop(round(left), round(top), size[0] - round(left + width), size[1] - round(top + height))
+
+
+def _boxes(file: BinaryIO, end: int, place: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the content of each box up to `end`."""
+    for _ in range(_MOST):
+        if place + 8 > end:
+            return
+        file.seek(place)
+        length, name = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if length == 1:
+            (length,), head = struct.unpack(">Q", file.read(8)), 16
+        length = length or end - place
+        if length < head:
+            return
+        yield name, place + head, length - head
+        place += length
+
+
+def _first(boxes: Iterator[tuple[bytes, int, int]], name: bytes) -> tuple[int, int] | None:
+    return next(((place, length) for found, place, length in boxes if found == name), None)
+
+
+def _matroska(file: BinaryIO, stream: int, size: tuple[int, int]) -> Crop:
+    """RFC 9559: Segment, Tracks, TrackEntry, Video; its PixelCropLeft, -Top, -Right and -Bottom."""
+    segment = _first(_elements(file, _end(file)), b"\x18\x53\x80\x67")
+    tracks = segment and _first(_elements(file, sum(segment), segment[0]), b"\x16\x54\xae\x6b")
+    if not tracks:
+        return Crop()
+    entries = [place for name, *place in _elements(file, sum(tracks), tracks[0]) if name == b"\xae"]
+    video = _first(_elements(file, sum(entries[stream]), entries[stream][0]), b"\xe0")
+    if video is None:
+        return Crop()
+    cut = dict.fromkeys((b"\x54\xcc", b"\x54\xbb", b"\x54\xdd", b"\x54\xaa"), 0)
+    for name, place, length in _elements(file, sum(video), video[0]):
+        if name in cut:
+            file.seek(place)
+            cut[name] = int.from_bytes(file.read(min(length, 8)))
+    return Crop(*cut.values())
+
+
+def _elements(file: BinaryIO, end: int, place: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Identifier, place and length of the content of each EBML element up to `end`."""
+    for _ in range(_MOST):
+        if place >= end:
+            return
+        file.seek(place)
+        name = _number(file)
+        size = _number(file)
+        if not name or not size:
+            return
+        mask = (1 << 7 * len(size)) - 1
+        length = int.from_bytes(size) & mask
+        here = file.tell()
+        length = end - here if length == mask else length  # written live: of unknown length
+        yield name, here, length
+        place = here + length
+
+
+def _number(file: BinaryIO) -> bytes:
+    """A number of EBML with its marker: its first set bit tells how many bytes it has."""
+    first = file.read(1)
+    return first + file.read(8 - first[0].bit_length()) if first and first[0] else b""
+
+
+def _end(file: BinaryIO) -> int:
+    return file.seek(0, 2)

@@ -1,0 +1,117 @@
+"""A decoded frame as it is meant to be seen: whole, cropped, square pixels, upright, opaque, in a screen's colours."""
+
+import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from videotag.media import colour, interlace
+from videotag.media.crop import Crop, crop
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from videotag.media.source import Source
+
+_LIGHT, _DARK = 224, 32  # grounds on which what is transparent is laid
+_TURNS = {"90": (0, 1, -1, 0), "180": (-1, 0, 0, -1), "270": (0, -1, 1, 0)}
+"""The first four numbers of a display matrix (x' = ax + cy, y' = bx + dy) for clockwise turns."""
+
+
+class Upright:
+    """How the frames of one video are shown. Each frame is taken by its own state, as far as it has one."""
+
+    def __init__(self, source: "Source") -> None:
+        self._stream = source.video
+        context = self._stream.codec_context
+        self._stored = (context.width, context.height)
+        self._crop = crop(source.path, source.container.format.name, self._stream.index, self._stored)
+        self._told = context.sample_aspect_ratio
+        self._turn = _tagged_turn(self._stream.metadata)
+        self._deinterlacer = interlace.Deinterlacer()
+
+    def size(self, frame: Any) -> tuple[int, int]:
+        """Width and height as displayed."""
+        cut = self._cut(frame)
+        width = max(1, round((frame.width - cut.left - cut.right) * self._aspect(frame)))
+        height = (frame.height - cut.top - cut.bottom) * (2 if interlace.is_field(frame, self._stream) else 1)
+        a, b, _, _ = self._matrix(frame)
+        return (height, width) if abs(b) > abs(a) else (width, height)
+
+    def image(self, frame: Any, scale: float) -> "np.ndarray":
+        """The frame, its displayed size multiplied by `scale`. BGR uint8 [height, width, 3]"""
+        import numpy as np
+
+        width, height = (max(1, round(side * scale)) for side in self.size(frame))
+        a, b, c, d = self._matrix(frame)
+        turned = abs(b) > abs(a)
+        image = self._scaled(frame, *((height, width) if turned else (width, height)))
+        if turned:
+            image, a, d = image.transpose(1, 0, 2), c, b
+        return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+    def whole(self, before: Any, frame: Any, after: Any) -> Any:
+        """A frame without the combs of interlacing, made of it and those around it (None where there is none)."""
+        before = before or after or frame
+        after = after or before
+        if interlace.is_field(frame, self._stream):
+            return interlace.woven(before, frame, after)
+        if interlace.is_combed(before, frame, after):
+            return self._deinterlacer.whole(before, frame, after)
+        return frame
+
+    def _scaled(self, frame: Any, width: int, height: int) -> "np.ndarray":
+        """The part that is seen, as it lies in the file, scaled to `width` and `height`."""
+        cut = self._cut(frame)
+        whole_width = round(width * frame.width / (frame.width - cut.left - cut.right))
+        whole_height = round(height * frame.height / (frame.height - cut.top - cut.bottom))
+        left = min(round(cut.left * whole_width / frame.width), whole_width - width)
+        top = min(round(cut.top * whole_height / frame.height), whole_height - height)
+        return _bgr(frame, whole_width, whole_height)[top : top + height, left : left + width]
+
+    def _cut(self, frame: Any) -> Crop:
+        return self._crop if (frame.width, frame.height) == self._stored else Crop()
+
+    def _aspect(self, frame: Any) -> Fraction:
+        """The shape of a pixel: the container's word, until the decoder comes to another than it began with."""
+        own: Fraction | None = frame.opaque
+        changed = self._told and own and own != self._told
+        return (own if changed else self._stream.sample_aspect_ratio or own) or Fraction(1)
+
+    def _matrix(self, frame: Any) -> tuple[int, ...]:
+        from av.sidedata.sidedata import Type
+
+        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        if data is None:
+            return self._turn
+        a, b, _, c, d = struct.unpack("5i", bytes(data)[:20])
+        return a, b, c, d
+
+
+def _tagged_turn(tags: dict[str, str]) -> tuple[int, int, int, int]:
+    """What the tag "rotate" says, the older way of files whose pictures carry no display matrix."""
+    turn = next((value for name, value in tags.items() if name.lower() == "rotate"), "0")
+    return _TURNS.get(turn.strip(), (1, 0, 0, 1))
+
+
+def _bgr(frame: Any, width: int, height: int) -> "np.ndarray":
+    """The stored picture scaled. BGR uint8 [height, width, 3]"""
+    size = {"width": width, "height": height, "interpolation": "AREA", "src_colorspace": colour.matrix(frame)}
+    if colour.is_wide(frame):
+        image = frame.to_ndarray(format="rgb48le", **size)
+        return colour.to_srgb(image, frame.color_trc, frame.color_primaries)
+    if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
+        return _on_ground(frame.to_ndarray(format="bgra", **size))
+    return frame.to_ndarray(format="bgr24", **size)
+
+
+def _on_ground(image: "np.ndarray") -> "np.ndarray":
+    """A picture with alpha on a ground that what is drawn stands out from: dark things on light, light ones on dark."""
+    import cv2
+    import numpy as np
+
+    colours, share = image[:, :, :3], image[:, :, 3:].astype(np.float32) / 255
+    if share.min() == 1:
+        return colours
+    grey = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)
+    ground = _LIGHT if float((grey * share[:, :, 0]).sum()) < 128 * float(share.sum()) else _DARK
+    return np.rint(colours * share + ground * (1 - share)).astype(np.uint8)
