@@ -1,5 +1,5 @@
 """The only decoder code: what a file is, its sound, its pictures, a part of it cut out. PyAV underneath.
 
 Read source (what is read of an opened file), pictures, upright (a frame as it is meant to be seen), by which colour,
-interlace and crop; sound, probe, clip.
+interlace and headers; sound, probe, clip.
 """

@@ -84,7 +84,7 @@ class Deinterlacer:
 
     def __init__(self) -> None:
         self._kind: Any = None
-        self._graph: Any = None
+        self._filter: Any = None
 
     def whole(self, before: Any, frame: Any, after: Any) -> Any:
         """The frame at the moment of its first field; what the other rows show then is made of the frames around it."""
@@ -92,12 +92,12 @@ class Deinterlacer:
 
         kinds = [(f.width, f.height, f.format.name) for f in (before, frame, after)]
         if self._kind != kinds[1]:
-            self._kind, self._graph = kinds[1], _graph("bwdif=mode=send_frame:deint=all", frame)
+            self._kind, self._filter = kinds[1], _graph("bwdif=mode=send_frame:deint=all", frame)
         made = frame
         for given, kind in zip((before, frame, after), kinds, strict=True):
-            self._graph.vpush(given if kind == self._kind else frame)
+            self._filter.vpush(given if kind == self._kind else frame)
             with suppress(BlockingIOError):  # a frame comes out when the next one goes in
-                made = self._graph.vpull()
+                made = self._filter.vpull()
         return made
 
 

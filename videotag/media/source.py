@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
+from videotag.media.headers import is_protected
 
 log = logging.getLogger("videotag")
 
+ENCRYPTED = "{}: is encrypted; give a copy without protection"
 TIME_SLACK = 1e-6
 LEAD = 10.0  # seconds before the wanted time to which is sought: some formats land later than asked
 _LEAP = 3600.0
 """Seconds from one packet to the next that a second packet must bear out: a single damaged time can say anything."""
 _MOST_PIXELS = 1 << 26  # more than 8K video has; larger pictures are not decoded, whatever memory they ask for
+_PHOTOS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
+"""Brands of MP4's family whose files hold pictures, not films."""
 _PLAYLISTS = {"hls", "dash", "concat", "sdp", "tty", "imf"}
 """FFmpeg's formats that are text and lead elsewhere, or no video."""
 
@@ -36,6 +40,7 @@ class Source:
         video: the main picture stream; cover art is none. None where there is none, or none that can be decoded.
         audio: the sound stream that belongs to it, or None.
         origin: the container's start, in its own seconds: what is second 0 here.
+        by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
         claimed: the length in seconds that the header tells, 0 if none.
     """
 
@@ -44,8 +49,11 @@ class Source:
         self.video = _video_stream(container)
         sound = container.streams.best("audio", related=self.video)
         self.audio: Any = sound if sound is not None and sound.codec_context else None
+        self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
+        if "matroska" in container.format.name and self.origin > 0:
+            self.claimed = max(0.0, self.claimed - self.origin)  # its writers put the end there, not the length
 
     def time(self, stamp: int, base: Fraction) -> float:
         """The second of a time stamp that counts in units of `base`."""
@@ -126,6 +134,11 @@ def opened(path: str) -> Iterator[Source]:
     with container:
         if set(container.format.name.split(",")) & _PLAYLISTS:
             raise UserError(f"{path}: is a list or a text, not a video; give the paths of the videos themselves")
+        if container.format.name == "webp_pipe" and b"ANIM" in _first_bytes(path):
+            raise UserError(f"{path}: is an animated WebP, which is not decoded here; convert it to .gif or .mp4")
+        if _is_photo(container):
+            remedy = "if it moves, save its film as a video; else take its entry out of the list"
+            raise UserError(f"{path}: is a photo, not a video; {remedy}")
         for stream in container.streams.video:
             if (context := stream.codec_context) is not None:
                 if context.width * context.height > _MOST_PIXELS:
@@ -135,18 +148,38 @@ def opened(path: str) -> Iterator[Source]:
         yield Source(path, container)
 
 
+def _first_bytes(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(64)
+
+
+def _is_photo(container: Any) -> bool:
+    """A single picture: a file of one (JPEG, PNG, WebP and the like), or one in MP4's family (HEIC, AVIF)."""
+    name = container.format.name
+    return name == "image2" or name.endswith("_pipe") or container.metadata.get("major_brand") in _PHOTOS
+
+
 def measured_duration(path: str) -> float:
-    """Where the last packet ends, in seconds. The header's word is taken if what is found near there bears it out.
+    """Where the last packet ends, in seconds: see `measured`."""
+    return measured(path)[0]
+
+
+def measured(path: str) -> tuple[float, float]:
+    """Where the last packet ends, in seconds, and pictures a second, 0 without any: over all of them, or the last ones.
+
+    The header's word is taken if what is found near there bears it out.
 
     Raises:
         UserError: the file cannot be opened, or is encrypted.
     """
     with opened(path) as source:
+        if is_protected(path, source.container.format.name):
+            raise UserError(ENCRYPTED.format(path))
         # Files of sound alone are small, and may have no times but those guessed from the bit rate.
-        if source.claimed and source.video:
+        if source.claimed > LEAD and source.video:
             source.seek(source.video, source.claimed - LEAD)
             found = _end(source)
-            if abs(found - source.claimed) < 1.0:
+            if abs(found[0] - source.claimed) < 1.0:
                 return found
     with opened(path) as source:
         return _end(source)
@@ -181,21 +214,41 @@ def _video_stream(container: Any) -> Any:
     return best if best in streams else (streams[0] if streams else None)
 
 
-def _end(source: Source) -> float:
-    """Where the last of the packets ends that are still to be read."""
+def _end(source: Source) -> tuple[float, float]:
+    """Where the last of the packets ends that are still to be read, and how many pictures a second they hold."""
     end = 0.0
     before: float | None = None
-    streams = [stream for stream in (source.video, source.audio) if stream]
-    for packet in source.packets(*streams):
+    shown: set[float] = set()
+    for packet in source.packets(*(stream for stream in (source.video, source.audio) if stream)):
         if packet.has_sidedata("encryption_info"):  # decoders make noise of it, and do not complain
-            raise UserError(f"{source.path}: is encrypted; give a copy without protection")
-        if packet.pts is not None:
-            time = source.time(packet.pts, packet.time_base)
-            if before is None or time - before < _LEAP:
-                length = float((packet.duration or 0) * packet.time_base) or _frame_length(packet.stream)
-                end = max(end, time + length)
-            before = time
-    return round(end, 6)
+            raise UserError(ENCRYPTED.format(source.path))
+        if packet.pts is None or packet.is_discard:
+            continue
+        time = source.time(packet.pts, packet.time_base)
+        if before is None or time - before < _LEAP:
+            length = float((packet.duration or 0) * packet.time_base) or _frame_length(packet.stream)
+            cut = source.by_edits and time < source.claimed < time + length
+            end = max(end, source.claimed if cut else time + length)
+            if packet.stream is source.video:
+                shown.add(time)
+        before = time
+    return round(end, 6), _rate(source, sorted(shown))
+
+
+def _rate(source: Source, times: list[float]) -> float:
+    """Pictures a second: those of the file's index over their length, or those that were read over their span."""
+    video = source.video
+    if video is None:
+        return 0.0
+    guess = float(video.guessed_rate or video.average_rate or 0)
+    if source.by_edits and len(video.index_entries) > 2:
+        entries = video.index_entries
+        rate = (len(entries) - 1) / float((entries[-1].timestamp - entries[0].timestamp) * video.time_base)
+    elif len(times) > 2:
+        rate = (len(times) - 1) / (times[-1] - times[0])
+    else:
+        return guess
+    return guess if abs(guess - rate) < 0.02 * rate else rate
 
 
 def _frame_length(stream: Any) -> float:

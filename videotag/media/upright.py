@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from videotag.media import colour, interlace
-from videotag.media.crop import Crop, crop
+from videotag.media.headers import Crop, crop
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""The part of the pictures that is meant to be seen, as MP4 and Matroska files tell it; PyAV does not hand it on."""
+"""What the headers of MP4 and Matroska files tell and PyAV does not hand on: cropping, protection."""
 
 import struct
 from collections.abc import Iterator
@@ -38,27 +38,44 @@ def crop(path: str, container: str, stream: int, size: tuple[int, int]) -> Crop:
     return found if inside else Crop()
 
 
+def is_protected(path: str, container: str) -> bool:
+    """Whether a track of an MP4 file is encrypted: its kind is then `encv` or `enca` (ISO/IEC 14496-12, 8.12)."""
+    if "mp4" not in container:
+        return False
+    with Path(path).open("rb") as file:
+        try:
+            entries = [_sample_entry(file, track) for track in _tracks(file)]
+        except (struct.error, ValueError):
+            return False
+    return any(entry is not None and entry[0] in (b"encv", b"enca") for entry in entries)
+
+
 def _quicktime(file: BinaryIO, stream: int, size: tuple[int, int]) -> Crop:
     """ISO/IEC 14496-12, 12.1.4: width, height and the centre's place, each a fraction."""
-    moov = _first(_boxes(file, _end(file)), b"moov")
-    if moov is None:
-        return Crop()
-    tracks = [place for name, *place in _boxes(file, sum(moov), moov[0]) if name == b"trak"]
-    place = tracks[stream]
-    for name in (b"mdia", b"minf", b"stbl", b"stsd"):
-        found = _first(_boxes(file, sum(place), place[0]), name)
-        if found is None:
-            return Crop()
-        place = list(found)
-    entry = next(_boxes(file, sum(place), place[0] + 8))
-    clap = _first(_boxes(file, entry[1] + entry[2], entry[1] + 78), b"clap")
-    if clap is None:
+    entry = _sample_entry(file, _tracks(file)[stream])
+    clap = entry and _first(_boxes(file, entry[1] + entry[2], entry[1] + 78), b"clap")
+    if not clap:
         return Crop()
     file.seek(clap[0])
     numbers = struct.unpack(">8i", file.read(32))
     width, height, across, down = (Fraction(*numbers[n : n + 2]) for n in (0, 2, 4, 6))
     left, top = (size[0] - width) / 2 + across, (size[1] - height) / 2 + down
     return Crop(round(left), round(top), size[0] - round(left + width), size[1] - round(top + height))
+
+
+def _tracks(file: BinaryIO) -> list[tuple[int, int]]:
+    """Place and length of each track."""
+    moov = _first(_boxes(file, _end(file)), b"moov")
+    inside = _boxes(file, sum(moov), moov[0]) if moov else ()
+    return [(place, length) for name, place, length in inside if name == b"trak"]
+
+
+def _sample_entry(file: BinaryIO, track: tuple[int, int]) -> tuple[bytes, int, int] | None:
+    """Name, place and length of the description of a track's samples."""
+    place: tuple[int, int] | None = track
+    for name in (b"mdia", b"minf", b"stbl", b"stsd"):
+        place = place and _first(_boxes(file, sum(place), place[0]), name)
+    return next(_boxes(file, sum(place), place[0] + 8), None) if place else None
 
 
 def _boxes(file: BinaryIO, end: int, place: int = 0) -> Iterator[tuple[bytes, int, int]]:
