@@ -6,7 +6,8 @@ Every time is in seconds from the start of the file as players count it: present
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
@@ -34,7 +35,8 @@ class Source:
         path: as it was given.
         container: PyAV's.
         video: the main picture stream; cover art is none. None where there is none, or none that can be decoded.
-        audio: the sound stream that belongs to it, or None.
+        sounds: the sound streams for which there is a decoder.
+        audio: the one of them that the container puts first, or None.
         origin: the container's start, in its own seconds: what is second 0 here.
         claimed: the length in seconds that the header tells, 0 if none.
     """
@@ -42,8 +44,9 @@ class Source:
     def __init__(self, path: str, container: Any) -> None:
         self.path, self.container = path, container
         self.video = _video_stream(container)
-        sound = container.streams.best("audio", related=self.video)
-        self.audio: Any = sound if sound is not None and sound.codec_context else None
+        self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
+        best = container.streams.best("audio", related=self.video)
+        self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
 
@@ -60,12 +63,31 @@ class Source:
         except (FFmpegError, OSError) as error:
             _breaks_off(self.path, error.strerror)
 
-    def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
+    def apart(self, streams: Sequence[Any]) -> list[Iterator[Any]]:
+        """The packets of each stream by itself, in one reading of the file: what is read ahead waits."""
+        waiting: dict[int, deque[Any]] = {stream.index: deque() for stream in streams}
+        packets = self.packets(*streams)
+
+        def of(stream: Any) -> Iterator[Any]:
+            own = waiting[stream.index]
+            while True:
+                while own:
+                    yield own.popleft()
+                if (packet := next(packets, None)) is None:
+                    return
+                waiting[packet.stream.index].append(packet)
+
+        return [of(stream) for stream in streams]
+
+    def frames(
+        self, stream: Any, damaged: Callable[[], None] | None = None, packets: Iterator[Any] | None = None
+    ) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.
 
         `damaged`: called where one was lost; some decoders lose a broken packet without a word.
+        `packets`: the stream's, where several streams are read together.
         """
-        for packet in chain(self.packets(stream), [None]):
+        for packet in chain(self.packets(stream) if packets is None else packets, [None]):
             frames = decode(stream, packet)
             if not frames and damaged:
                 damaged()
@@ -153,13 +175,18 @@ def measured_duration(path: str) -> float:
 
 
 def decode(stream: Any, packet: Any) -> list[Any] | None:
-    """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged."""
+    """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged.
+
+    A picture without a time is none that can be shown. Sound without one follows what comes before it: of several
+    frames in a packet only the first is told its time.
+    """
     from av.error import FFmpegError
 
     if packet is not None and not packet.size:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
     try:
-        return [frame for frame in stream.codec_context.decode(packet) if frame.pts is not None]
+        frames = stream.codec_context.decode(packet)
+        return [frame for frame in frames if frame.pts is not None or stream.type == "audio"]
     except FFmpegError:
         return None
 
@@ -177,7 +204,8 @@ def _end(source: Source) -> float:
     """Where the last of the packets ends that are still to be read."""
     end = 0.0
     before: float | None = None
-    streams = [stream for stream in (source.video, source.audio) if stream]
+    # Sound alone may be of several microphones, one of which goes on longer.
+    streams = [source.video, *([source.audio] if source.audio else [])] if source.video else source.sounds
     for packet in source.packets(*streams):
         if packet.has_sidedata("encryption_info"):  # decoders make noise of it, and do not complain
             raise UserError(f"{source.path}: is encrypted; give a copy without protection")
