@@ -30,11 +30,12 @@ from db_manager import ChromaDBManager
 from videotag import artifacts, claims, cli, jobs, segments, stages
 from videotag.config import Video, load_videos, read_names
 from videotag.errors import EngineError, UserError
-from videotag.media import pictures, probe, sound
+from videotag.media import pictures, probe, sound, tracks
 from videotag.options import add_options, named_options
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
+from videotag.speech import voices
 from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcriber, knows, load_transcriber
 from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.listening import seconds_by_language
@@ -194,7 +195,7 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, en
         run.report.fail(video.name, error)
         return str(error)
     footage = Footage(video, info, source, settings)
-    made_of = {"source": source, "language": video.language}
+    made_of = {"source": source, "language": video.language, "audio_asked": video.audio_track}
     why, create = partial(why_due, run, video), partial(create_record, run.db, footage)
     intent = claims.Intent(why, seen, create, run.named)
     with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
@@ -233,18 +234,25 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
         for doubt in filter(None, (transcriber.doubt(footage.settings["model"], code) for code in expected.languages)):
             log.warning("%s: %s", footage.video.name, doubt)
     made_by: Settings = done[-1]["made_by"] if done else {}
+    choice = cli.in_background(partial(heard_track, footage.video, engine))
+    if choice.chosen:
+        cli.say(f"{footage.video.name}: sound: {choice.text}")
     with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
-        for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
+        for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS, choice):
             said = cli.in_background(partial(transcribed, engine, progress, first, audio, expected))
             claim.alive()
             made_by = engine().made_by
             start = first + len(audio) / sound.SAMPLE_RATE
-            part.append(speech_record(said, first, start, made_by))
+            part.append(speech_record(said, first, start, made_by) | {"audio_track": choice.text})
             expected = dataclasses.replace(expected, before=last_language(part.records))
             progress.to(start)
     # A video without sound was heard by nobody, yet its result says what would have.
-    part.append(speech_record(None, start, start, made_by or footage.settings))
+    part.append(speech_record(None, start, start, made_by or footage.settings) | {"audio_track": choice.text})
     return made_by or footage.settings
+
+
+def heard_track(video: Video, engine: Engine) -> tracks.Choice:
+    return tracks.choose(video.path, video.languages, video.audio_track, partial(voices.wanted, engine, video))
 
 
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, expected: Expected) -> Transcription:
@@ -328,6 +336,8 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "language_probability": sum(sure) / len(sure) if sure else 0.0,
         "spoken_languages": {language: round(seconds, 1) for language, seconds in spoken.items()},
         "unheard": [stretch for record in speech for stretch in record.get("unheard", [])],
+        "audio_track": next((track for record in reversed(speech) if (track := record.get("audio_track"))), ""),
+        "audio_asked": video.audio_track,
         "video_duration": media.duration,
         "width": media.width,
         "height": media.height,
@@ -382,6 +392,7 @@ def fields_of(result: Heard) -> dict[str, Any]:
         "spoken_languages": list(spoken),
         "spoken_seconds": json.dumps(spoken) if spoken else None,
         "unheard_seconds": unheard_seconds(result) if "unheard" in result else None,
+        "audio_track": result.get("audio_track") or None,
     }
 
 
@@ -419,7 +430,7 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
 
 def entry_fields(video: Video) -> dict[str, Any]:
     fields = {"video_path": video.path, "language": video.language, "description": video.description}
-    return fields | {"config_hash": video.config_hash}
+    return fields | {"audio_asked": video.audio_track, "config_hash": video.config_hash}
 
 
 def cut_of(settings: Settings) -> Windows:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.languages import MISTAKEN
+from videotag.languages import MISTAKEN, code_of
 from videotag.text import printable
 
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 _KINDS = {"text": str, "true or false": bool, "text or a list of texts": (str, list), "a list of texts": list}
+_KINDS['a number from 1, a language code, or "mix"'] = (int, str)
 _FIELDS = {
     "name": "text",
     "path": "text",
@@ -26,6 +27,7 @@ _FIELDS = {
     "description": "text",
     "force_reprocess": "true or false",
     "names": "a list of texts",
+    "audio_track": 'a number from 1, a language code, or "mix"',
 }
 _REQUIRED = ("name", "path", "language")
 _MOST_MISTAKES = 20
@@ -47,6 +49,7 @@ class Video:
     description: str = ""
     force_reprocess: bool = False
     names: tuple[str, ...] = ()
+    audio_track: str = ""  # a number from 1, ISO 639-1, or "mix"; "": the best
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ class Video:
         Names do not count: other ones make nothing due.
         """
         entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
+        entry += [self.audio_track] if self.audio_track else []  # without one it is the hash of before there was any
         return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -103,7 +107,8 @@ def _video(entry: dict[str, Any], names: list[str]) -> Video:
     languages = [entry["language"]] if isinstance(entry["language"], str) else entry["language"]
     language = ",".join(dict.fromkeys(language.lower() for language in languages))
     own = dict.fromkeys(name.strip() for name in [*entry.get("names", []), *names])  # the most telling first
-    return Video(**{**entry, "language": language, "names": tuple(own)})
+    track = str(entry.get("audio_track", "")).lower()
+    return Video(**{**entry, "language": language, "names": tuple(own), "audio_track": track})
 
 
 def _entries(path: Path) -> tuple[list[Any], Any]:
@@ -185,10 +190,18 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
     for field in ("path", "description"):
         if any("\ud800" <= char <= "\udfff" for char in str(entry.get(field))):
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
+    if "audio_track" in entry and not _is_track(entry["audio_track"]):
+        yield f"audio_track: must be {_FIELDS['audio_track']}"
     if isinstance(language, str) and language.lower() != ANY:
         yield from _language_mistakes(language, knows)
     if isinstance(language, list):
         yield from _list_mistakes(language, knows)
+
+
+def _is_track(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return False
+    return value == "mix" or bool(re.fullmatch("[1-9][0-9]?", str(value)) or code_of(str(value)))
 
 
 def _list_mistakes(languages: list[Any], knows: Callable[[str], bool]) -> Iterator[str]:

@@ -91,6 +91,8 @@ VIDEO = (
     Field("source_mtime_ns", int, "phase1"),
     Field("config_hash", str, "phase1"),
     Field("phase1_key", str, "phase1"),
+    Field("audio_asked", str, "phase1"),  # the list's `audio_track`, "" for none
+    Field("audio_track", str, "phase1", Label("звуковая дорожка", "дыбыс жолы", "Sound track")),
     Field("detected_language", str, "phase1", Label("язык на слух", "естілген тіл", "Language heard")),
     Field("language_probability", float, "phase1", Label("уверенность в языке", "тілге сенім", "Certainty")),
     Field("spoken_languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),  # most first

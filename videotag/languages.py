@@ -24,3 +24,24 @@ KAZAKH_LETTERS = frozenset("әғқңөұүһі")
 def language_name(code: str) -> str:
     """The language in the prepositional case, as in "на ... языке"."""
     return _IN_RUSSIAN.get(code, f"«{code}» (код ISO 639)")
+
+
+_ISO_639_2 = """
+afr af, amh am, ara ar, asm as, aze az, bak ba, bel be, ben bn, bos bs, bre br, bul bg, cat ca, ces cs, cze cs, cym cy,
+wel cy, dan da, deu de, ger de, ell el, gre el, eng en, est et, eus eu, baq eu, fao fo, fas fa, per fa, fin fi, fra fr,
+fre fr, glg gl, guj gu, hat ht, hau ha, haw haw, heb he, hin hi, hrv hr, scr hr, hun hu, hye hy, arm hy, ind id, isl is,
+ice is, ita it, jav jw, jv jw, jpn ja, kan kn, kat ka, geo ka, kaz kk, khm km, kir ky, kor ko, lao lo, lat la, lav lv,
+lin ln, lit lt, ltz lb, mal ml, mar mr, mkd mk, mac mk, mlg mg, mlt mt, mon mn, mri mi, mao mi, msa ms, may ms, mya my,
+bur my, nep ne, nld nl, dut nl, nno nn, nob no, nor no, nb no, oci oc, pan pa, pol pl, por pt, pus ps, ron ro, rum ro,
+mol ro, rus ru, san sa, sin si, slk sk, slo sk, slv sl, sna sn, snd sd, som so, spa es, sqi sq, alb sq, srp sr, scc sr,
+sun su, swa sw, swe sv, tam ta, tat tt, tel te, tgk tg, tgl tl, fil tl, tha th, tuk tk, tur tr, uig ug, ukr uk, urd ur,
+uzb uz, vie vi, yid yi, yor yo, yue yue, zho zh, chi zh, cmn zh
+"""
+_BY_TAG = dict(pair.split() for pair in _ISO_639_2.replace("\n", " ").split(","))
+"""ISO 639-2, both of its sets (B and T), and what else stands in files, to the codes of the list."""
+
+
+def code_of(tag: str) -> str:
+    """The code in the list of a language that a file tags as ISO 639-1 or -2 or as BCP 47 ("kk-KZ"); "" for none."""
+    code = tag.strip().lower().replace("_", "-").split("-")[0]
+    return _BY_TAG.get(code, code if len(code) == 2 else "")

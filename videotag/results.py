@@ -39,6 +39,8 @@ class Heard(TypedDict):
     segments: list[HeardSegment]
     spoken_languages: NotRequired[dict[str, float]]  # ISO 639-1 to seconds of speech, most first
     unheard: NotRequired[list[dict[str, Any]]]  # speech without words: `speech.words.Unheard`s
+    audio_track: NotRequired[str]  # what was heard of the file's sound and what was not, in words
+    audio_asked: NotRequired[str]  # the list's `audio_track`, "" for none
     result_id: NotRequired[str]  # as it is read
 
 

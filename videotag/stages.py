@@ -153,7 +153,7 @@ def source_due(record: Record, entry: Record, source: Record) -> str | None:
     """Why phase 1 is due because of the list of videos or the file itself, or None.
 
     Args:
-        entry: the video's entry: video_path, language, description, force_reprocess, config_hash.
+        entry: the video's entry: video_path, language, description, audio_asked, force_reprocess, config_hash.
         source: the file's state: size, mtime_ns; empty where the file cannot be seen.
     """
     if record.get("config_hash") != entry["config_hash"]:
@@ -162,6 +162,8 @@ def source_due(record: Record, entry: Record, source: Record) -> str | None:
         for field in ("video_path", "language", "description"):
             if record.get(field, "") != entry[field]:
                 return f"{field} changed"
+        if record.get("audio_asked", "") != entry.get("audio_asked", ""):
+            return "audio_track changed"
     if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
         return "the file changed"
     return None

@@ -6,7 +6,8 @@ Every time is in seconds from the start of the file as players count it: present
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
@@ -38,7 +39,8 @@ class Source:
         path: as it was given.
         container: PyAV's.
         video: the main picture stream; cover art is none. None where there is none, or none that can be decoded.
-        audio: the sound stream that belongs to it, or None.
+        sounds: the sound streams for which there is a decoder.
+        audio: the one of them that the container puts first, or None.
         origin: the container's start, in its own seconds: what is second 0 here.
         by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
         claimed: the length in seconds that the header tells, 0 if none.
@@ -47,8 +49,9 @@ class Source:
     def __init__(self, path: str, container: Any) -> None:
         self.path, self.container = path, container
         self.video = _video_stream(container)
-        sound = container.streams.best("audio", related=self.video)
-        self.audio: Any = sound if sound is not None and sound.codec_context else None
+        self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
+        best = container.streams.best("audio", related=self.video)
+        self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
@@ -68,12 +71,31 @@ class Source:
         except (FFmpegError, OSError) as error:
             _breaks_off(self.path, error.strerror)
 
-    def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
+    def apart(self, streams: Sequence[Any]) -> list[Iterator[Any]]:
+        """The packets of each stream by itself, in one reading of the file: what is read ahead waits."""
+        waiting: dict[int, deque[Any]] = {stream.index: deque() for stream in streams}
+        packets = self.packets(*streams)
+
+        def of(stream: Any) -> Iterator[Any]:
+            own = waiting[stream.index]
+            while True:
+                while own:
+                    yield own.popleft()
+                if (packet := next(packets, None)) is None:
+                    return
+                waiting[packet.stream.index].append(packet)
+
+        return [of(stream) for stream in streams]
+
+    def frames(
+        self, stream: Any, damaged: Callable[[], None] | None = None, packets: Iterator[Any] | None = None
+    ) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.
 
         `damaged`: called where one was lost; some decoders lose a broken packet without a word.
+        `packets`: the stream's, where several streams are read together.
         """
-        for packet in chain(self.packets(stream), [None]):
+        for packet in chain(self.packets(stream) if packets is None else packets, [None]):
             frames = decode(stream, packet)
             if not frames and damaged:
                 damaged()
@@ -188,7 +210,8 @@ def measured(path: str) -> tuple[float, float]:
 def decode(stream: Any, packet: Any) -> list[Any] | None:
     """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged.
 
-    A picture's `opaque` is its pixels' shape as the decoder knows it then.
+    A picture without a time is none that can be shown; its `opaque` is its pixels' shape as the decoder knows it then.
+    Sound without a time follows what comes before it: of several frames in a packet only the first is told its time.
     """
     from av.error import FFmpegError
 
@@ -196,7 +219,7 @@ def decode(stream: Any, packet: Any) -> list[Any] | None:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
     context = stream.codec_context
     try:
-        frames = [frame for frame in context.decode(packet) if frame.pts is not None]
+        frames = [f for f in context.decode(packet) if f.pts is not None or stream.type == "audio"]
     except FFmpegError:
         return None
     if stream.type == "video":
@@ -219,7 +242,9 @@ def _end(source: Source) -> tuple[float, float]:
     end = 0.0
     before: float | None = None
     shown: set[float] = set()
-    for packet in source.packets(*(stream for stream in (source.video, source.audio) if stream)):
+    # Sound alone may be of several microphones, one of which goes on longer.
+    streams = [source.video, *([source.audio] if source.audio else [])] if source.video else source.sounds
+    for packet in source.packets(*streams):
         if packet.has_sidedata("encryption_info"):  # decoders make noise of it, and do not complain
             raise UserError(ENCRYPTED.format(source.path))
         if packet.pts is None or packet.is_discard:
