@@ -21,7 +21,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,13 @@ from videotag import artifacts, claims, cli, jobs, segments, stages
 from videotag.config import Video, load_videos, read_names
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound
+from videotag.media.texts import Texts, texts
+from videotag.media.timecode import slate
 from videotag.options import add_options, named_options
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
+from videotag.speech import from_subtitles
 from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcriber, knows, load_transcriber
 from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.listening import seconds_by_language
@@ -51,6 +54,8 @@ MOST_PLACES = 10  # of speech without words that are named in a line
 
 Engine = Callable[[], Transcriber]  # gives the engine, built at the first call
 
+TOLD = ("transcript_source", "timecode", "frame_rate", "shot_at", "location", "title")
+"""Of the result, as it is, in the video's record."""
 CUT = dataclasses.asdict(Windows())
 DEFAULTS = {"transcriber": AUTO, "model": DEFAULT_MODEL, "sequential": False, **CUT}
 OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
@@ -68,6 +73,11 @@ class Footage:
     @property
     def windows(self) -> list[Window]:
         return segments.windows(self.media.duration, cut_of(self.settings))
+
+    @cached_property
+    def written(self) -> Texts:
+        """What the file and those beside it have to read."""
+        return cli.in_background(partial(texts, self.video.path, self.video.languages))
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Transcriber] = load_transcriber) -> int:
@@ -194,7 +204,7 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, en
         run.report.fail(video.name, error)
         return str(error)
     footage = Footage(video, info, source, settings)
-    made_of = {"source": source, "language": video.language}
+    made_of = {"source": source, "language": video.language, "transcript": video.transcript or None}
     why, create = partial(why_due, run, video), partial(create_record, run.db, footage)
     intent = claims.Intent(why, seen, create, run.named)
     with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
@@ -228,10 +238,9 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
         return done[-1]["made_by"]
     start = done[-1]["end"] if done else 0.0
     expected = Expected(footage.video.languages, footage.video.names, last_language(done))
-    if footage.media.has_audio:
-        transcriber = TRANSCRIBERS[footage.settings["transcriber"]]
-        for doubt in filter(None, (transcriber.doubt(footage.settings["model"], code) for code in expected.languages)):
-            log.warning("%s: %s", footage.video.name, doubt)
+    if not done and (read := read_instead(footage)):
+        part.append(read)
+        return read["made_by"]
     made_by: Settings = done[-1]["made_by"] if done else {}
     with Progress(f"{footage.video.name}: speech", footage.media.duration, "s", start) as progress:
         for first, audio in sound.stretches(footage.video.path, start, STRETCH_SECONDS):
@@ -245,6 +254,20 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     # A video without sound was heard by nobody, yet its result says what would have.
     part.append(speech_record(None, start, start, made_by or footage.settings))
     return made_by or footage.settings
+
+
+def read_instead(footage: Footage) -> dict[str, Any] | None:
+    """The speech as subtitles have it, where they are the transcript; a line tells what is doubtful of it."""
+    video, settings = footage.video, footage.settings
+    doubts = [TRANSCRIBERS[settings["transcriber"]].doubt(settings["model"], code) for code in video.languages]
+    track, remarks = from_subtitles.chosen(video, footage.written.tracks, doubts if footage.media.has_audio else [])
+    for remark in remarks:
+        log.warning("%s: %s", video.name, remark)
+    if track is None:
+        return None
+    said = from_subtitles.transcription(track, video.languages)
+    read = speech_record(said, 0.0, footage.media.duration, settings)
+    return read | {"last": True, "source": f"subtitles: {track.source}"}
 
 
 def transcribed(engine: Engine, progress: Progress, first: float, audio: Any, expected: Expected) -> Transcription:
@@ -319,7 +342,16 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
     numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
     video, media, windows = footage.video, footage.media, footage.windows
     count = footage.settings["frames_per_segment"]
-    return {
+    heard_by = f"speech by {made_by['transcriber']}, model {made_by['model']}" if media.has_audio else ""
+    own = {
+        "transcript_source": next((record["source"] for record in speech if "source" in record), heard_by),
+        "transcript": video.transcript,
+        **dataclasses.asdict(slate(video.path, media.fps)),
+        "title": footage.written.title,
+        "chapters": list(footage.written.chapters),
+    }
+    subtitles = [one for track in footage.written.tracks for one in track.subtitles]
+    found: Any = {
         "video_name": video.name,
         "video_path": video.path,
         "language": video.language,
@@ -338,9 +370,11 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
             segment_of(window, words_in(window, words, last=window is windows[-1]), numbers, count)
+            | segments.subtitles_of(window, subtitles)
             for window in windows
         ],
     }
+    return found | {key: value for key, value in own.items() if value}
 
 
 def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> HeardSegment:
@@ -382,6 +416,8 @@ def fields_of(result: Heard) -> dict[str, Any]:
         "spoken_languages": list(spoken),
         "spoken_seconds": json.dumps(spoken) if spoken else None,
         "unheard_seconds": unheard_seconds(result) if "unheard" in result else None,
+        **{name: result.get(name) for name in TOLD},
+        "chapters": json.dumps(chapters, ensure_ascii=False) if (chapters := result.get("chapters")) else None,
     }
 
 
@@ -419,7 +455,7 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
 
 def entry_fields(video: Video) -> dict[str, Any]:
     fields = {"video_path": video.path, "language": video.language, "description": video.description}
-    return fields | {"config_hash": video.config_hash}
+    return fields | {"config_hash": video.config_hash, "transcript": video.transcript or None}
 
 
 def cut_of(settings: Settings) -> Windows:

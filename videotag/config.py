@@ -26,11 +26,14 @@ _FIELDS = {
     "description": "text",
     "force_reprocess": "true or false",
     "names": "a list of texts",
+    "transcript": "text",
 }
 _REQUIRED = ("name", "path", "language")
 _MOST_MISTAKES = 20
 _MOST_NAMES, _LONGEST_NAME = 200, 60
 ANY = "auto"
+SUBTITLES, SPEECH = TRANSCRIPTS = ("subtitles", "speech")
+"""Of what the transcript is made: of subtitles, where there are any; of what is heard, whatever else there is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Video:
     description: str = ""
     force_reprocess: bool = False
     names: tuple[str, ...] = ()
+    transcript: str = ""  # one of TRANSCRIPTS; "": of what is heard, but where no engine at hand knows the language
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -60,6 +64,7 @@ class Video:
         Names do not count: other ones make nothing due.
         """
         entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
+        entry += [self.transcript] if self.transcript else []
         return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -185,6 +190,9 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
     for field in ("path", "description"):
         if any("\ud800" <= char <= "\udfff" for char in str(entry.get(field))):
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
+    transcript = entry.get("transcript", SPEECH)
+    if isinstance(transcript, str) and transcript not in TRANSCRIPTS:
+        yield f'transcript: "{printable(transcript)[:60]}" is none of {", ".join(TRANSCRIPTS)}'
     if isinstance(language, str) and language.lower() != ANY:
         yield from _language_mistakes(language, knows)
     if isinstance(language, list):

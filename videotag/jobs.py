@@ -161,7 +161,7 @@ class Job:
         if self.claim.forced:
             return None
         found = artifacts.read(self._stage, self.path)
-        if found is None or any(found[key] != value for key, value in self.made_of.items()):
+        if found is None or any(found.get(key) != value for key, value in self.made_of.items()):
             return None
         if stages.changed_setting(self._run.named, found["made_by"]):
             return None
@@ -237,7 +237,8 @@ class Job:
     def _header(self, settings: Settings) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
         # Settings first: an analyzer's own "input" (vLLM's kind of it) must not hide whose result the work is on.
-        return {"stage": self._stage.key, "format": artifacts.FORMAT, **settings, **self.made_of}
+        made_of = {key: value for key, value in self.made_of.items() if value is not None}
+        return {"stage": self._stage.key, "format": artifacts.FORMAT, **settings, **made_of}
 
     def _unfinished(self) -> dict[str, Any] | None:
         """The header of the `.part` file that is there, if it holds work on the same."""

@@ -159,8 +159,8 @@ def source_due(record: Record, entry: Record, source: Record) -> str | None:
     if record.get("config_hash") != entry["config_hash"]:
         if entry["force_reprocess"]:
             return FORCED[1]
-        for field in ("video_path", "language", "description"):
-            if record.get(field, "") != entry[field]:
+        for field in ("video_path", "language", "description", "transcript"):
+            if record.get(field, "") != (entry.get(field) or ""):
                 return f"{field} changed"
     if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
         return "the file changed"

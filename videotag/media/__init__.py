@@ -1,4 +1,5 @@
 """The only decoder code: what a file is, its sound, its pictures, a part of it cut out. PyAV underneath.
 
-Read source (what is read of an opened file), pictures, sound, probe, clip.
+Read source (what is read of an opened file), pictures, sound, probe, clip; timecode (what a camera wrote down), texts
+and subtitle_text (what there is to read).
 """
