@@ -229,7 +229,7 @@ class ChromaDBManager:
             limit: at most so many, 1 or more.
             without: fields as of `filters` to values that must not occur.
             added: ISO dates or times (local) between which a segment was first stored: from the first on, before the
-                second. None is no bound.
+                second. None is no bound. `shot`, among the filters: the same of the camera's day of shooting.
             time: seconds in the video; segments that overlap what is between.
             by: "vectors" or "words" alone, to compare.
             filters: video_name, language (any that is spoken), content_type, mood_atmosphere, confidence, scene_change,

@@ -34,6 +34,7 @@ from videotag import artifacts, cli
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
 from videotag.results import Heard, HeardSegment, languages_of
+from videotag.segments import texts_of
 from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2
@@ -43,6 +44,8 @@ from videotag.times import clock
 log = logging.getLogger("videotag")
 
 ORIGINAL, TRANSLATION = "original", "translation"
+OWN = ("title", "timecode", "frame_rate", "shot_at", "location")
+"""What a file says of itself."""
 JOINTS = {"on_screen_text": " / "}
 
 
@@ -228,13 +231,15 @@ def as_text(words: list[Word]) -> str:
 
 
 def as_markdown(source: Source) -> str:
-    """Each segment with what is known of it. Texts of overlapping segments stand in both, as they are stored."""
+    """What is known of each segment, after the file's own facts. Texts in an overlap stand in both segments."""
     analyses = source.analyses
     spoken = source.phase1.get("spoken_languages") or [source.phase1["spoken_language"]]
-    facts = [*spoken, clock(source.phase1["video_duration"]), source.phase1["video_path"]]
+    own = (str(source.phase1.get(name, "")) for name in OWN)
+    facts = [*spoken, clock(source.phase1["video_duration"]), source.phase1["video_path"], *own]
     blocks = [f"# {escaped(source.name)}", ", ".join(escaped(fact) for fact in facts if fact)]
+    blocks += [f"- {clock(c['start'])} {escaped(c['title'])}" for c in source.phase1.get("chapters", [])]
     for segment in source.segments:
-        blocks += markdown_blocks(segment, analyses.get(segment["segment_index"], {}))
+        blocks += markdown_blocks(segment, analyses.get(segment["segment_index"]) or texts_of(segment, source.phase1))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -260,13 +265,17 @@ def as_json(source: Source) -> str:
         "language": source.phase1["spoken_language"],
         "spoken_languages": source.phase1.get("spoken_languages"),
         "output_language": source.phase2["output_language"] if source.phase2 else None,
+        **{name: source.phase1.get(name) for name in (*OWN, "transcript_source")},
     }
     names = [field.name for field in EXPORTED if field.name not in head]
     known = (
-        {**segment, "languages": languages_of(segment, source.phase1), **analyses.get(segment["segment_index"], {})}
+        {**segment, "subtitles": None, "languages": languages_of(segment, source.phase1)}
+        | (analyses.get(segment["segment_index"]) or texts_of(segment, source.phase1))
         for segment in source.segments
     )
     segments = [{name: of_one.get(name) for name in names} for of_one in known]
+    shown = {(s["start"], s["language"], s["text"]): s for each in source.segments for s in each.get("subtitles", [])}
+    head |= {"chapters": source.phase1.get("chapters", []), "subtitles": list(shown.values())}
     whole = {**head, "segments": segments, "words": [asdict(w) for w in subtitles.joined(source.segments)]}
     return json.dumps(cleaned(whole), ensure_ascii=False, indent=2) + "\n"
 

@@ -21,7 +21,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ from videotag import artifacts, claims, cli, jobs, segments, stages
 from videotag.config import Video, load_videos, read_names
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound, tracks
+from videotag.media.texts import Texts, texts
+from videotag.media.timecode import slate
 from videotag.options import add_options, named_options
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings
 from videotag.segments import Window, Windows
-from videotag.speech import voices
+from videotag.speech import from_subtitles, voices
 from videotag.speech.engines import AUTO, TRANSCRIBERS, Choice, choose_transcriber, knows, load_transcriber
 from videotag.speech.faster_whisper import FasterWhisper
 from videotag.speech.listening import seconds_by_language
@@ -52,6 +54,8 @@ MOST_PLACES = 10  # of speech without words that are named in a line
 
 Engine = Callable[[], Transcriber]  # gives the engine, built at the first call
 
+TOLD = ("transcript_source", "timecode", "frame_rate", "shot_at", "location", "title")
+"""Of the result, as it is, in the video's record."""
 CUT = dataclasses.asdict(Windows())
 DEFAULTS = {"transcriber": AUTO, "model": DEFAULT_MODEL, "sequential": False, **CUT}
 OPTIONS = {setting: f"--{setting.replace('_', '-')}" for setting in DEFAULTS} | {"model": "--whisper-model"}
@@ -69,6 +73,11 @@ class Footage:
     @property
     def windows(self) -> list[Window]:
         return segments.windows(self.media.duration, cut_of(self.settings))
+
+    @cached_property
+    def written(self) -> Texts:
+        """What the file and those beside it have to read."""
+        return cli.in_background(partial(texts, self.video.path, self.video.languages))
 
 
 def main(argv: list[str] | None = None, load: Callable[..., Transcriber] = load_transcriber) -> int:
@@ -195,7 +204,7 @@ def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, en
         run.report.fail(video.name, error)
         return str(error)
     footage = Footage(video, info, source, settings)
-    made_of = {"source": source, "language": video.language, "audio_asked": video.audio_track}
+    made_of = {"source": source, "language": video.language, **asked_of(video)}
     why, create = partial(why_due, run, video), partial(create_record, run.db, footage)
     intent = claims.Intent(why, seen, create, run.named)
     with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
@@ -229,10 +238,9 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
         return done[-1]["made_by"]
     start = done[-1]["end"] if done else 0.0
     expected = Expected(footage.video.languages, footage.video.names, last_language(done))
-    if footage.media.has_audio:
-        transcriber = TRANSCRIBERS[footage.settings["transcriber"]]
-        for doubt in filter(None, (transcriber.doubt(footage.settings["model"], code) for code in expected.languages)):
-            log.warning("%s: %s", footage.video.name, doubt)
+    if not done and (read := read_instead(footage)):
+        part.append(read)
+        return read["made_by"]
     made_by: Settings = done[-1]["made_by"] if done else {}
     choice = cli.in_background(partial(heard_track, footage.video, engine))
     if choice.chosen:
@@ -249,6 +257,20 @@ def hear(footage: Footage, claim: claims.Claim, part: artifacts.Part, engine: En
     # A video without sound was heard by nobody, yet its result says what would have.
     part.append(speech_record(None, start, start, made_by or footage.settings) | {"audio_track": choice.text})
     return made_by or footage.settings
+
+
+def read_instead(footage: Footage) -> dict[str, Any] | None:
+    """The speech as subtitles have it, where they are the transcript; a line tells what is doubtful of it."""
+    video, settings = footage.video, footage.settings
+    doubts = [TRANSCRIBERS[settings["transcriber"]].doubt(settings["model"], code) for code in video.languages]
+    track, remarks = from_subtitles.chosen(video, footage.written.tracks, doubts if footage.media.has_audio else [])
+    for remark in remarks:
+        log.warning("%s: %s", video.name, remark)
+    if track is None:
+        return None
+    said = from_subtitles.transcription(track, video.languages)
+    read = speech_record(said, 0.0, footage.media.duration, settings)
+    return read | {"last": True, "source": f"subtitles: {track.source}"}
 
 
 def heard_track(video: Video, engine: Engine) -> tracks.Choice:
@@ -327,7 +349,16 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
     numbers = {wanted: index[time] for wanted, (time, _) in asked.items()}
     video, media, windows = footage.video, footage.media, footage.windows
     count = footage.settings["frames_per_segment"]
-    return {
+    heard_by = f"speech by {made_by['transcriber']}, model {made_by['model']}" if media.has_audio else ""
+    own = {
+        "transcript_source": next((record["source"] for record in speech if "source" in record), heard_by),
+        **asked_of(video),
+        **dataclasses.asdict(slate(video.path, media.fps)),
+        "title": footage.written.title,
+        "chapters": list(footage.written.chapters),
+    }
+    subtitles = [one for track in footage.written.tracks for one in track.subtitles]
+    found: Any = {
         "video_name": video.name,
         "video_path": video.path,
         "language": video.language,
@@ -337,7 +368,6 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "spoken_languages": {language: round(seconds, 1) for language, seconds in spoken.items()},
         "unheard": [stretch for record in speech for stretch in record.get("unheard", [])],
         "audio_track": next((track for record in reversed(speech) if (track := record.get("audio_track"))), ""),
-        "audio_asked": video.audio_track,
         "video_duration": media.duration,
         "width": media.width,
         "height": media.height,
@@ -348,9 +378,11 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "frames": [{"time": time, "jpeg": jpeg} for time, jpeg in frames.items()],
         "segments": [
             segment_of(window, words_in(window, words, last=window is windows[-1]), numbers, count)
+            | segments.subtitles_of(window, subtitles)
             for window in windows
         ],
     }
+    return found | {key: value for key, value in own.items() if value}
 
 
 def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], count: int) -> HeardSegment:
@@ -393,6 +425,8 @@ def fields_of(result: Heard) -> dict[str, Any]:
         "spoken_seconds": json.dumps(spoken) if spoken else None,
         "unheard_seconds": unheard_seconds(result) if "unheard" in result else None,
         "audio_track": result.get("audio_track") or None,
+        **{name: result.get(name) for name in TOLD},
+        "chapters": json.dumps(chapters, ensure_ascii=False) if (chapters := result.get("chapters")) else None,
     }
 
 
@@ -428,9 +462,14 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
         db.create_or_update_video_files(records)
 
 
+def asked_of(video: Video) -> dict[str, str | None]:
+    """What an entry may ask for besides; None for what it does not, as in lists of before there was such a thing."""
+    return {"audio_asked": video.audio_track or None, "transcript": video.transcript or None}
+
+
 def entry_fields(video: Video) -> dict[str, Any]:
     fields = {"video_path": video.path, "language": video.language, "description": video.description}
-    return fields | {"audio_asked": video.audio_track, "config_hash": video.config_hash}
+    return fields | asked_of(video) | {"config_hash": video.config_hash}
 
 
 def cut_of(settings: Settings) -> Windows:

@@ -30,13 +30,13 @@ from videotag.fields import SEGMENT
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings, languages_of
-from videotag.segments import word_times
+from videotag.segments import texts_of, word_times
 from videotag.stages import PHASE1, PHASE2, Record
 from videotag.times import now
 
 DEFAULT_OUTPUT_LANGUAGE = "ru"
 OPTIONS = {"analyzer": "--analyzer", "model": "--model", "output_language": "--output-language"}
-HEARD = [field.name for field in SEGMENT if field.made_by == PHASE1.key]
+HEARD = [f.name for f in SEGMENT if f.made_by == PHASE1.key and f.name != "subtitles"]  # which become lines
 UNREADABLE_SHARE = 0.2  # a video fails if more of its segments than this could not be analyzed
 
 
@@ -252,20 +252,29 @@ class Work:
         }
 
     def _entry(self, index: int) -> dict[str, Any]:
-        segment = self._segments[index]
+        segment, analysis = self._segments[index], self._analyses[index]
+        texts = texts_of(segment, self._phase1, self._made_by["output_language"])
+        if not untranslated(analysis["dialogue_translation"], segment["transcript"]):
+            texts.pop("dialogue_translation", None)
         return {
             "video_name": self._job.video_name,
             "language": main_language(segment, self._phase1),
             "languages": languages_of(segment, self._phase1),
             **{name: segment[name] for name in HEARD if name in segment},
             "word_times": word_times([(w["text"], w["start"]) for w in segment["words"]], segment["start_time"]),
-            **self._analyses[index],
+            **analysis,
+            **texts,
         }
 
 
 def main_language(segment: HeardSegment, phase1: Heard) -> str:
     """What most of a segment's words are in; where nothing is said, the video's language."""
     return next(iter(languages_of(segment, phase1)), phase1["spoken_language"])
+
+
+def untranslated(translation: str, transcript: str) -> bool:
+    """Whether nothing was translated: there is no translation, or what was said in that language anyway."""
+    return set(translation.split()) <= set(transcript.split())
 
 
 def parts_of(segment: HeardSegment, language: str) -> tuple[Part, ...]:

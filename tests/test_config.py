@@ -165,3 +165,13 @@ def test_the_hash_changes_with_the_entry_alone():
         Video("news", "video/news.mp4", "kk", "", True),
     ]
     assert len({video.config_hash, *(other.config_hash for other in others)}) == 5
+
+
+def test_the_transcript_of_subtitles(tmp_path):
+    """Where the list does not speak of it, nothing of today becomes due."""
+    (plain,) = load(tmp_path, {"videos": [entry()]})
+    (read,) = load(tmp_path, {"videos": [entry(transcript="subtitles")]})
+    assert (plain.transcript, read.transcript) == ("", "subtitles")
+    assert plain.config_hash == Video("news", "video/news.mp4", "kk").config_hash != read.config_hash
+    with pytest.raises(UserError, match='transcript: "subs" is none of subtitles, speech'):
+        load(tmp_path, {"videos": [entry(transcript="subs")]})

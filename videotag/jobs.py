@@ -161,7 +161,7 @@ class Job:
         if self.claim.forced:
             return None
         found = artifacts.read(self._stage, self.path)
-        if found is None or any(found.get(key, "") != value for key, value in self.made_of.items()):
+        if found is None or any(found.get(key) != value for key, value in self.made_of.items()):
             return None
         if stages.changed_setting(self._run.named, found["made_by"]):
             return None
@@ -237,14 +237,13 @@ class Job:
     def _header(self, settings: Settings) -> dict[str, Any]:
         """What a `.part` file must have been made under to be gone on with."""
         # Settings first: an analyzer's own "input" (vLLM's kind of it) must not hide whose result the work is on.
-        # What is not asked for is not named: nor was it before it could be asked for.
-        made_of = {key: value for key, value in self.made_of.items() if value != ""}
+        made_of = {key: value for key, value in self.made_of.items() if value is not None}
         return {"stage": self._stage.key, "format": artifacts.FORMAT, **settings, **made_of}
 
     def _unfinished(self) -> dict[str, Any] | None:
         """The header of the `.part` file that is there, if it holds work on the same."""
         header = artifacts.part_header(self.path)
-        return header if header and all(header.get(key, "") == value for key, value in self.made_of.items()) else None
+        return header if header and all(header.get(key) == value for key, value in self.made_of.items()) else None
 
     def _refuse_to_drop(self, begun: dict[str, Any], mine: dict[str, Any]) -> None:
         """Keep unfinished work (its header: `begun`) from a run that has merely left out what it was begun with."""

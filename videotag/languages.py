@@ -1,5 +1,7 @@
 """What is known of languages: their codes and names in the tools, and how their writing is told apart."""
 
+from collections.abc import Sequence
+
 MISTAKEN = {
     "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
     "cz": "cs", "ge": "ka", "vn": "vi", "dk": "da", "jv": "jw", "nb": "no",
@@ -10,22 +12,6 @@ TESSERACT_NAMES = {
     "de": "deu", "fr": "fra", "es": "spa", "it": "ita", "pt": "por", "pl": "pol",
 }  # fmt: skip
 """ISO 639-1 to Tesseract's names. `kaz` before `rus`: the other way round Kazakh letters are lost."""
-_IN_RUSSIAN = {
-    "ru": "русском", "kk": "казахском", "en": "английском", "uk": "украинском", "uz": "узбекском", "ky": "киргизском",
-    "tr": "турецком", "de": "немецком", "fr": "французском", "es": "испанском", "zh": "китайском",
-}  # fmt: skip
-CYRILLIC_LANGUAGES = {"ru", "kk", "uk", "be", "bg", "ky", "tg", "mn", "sr", "mk", "tt", "ba"}
-LATIN_LANGUAGES = ("en", "tr", "uz", "de", "fr", "es")
-"""Languages, as far as they are known here, by the script that they are written in."""
-KAZAKH_LETTERS = frozenset("әғқңөұүһі")
-"""Letters that Russian does not have: 16 of 100 in Kazakh prose, 9 to 24 by the sentence (367 letters counted)."""
-
-
-def language_name(code: str) -> str:
-    """The language in the prepositional case, as in "на ... языке"."""
-    return _IN_RUSSIAN.get(code, f"«{code}» (код ISO 639)")
-
-
 _ISO_639_2 = """
 afr af, amh am, ara ar, asm as, aze az, bak ba, bel be, ben bn, bos bs, bre br, bul bg, cat ca, ces cs, cze cs, cym cy,
 wel cy, dan da, deu de, ger de, ell el, gre el, eng en, est et, eus eu, baq eu, fao fo, fas fa, per fa, fin fi, fra fr,
@@ -39,9 +25,40 @@ uzb uz, vie vi, yid yi, yor yo, yue yue, zho zh, chi zh, cmn zh
 """
 _BY_TAG = dict(pair.split() for pair in _ISO_639_2.replace("\n", " ").split(","))
 """ISO 639-2, both of its sets (B and T), and what else stands in files, to the codes of the list."""
+_IN_RUSSIAN = {
+    "ru": "русском", "kk": "казахском", "en": "английском", "uk": "украинском", "uz": "узбекском", "ky": "киргизском",
+    "tr": "турецком", "de": "немецком", "fr": "французском", "es": "испанском", "zh": "китайском",
+}  # fmt: skip
+CYRILLIC_LANGUAGES = {"ru", "kk", "uk", "be", "bg", "ky", "tg", "mn", "sr", "mk", "tt", "ba"}
+LATIN_LANGUAGES = ("en", "tr", "uz", "de", "fr", "es")
+"""Languages, as far as they are known here, by the script that they are written in."""
+KAZAKH_LETTERS = frozenset("әғқңөұүһі")
+"""Letters that Russian does not have: 16 of 100 in Kazakh prose, 9 to 24 by the sentence (367 letters counted)."""
+_KAZAKH_SHARE = 0.04
 
 
-def code_of(tag: str) -> str:
+def language_name(code: str) -> str:
+    """The language in the prepositional case, as in "на ... языке"."""
+    return _IN_RUSSIAN.get(code, f"«{code}» (код ISO 639)")
+
+
+def code_of(tag: str | None) -> str:
     """The code in the list of a language that a file tags as ISO 639-1 or -2 or as BCP 47 ("kk-KZ"); "" for none."""
-    code = tag.strip().lower().replace("_", "-").split("-")[0]
+    code = (tag or "").strip().lower().replace("_", "-").partition("-")[0]
     return _BY_TAG.get(code, code if len(code) == 2 else "")
+
+
+def written_in(text: str, likely: Sequence[str] = ()) -> str:
+    """The language of a text that nobody has named, ISO 639-1; "" where its letters do not tell.
+
+    `likely`: what it may be. It is the first whose script this is, but Kazakh with its letters alone.
+    """
+    letters = [char for char in text.lower() if char.isalpha()]
+    cyrillic = sum("\u0400" <= char <= "\u04ff" for char in letters)
+    if not letters or not (cyrillic > 0.8 * len(letters) or cyrillic < 0.2 * len(letters)):
+        return ""
+    kazakh = sum(char in KAZAKH_LETTERS for char in letters) > _KAZAKH_SHARE * len(letters)
+    if kazakh:
+        return "kk"
+    of_script = [code for code in likely if (code in CYRILLIC_LANGUAGES) == bool(cyrillic) and code != "kk"]
+    return next(iter(of_script), "ru" if cyrillic and "kk" in likely else "")

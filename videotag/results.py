@@ -6,6 +6,21 @@ Settings = dict[str, Any]
 """What something is made by: the engine, its model, and what else changes a result."""
 
 
+class Subtitle(TypedDict):
+    """A text that the file, or one beside it, shows from `start` to `end`. `language` is ISO 639-1, "" if unknown."""
+
+    start: float
+    end: float
+    text: str
+    language: str
+
+
+class Chapter(TypedDict):
+    start: float
+    end: float
+    title: str
+
+
 class HeardSegment(TypedDict):
     """A window, as phase 1 leaves it. `words` are `speech.words.Word`s, `frames` numbers in the result's list."""
 
@@ -17,6 +32,7 @@ class HeardSegment(TypedDict):
     words: list[dict[str, Any]]
     frames: list[int]
     languages: NotRequired[list[str]]  # ISO 639-1, the one with most words first; older results have none
+    subtitles: NotRequired[list[Subtitle]]  # all that are shown at some time of it, by the clock of the video
 
 
 class Heard(TypedDict):
@@ -41,6 +57,14 @@ class Heard(TypedDict):
     unheard: NotRequired[list[dict[str, Any]]]  # speech without words: `speech.words.Unheard`s
     audio_track: NotRequired[str]  # what was heard of the file's sound and what was not, in words
     audio_asked: NotRequired[str]  # the list's `audio_track`, "" for none
+    transcript_source: NotRequired[str]  # who heard the words, or what they were read from
+    transcript: NotRequired[str]  # as the list has it, if it does
+    timecode: NotRequired[str]  # this and the next: `media.timecode.Slate`'s, where the file tells them
+    frame_rate: NotRequired[str]
+    shot_at: NotRequired[str]
+    location: NotRequired[str]
+    title: NotRequired[str]  # what the file calls itself
+    chapters: NotRequired[list[Chapter]]
     result_id: NotRequired[str]  # as it is read
 
 

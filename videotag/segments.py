@@ -4,9 +4,11 @@ All times are seconds from the start of the video.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from videotag.results import Heard, HeardSegment, Subtitle, languages_of
 from videotag.times import tenths
 
 
@@ -81,3 +83,49 @@ def word_times(words: Sequence[tuple[str, float]], start: float) -> str:
         times += [begins - start] * pieces
         open_ = not text[-1].isspace()
     return tenths(times)
+
+
+def subtitles_of(window: Window, subtitles: Sequence[Subtitle]) -> dict[str, Any]:
+    """Those that are shown at some time of the window, whole: some reach out of it, or over all of it."""
+    found = [one for one in subtitles if one["start"] < window.end and one["end"] > window.start]
+    return {"subtitles": found} if found else {}
+
+
+def texts_of(segment: HeardSegment, phase1: Heard, output_language: str = "") -> dict[str, Any]:
+    """What a segment's record holds of the texts that are in the file; nothing of what is not there.
+
+    Subtitles are lines, those in the speech's languages first; `subtitle_times` has tenths of a second after the
+    segment's start for each. What of them is in the output language, where something else is spoken, is a translation.
+    """
+    shown, start, end = segment.get("subtitles", []), segment["start_time"], segment["end_time"]
+    spoken = languages_of(segment, phase1)
+    rank = {language: number for number, language in enumerate(spoken)}
+    shown = sorted(shown, key=lambda one: (rank.get(one["language"], len(rank)), one["language"], one["start"]))
+    shot_at = phase1.get("shot_at", "")
+    chapters = [c for c in phase1.get("chapters", []) if c["start"] < end and c["end"] > start]
+    translated = output_language not in spoken[:1]
+    inside = [one for one in shown if start <= (one["start"] + one["end"]) / 2 < end] if translated else []
+    return {
+        name: value
+        for name, value in {
+            "subtitles": "\n".join(one["text"] for one in shown),
+            "subtitle_times": tenths(one["start"] - start for one in shown),
+            "chapters": [chapter["title"] for chapter in chapters],
+            "chapter_times": tenths(chapter["start"] - start for chapter in chapters),
+            "title": phase1.get("title", ""),
+            "shot_on": int(shot_at[:10].replace("-", "")) if shot_at else 0,
+            "dialogue_translation": " ".join(one["text"] for one in inside if one["language"] == output_language),
+        }.items()
+        if value
+    }
+
+
+def unsaid(record: Mapping[str, Any]) -> list[str]:
+    """The lines of a record's subtitles that neither its transcript nor its translation has."""
+    said = [_bare(record.get(name)) for name in ("transcript", "dialogue_translation")]
+    lines = (record.get("subtitles") or "").split("\n")
+    return [line for line in lines if _bare(line) and not any(_bare(line) in text for text in said)]
+
+
+def _bare(text: str | None) -> str:
+    return "".join(char for char in (text or "").casefold() if char.isalnum())

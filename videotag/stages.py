@@ -159,11 +159,9 @@ def source_due(record: Record, entry: Record, source: Record) -> str | None:
     if record.get("config_hash") != entry["config_hash"]:
         if entry["force_reprocess"]:
             return FORCED[1]
-        for field in ("video_path", "language", "description"):
-            if record.get(field, "") != entry[field]:
-                return f"{field} changed"
-        if record.get("audio_asked", "") != entry.get("audio_asked", ""):
-            return "audio_track changed"
+        for field in ("video_path", "language", "description", "transcript", "audio_asked"):
+            if (record.get(field) or "") != (entry.get(field) or ""):
+                return f"{field.replace('audio_asked', 'audio_track')} changed"
     if source and (record.get("source_size"), record.get("source_mtime_ns")) != (source["size"], source["mtime_ns"]):
         return "the file changed"
     return None

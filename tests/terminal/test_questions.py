@@ -7,6 +7,7 @@ import pytest
 from videotag import times
 from videotag.errors import UserError
 from videotag.search.filters import Filters
+from videotag.store.records import segment_where
 from videotag.terminal import typed
 
 
@@ -134,6 +135,30 @@ def test_later_filters_stand_for_earlier_ones_of_the_same_field():
     assert str(both) == "video=b language=ru not-keyword=c from=1:00 to=3:00"
     with pytest.raises(UserError, match="after the start"):
         both.and_(typed.typed_filters("from=4:00"))
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "before"),
+    [
+        ("shot>=2024-05-01", "2024-05-01", None),
+        ("shot<2024-06-01", None, "2024-06-01"),
+        ("shot>=2024-05-01 shot<2024-06-01", "2024-05-01", "2024-06-01"),
+        ("shot-after=2024-05-01 --shot-before 2024-06-01", "2024-05-01", "2024-06-01"),
+    ],
+)
+def test_the_day_of_shooting(text, after, before):
+    assert typed.typed_filters(text) == Filters(shot_after=after, shot_before=before)
+    arguments = typed.typed_filters(text).arguments()
+    assert arguments == {"shot": (after, before)}
+    bounds = [{"shot_on": {"$gte": 20240501}}] if after else []
+    bounds += [{"shot_on": {"$lt": 20240601}}] if before else []
+    assert segment_where(**arguments) == (bounds[0] if len(bounds) == 1 else {"$and": bounds})
+
+
+def test_a_question_with_a_day_of_shooting():
+    assert typed.question("вода --shot>=2024-05-01") == ("вода", Filters(shot_after="2024-05-01"))
+    with pytest.raises(UserError, match="nothing can be"):
+        typed.typed_filters("shot>=2024-05-02 shot<2024-05-01")
 
 
 def test_the_command_line_knows_the_same_filters():

@@ -625,7 +625,7 @@ NAMES = ("video", "language", "content-type", "mood", "confidence", "keyword")
 FILTERS = [
     *(f"{name}=" for name in NAMES),
     *(f"not-{name}=" for name in NAMES),
-    *("added-after=", "added-before=", "from=", "to="),
+    *("added-after=", "added-before=", "shot-after=", "shot-before=", "from=", "to="),
 ]
 
 

@@ -29,14 +29,19 @@ class Filters:
     added_before: str | None = None  # ISO date; that day does not count
     start: float | None = None  # seconds in the video
     end: float | None = None
+    shot_after: str | None = None  # of the day of shooting, as `added_after`
+    shot_before: str | None = None
 
     def __post_init__(self) -> None:
         if self.start is not None and self.end is not None and self.start >= self.end:
             asked = f"from {exact_clock(self.start)} to {exact_clock(self.end)}"
             raise UserError(f"{asked}: the end has to come after the start")
-        if self.added_after and self.added_before and self.added_after >= self.added_before:
-            asked = f"added after {self.added_after} and before {self.added_before}"
-            raise UserError(f"{asked}: nothing can be; change one of them")
+        for what, after, before in (
+            ("added", self.added_after, self.added_before),
+            ("shot", self.shot_after, self.shot_before),
+        ):
+            if after and before and after >= before:
+                raise UserError(f"{what} after {after} and before {before}: nothing can be; change one of them")
 
     def arguments(self) -> dict[str, Any]:
         """As `ChromaDBManager.search` takes them; nothing that is not set."""
@@ -45,13 +50,15 @@ class Filters:
             given["without"] = {FIELDS[name]: list(values) for name, values in self.without.items()}
         if self.added_after or self.added_before:
             given["added"] = (self.added_after, self.added_before)
+        if self.shot_after or self.shot_before:
+            given["shot"] = (self.shot_after, self.shot_before)
         if self.start is not None or self.end is not None:
             given["time"] = (self.start, self.end)
         return given
 
     def and_(self, other: "Filters") -> "Filters":
         """Both; what the other says of a field counts instead of what this one says of it."""
-        bounds = ("added_after", "added_before", "start", "end")
+        bounds = ("added_after", "added_before", "shot_after", "shot_before", "start", "end")
         later = {name: getattr(other, name) for name in bounds if getattr(other, name) is not None}
         wanted, without = {**self.wanted, **other.wanted}, {**self.without, **other.without}
         return replace(self, wanted=wanted, without=without, **later)
@@ -61,6 +68,7 @@ class Filters:
         parts = [f"{name}={_quoted(value)}" for name, values in self.wanted.items() for value in values]
         parts += [f"not-{name}={_quoted(value)}" for name, values in self.without.items() for value in values]
         days = {"added-after": self.added_after, "added-before": self.added_before}
+        days |= {"shot-after": self.shot_after, "shot-before": self.shot_before}
         parts += [f"{name}={day}" for name, day in days.items() if day]
         times = {"from": self.start, "to": self.end}
         parts += [f"{name}={exact_clock(time)}" for name, time in times.items() if time is not None]

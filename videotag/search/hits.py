@@ -12,6 +12,7 @@ from videotag.errors import UserError
 from videotag.fields import EXPORTED
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
+from videotag.segments import unsaid
 from videotag.stages import PHASE1
 from videotag.text import escaped
 from videotag.times import clock, time_name
@@ -29,7 +30,10 @@ def texts(moment: Hit, query: str) -> list[tuple[str, str]]:
     found = []
     for field in EXPORTED:
         value = spoken(moment, query) if field.name == "dialogue_translation" else moment.get(field.name)
-        if field.shown is not None and value and field.name != "transcript":  # which `spoken` has, if it is wanted
+        if field.name == "subtitles":  # what is said in them anyway is there already
+            value = unsaid(moment)
+            found += [(field.shown or "", " ".join(value))] if value else []
+        elif field.shown is not None and value and field.name != "transcript":  # which `spoken` has, if it is wanted
             found.append((field.shown, field.joint.join(value) if isinstance(value, list) else str(value)))
     return [(mark, text) for mark, text in found if text.strip()]
 

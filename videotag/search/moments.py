@@ -124,7 +124,8 @@ def _earliest(hit: Hit, within: Range) -> float:
 
 def _meant(hit: Hit, query: str, within: Range) -> list[float]:
     """When, in the video, the words and texts are heard and seen that the query means, in order."""
-    found = (hit["start_time"] + second for second in (*_spoken(hit, query), *_written(hit, query)))
+    seconds = (*_spoken(hit, query), *_written(hit, query), *_shown(hit, query))
+    found = (hit["start_time"] + second for second in seconds)
     return sorted(t for t in found if _earliest(hit, within) <= t and (within[1] is None or t < within[1]))
 
 
@@ -140,7 +141,18 @@ def _spoken(hit: Hit, query: str) -> list[float]:
 
 def _written(hit: Hit, query: str) -> list[float]:
     """When each text on the screen that the query means was first seen, in seconds from the segment's start."""
-    texts, times = hit.get("on_screen_text") or [], seconds_of(hit.get("screen_times"))
+    return _matching(hit.get("on_screen_text") or [], hit.get("screen_times"), query)
+
+
+def _shown(hit: Hit, query: str) -> list[float]:
+    """When each subtitle comes and each chapter begins that the query means, in seconds from the segment's start."""
+    lines = hit.get("subtitles")
+    subtitles = _matching(lines.split("\n") if lines else [], hit.get("subtitle_times"), query)
+    return [*subtitles, *_matching(hit.get("chapters") or [], hit.get("chapter_times"), query)]
+
+
+def _matching(texts: list[str], tenths: str | None, query: str) -> list[float]:
+    times = seconds_of(tenths)
     known = zip(texts, times, strict=True) if len(texts) == len(times) else ()
     return [time for text, time in known if matches(text, query)]
 

@@ -132,14 +132,17 @@ class Folder(Place):
         client, resumed, self._client, self._resumed = self._client, self._resumed, None, None
         if not keep:
             client.close()
+        clean = False
         if self._suspect and resumed:
             mending.write_marker(self.marker)
         elif resumed and mending.is_sealed(self.directory):  # mostly: only the first query of a client may write files
             pass
-        elif mending.seal(self.directory) and not self._suspect:
-            self._repair.unmark()
+        else:
+            clean = mending.seal(self.directory) and not self._suspect
         self._suspect = False
         self._kept = (resumed or self._as_kept(client)) if keep else None
+        if clean:  # last: what fails before leaves the marker
+            self._repair.unmark()
 
     def exists(self) -> bool:
         if mending.is_there(self.directory):

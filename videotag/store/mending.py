@@ -90,6 +90,7 @@ def _index_folders(directory: Path) -> list[Path]:
 
 
 def seal_of(directory: Path) -> dict[str, list[int]]:
+    """What was noted of each file of the folder when it was last closed; {} where nothing, or nothing readable, was."""
     try:
         noted = json.loads((directory / SEAL).read_bytes())
     except (OSError, ValueError):

@@ -12,6 +12,7 @@ from typing import Any
 from videotag import fields as tables
 from videotag.errors import did_you_mean
 from videotag.fields import FILTERED_AMONG, SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
+from videotag.segments import unsaid
 from videotag.text import clean_text
 
 MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
@@ -19,8 +20,11 @@ _SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
 
 
 def segment_document(segment: Mapping[str, Any]) -> str:
-    """What is searched of a segment: its searched fields, the speech itself where there is no translation of all."""
-    values = {**segment, "dialogue_translation": _understood(segment)}
+    """What is searched of a segment: its searched fields, the speech itself where there is no translation of all.
+
+    Of subtitles what is not said in them anyway.
+    """
+    values = {**segment, "dialogue_translation": _understood(segment), "subtitles": "\n".join(unsaid(segment))}
     found = (values.get(field.name) for field in SEGMENT if field.searched)
     parts = (", ".join(value) if isinstance(value, list) else value for value in found if value)
     return "\n".join(part.strip() for part in parts if part.strip())
@@ -139,6 +143,7 @@ def segment_where(
     without: Mapping[str, Any] | None = None,
     added: tuple[str | None, str | None] | None = None,
     time: tuple[float | None, float | None] | None = None,
+    shot: tuple[str | None, str | None] | None = None,
     **filters: Any,
 ) -> dict[str, Any] | None:
     """ChromaDB's filter of segments, as of `ChromaDBManager.search`; None for no filter."""
@@ -151,6 +156,8 @@ def segment_where(
     bounds += [{"added": {"$lt": _epoch(until)}}] if until is not None else []
     bounds += [{"end_time": {"$gt": start}}] if start is not None else []
     bounds += [{"start_time": {"$lt": end}}] if end is not None else []
+    days = zip(("$gte", "$lt"), shot or (), strict=False)
+    bounds += [{"shot_on": {operator: int(day.replace("-", ""))}} for operator, day in days if day]
     clauses = _clauses(wanted, SEGMENT_FILTERS, True, FILTERED_AMONG)
     clauses += _clauses(unwanted, SEGMENT_FILTERS, False, FILTERED_AMONG)
     return _joined("$and", clauses + bounds)

@@ -16,7 +16,7 @@ from videotag.fields import FILTERS
 from videotag.search.filters import FIELDS, Filters
 from videotag.times import seconds
 
-_BOUNDS = ("added-after", "added-before", "from", "to")
+_BOUNDS = ("added-after", "added-before", "shot-after", "shot-before", "from", "to")
 OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *_BOUNDS)
 
 _OPTION = re.compile(r"(?:^|\s)--(?=[a-z])")
@@ -26,6 +26,7 @@ _NEW = {
     "time": "from=1:00 to=5:00",
 }
 """How to say what was said in other words once."""
+_SHOT = re.compile(r"(--)?shot(>=|<)(?=.)")
 _OLD = re.compile(r"not$|(?:added|time)(?=[<>=])")
 
 
@@ -37,6 +38,10 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--not-{name}", action="append", metavar=example, help=argparse.SUPPRESS)
     group.add_argument("--added-after", type=_date, metavar="DATE", help="added to the database on that day or later")
     group.add_argument("--added-before", type=_date, metavar="DATE", help="added before that day: 2026-01-31")
+    group.add_argument(
+        "--shot-after", type=_day, metavar="DATE", help="shot on that day or later, by the camera's word"
+    )
+    group.add_argument("--shot-before", type=_day, metavar="DATE", help="shot before that day: 2026-01-31")
     group.add_argument("--from", dest="start", type=_bound, metavar="TIME", help="from there in the video: 1:30 or 90")
     group.add_argument("--to", dest="end", type=_bound, metavar="TIME", help="up to there in the video: 1:02:30")
 
@@ -55,7 +60,8 @@ def filters(args: argparse.Namespace) -> Filters:
                 raise UserError(f"--{prefix}{name}: the value is empty; leave the option out")
         return {name: tuple(values) for name, values in named.items() if values}
 
-    return Filters(given(""), given("not-"), args.added_after, args.added_before, args.start, args.end)
+    added, shot = (args.added_after, args.added_before), (args.shot_after, args.shot_before)
+    return Filters(given(""), given("not-"), *added, args.start, args.end, *shot)
 
 
 def question(line: str) -> tuple[str, Filters]:
@@ -67,7 +73,7 @@ def question(line: str) -> tuple[str, Filters]:
     begin = _OPTION.search(line)
     if not begin:
         return line.strip(), Filters()
-    return line[: begin.start()].strip(), _parsed(_words(line[begin.start() :]))
+    return line[: begin.start()].strip(), _parsed([_compared(word) for word in _words(line[begin.start() :])])
 
 
 def typed_filters(text: str) -> Filters:
@@ -77,7 +83,7 @@ def typed_filters(text: str) -> Filters:
         UserError: an option is unknown or its value is wrong.
     """
     options: list[str] = []
-    for word in _words(text):
+    for word in map(_compared, _words(text)):
         is_value = bool(options) and options[-1].startswith("--") and "=" not in options[-1]
         if is_value or word.startswith("--"):
             options.append(word)
@@ -128,6 +134,11 @@ def _words(text: str) -> list[str]:
         raise UserError('a " is never closed; write it in pairs') from None
 
 
+def _compared(word: str) -> str:
+    """`shot>=2024-05-01` and `shot<2024-05-01` as options; another word as it is."""
+    return _SHOT.sub(lambda match: f"--shot-{'before' if match[2] == '<' else 'after'}=", word)
+
+
 def _bound(text: str) -> float:
     try:
         return seconds(text)
@@ -143,3 +154,7 @@ def _date(text: str) -> str:
     except (ValueError, OverflowError, OSError):
         raise argparse.ArgumentTypeError(f"{text}: is no date; write 2026-01-31") from None
     return local.isoformat(timespec="seconds").removesuffix("T00:00:00")
+
+
+def _day(text: str) -> str:
+    return _date(text)[:10]
