@@ -8,11 +8,15 @@ Out:  printed, or written to --output. No database is needed.
     python export.py news --format srt --language translation             in the language of the analysis
     python export.py news film --format txt --output texts                a folder: texts/news.txt, texts/film.txt
     python export.py news --format md | less                              what is seen, said and written, to be read
+    python export.py news --format edl --output news.edl                  its segments for an editor
+    python export.py news --format otio --parts chapters --output news.otio
 
 srt, vtt   subtitles: two lines of 42 characters at most, timed by the words
 txt        the speech in paragraphs, each after its time
 md         each segment with description, speech, translation, text on the screen, keywords
 json       the same for a program, and all words with their times
+csv, edl, fcpxml, otio, m3u8, xspf      its segments or its chapters, in source timecode where the file tells one, for
+           spreadsheets, editors and players; beside an EDL lies a table of its reels
 
 A translation has no word times: it is spread over the speech of its segment by the number of characters, and of each
 segment only what comes before the next one's start is used. So its times are a guess of a few seconds, and where two
@@ -31,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from videotag import artifacts, cli
+from videotag.editors import clips, formats
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
 from videotag.results import Heard, HeardSegment, languages_of
@@ -44,8 +49,12 @@ from videotag.times import clock
 log = logging.getLogger("videotag")
 
 ORIGINAL, TRANSLATION = "original", "translation"
+<<<<<<< HEAD
 OWN = ("title", "timecode", "frame_rate", "shot_at", "location")
 """What a file says of itself."""
+=======
+SEGMENTS, CHAPTERS = "segments", "chapters"
+>>>>>>> hE/work14
 JOINTS = {"on_screen_text": " / "}
 
 
@@ -56,10 +65,11 @@ def main(argv: list[str] | None = None) -> int:
 def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__, stage=False, database=False)
     parser.add_argument("names", nargs="+", metavar="NAME", help="the video; several with --output")
-    parser.add_argument("--format", required=True, choices=[*FROM_WORDS, *FROM_SEGMENTS], help="what to make")
+    parser.add_argument("--format", required=True, choices=FORMATS, help="what to make")
     parser.add_argument(
         "--language", choices=[ORIGINAL, TRANSLATION], help="of srt, vtt and txt (original); md and json hold both"
     )
+    parser.add_argument("--parts", choices=[SEGMENTS, CHAPTERS], help=f"of {', '.join(formats.FORMATS)} ({SEGMENTS})")
     parser.add_argument("--output", metavar="PATH", help="a file, or a folder, made where there is none for several")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of results (data)")
     return parser
@@ -70,18 +80,19 @@ def work(args: argparse.Namespace) -> int:
     check(args, names)
     report = cli.Report("export", args.debug)
     for name in names:
-        text = None
+        files = {}
         with report.outcome_of(name):
-            text = exported(args, name)
+            files = exported(args, name)
             if args.output:
                 path = target(args, name, len(names))
-                write(path, text, args.format)
+                write_all(path, files, args.format)
                 report.done.append(name)
                 cli.say(f"{name}: {path}")
-        if text is not None and not args.output:
-            # Bytes: neither the console's encoding nor its line ends.
-            sys.stdout.buffer.write(text.encode())
-            sys.stdout.buffer.flush()
+        if not args.output:
+            for text in files.values():
+                # Bytes: neither the console's encoding nor its line ends.
+                sys.stdout.buffer.write(text.encode())
+                sys.stdout.buffer.flush()
     if args.output:
         return report.finish(args.output)
     return cli.SOME_FAILED if report.failed else cli.OK
@@ -95,6 +106,12 @@ def check(args: argparse.Namespace, names: list[str]) -> None:
     """
     if len(names) > 1 and not args.output:
         raise UserError("several videos: name a folder for them with --output")
+    if args.format == "edl" and not args.output:
+        raise UserError("edl: a table of its reels belongs to it; name a file with --output")
+    if args.parts and args.format not in formats.FORMATS:
+        raise UserError(f"--parts: is of {', '.join(formats.FORMATS)}; leave it out")
+    if args.language and args.format in formats.FORMATS:
+        raise UserError("--language: is of srt, vtt and txt; leave it out")
     if args.language and args.format in FROM_SEGMENTS:
         raise UserError(f"--language: {args.format} holds speech and translation; leave it out")
     files = [entry.name for entry in args.data_dir.iterdir()] if args.data_dir.is_dir() else []
@@ -125,6 +142,13 @@ def target(args: argparse.Namespace, name: str, count: int) -> Path:
     return Path(args.output, f"{name}.{args.format}") if folder else Path(args.output)
 
 
+def write_all(path: Path, files: formats.Files, format_: str) -> None:
+    """Write the file, and beside it what belongs to it, each as `write` does."""
+    for ending, text in files.items():
+        own = ending == f".{format_}"
+        write(path if own else path.with_name(f"{path.stem}{ending}"), text, Path(f"x{ending}").suffix[1:])
+
+
 def write(path: Path, text: str, format_: str) -> None:
     """Write a file whole or not at all; never over a file of another kind.
 
@@ -138,7 +162,7 @@ def write(path: Path, text: str, format_: str) -> None:
         raise UserError(f"{path}: choose a name that ends in .{format_}")
     if format_ == "json" and path.exists() and not is_export(path):
         raise UserError(f"{path}: exists and is no export; name another file, or delete it first")
-    artifacts.write_whole(path, text.encode())
+    artifacts.write_whole(path, formats.encoded(path.suffix, text))
 
 
 def is_export(path: Path) -> bool:
@@ -171,16 +195,24 @@ class Source:
         return {entry["segment_index"]: entry for entry in self.phase2["segments"]} if self.phase2 else {}
 
 
-def exported(args: argparse.Namespace, name: str) -> str:
-    """A video in the format asked for.
+def exported(args: argparse.Namespace, name: str) -> formats.Files:
+    """A video in the format asked for: what goes after the file's name, and the file.
 
     Raises:
-        UserError: its results are damaged, or it has no translation and one was asked for.
+        UserError: its results are damaged, or it has not what was asked for: a translation, chapters, a frame rate.
     """
     path = artifacts.path_of(PHASE1, args.data_dir, name)
     phase1 = artifacts.read(PHASE1, path)
     if phase1 is None:
         raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py {anew(name)}, then this again")
+    if args.format in formats.FORMATS:
+        source = Source(name, phase1, read_phase2(args, name, phase1, needed=False))
+        return for_editors(source, args.format, args.parts or SEGMENTS)
+    return {f".{args.format}": as_text_file(args, name, phase1)}
+
+
+def as_text_file(args: argparse.Namespace, name: str, phase1: Heard) -> str:
+    """Subtitles or a text, as of `exported`."""
     if not any(segment["words"] for segment in phase1["segments"]):
         log.warning("%s: no speech was recognized in it", name)
     if args.format in FROM_SEGMENTS:
@@ -224,6 +256,31 @@ def translated(source: Source) -> list[Word]:
     if missing:
         log.warning("%s: %d of %d segments have no translation", source.name, len(missing), len(spoken))
     return subtitles.translation(source.segments, texts)
+
+
+def for_editors(source: Source, form: str, parts: str) -> formats.Files:
+    """The video's segments, each with its description or else its speech, or its chapters.
+
+    Raises:
+        UserError: it has no chapters and they were asked for, or no steady frame rate and the format needs one.
+    """
+    found = clips.chapters_of(source.phase1) if parts == CHAPTERS else segments_of(source)
+    if not found:
+        raise UserError(f"has no {parts}" + (f"; its {SEGMENTS} can be exported" if parts == CHAPTERS else ""))
+    files, _ = formats.written(form, found, source.phase1.get("title") or source.name)
+    return files
+
+
+def segments_of(source: Source) -> list[clips.Clip]:
+    video, analyses = clips.video_of(source.phase1), source.analyses
+    texts = [
+        (analyses.get(segment["segment_index"], {}).get("description") or segment["transcript"])
+        for segment in source.segments
+    ]
+    return [
+        clips.Clip(video, segment["start_time"], segment["end_time"], text)
+        for segment, text in zip(source.segments, texts, strict=True)
+    ]
 
 
 def as_text(words: list[Word]) -> str:
@@ -295,6 +352,7 @@ FROM_WORDS: dict[str, Callable[[list[Word]], str]] = {
     "txt": as_text,
 }
 FROM_SEGMENTS: dict[str, Callable[[Source], str]] = {"json": as_json, "md": as_markdown}
+FORMATS = (*FROM_WORDS, *FROM_SEGMENTS, *formats.FORMATS)
 
 if __name__ == "__main__":
     cli.leave(main())

@@ -33,6 +33,7 @@ class FakeDatabase:
 
     def __init__(self, *hits: dict[str, Any]) -> None:
         self.all = hits
+        self.records: list[dict[str, Any]] = []  # of video_files
         self.asked: list[Any] = []  # (question or place, page) of each call
         self.facets_of: list[str] = []
         self.broken: BaseException | None = None
@@ -63,6 +64,9 @@ class FakeDatabase:
             and _between(hit.get("added", ""), hit.get("added", ""), added)
             and _between(hit["start_time"], hit["end_time"], time)
         )
+
+    def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return [record for record in self.records if record["video_name"] in (status_filter or {})["video_name"]]
 
     def facets(self, field: str) -> dict[Any, int]:
         self.facets_of.append(field)

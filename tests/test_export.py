@@ -1,6 +1,8 @@
 """Export: files and texts as the program writes them."""
 
+import csv
 import html
+import io
 import json
 import os
 import re
@@ -270,3 +272,50 @@ def test_help_imports_nothing_heavy():
     code = "import sys, export; print([m for m in ('av', 'numpy', 'chromadb', 'pydantic') if m in sys.modules])"
     made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert made.stdout == "[]\n"
+
+
+# --- for editors
+
+
+CHAPTERS = [{"start": 0.0, "end": 60.0, "title": "Вода"}, {"start": 60.0, "end": 95.0, "title": "=Снег"}]
+TAPE = {"frame_rate": "30000/1001", "timecode": "10:00:00;00", "title": "Новости недели", "chapters": CHAPTERS}
+
+
+def test_segments_and_chapters_for_editors(data, run):
+    heard(data, "news", NUMBERS, **TAPE)
+    analyzed(data, {1: analysis("Плотина.")})
+    rows = list(csv.DictReader(io.StringIO(run("news", "--format", "csv")[1])))
+    assert [(row["in"], row["out"], row["timecode_in"]) for row in rows] == [
+        ("0.000", "50.000", "10:00:00;00"),
+        ("35.000", "85.000", "10:00:34;28"),  # 35 s are 1048.95 pictures: 1048 is on screen
+        ("70.000", "95.000", "10:01:09;29"),  # 2097.9, and two numbers are left out: 2099
+    ]
+    assert [row["text"][:8] for row in rows] == ["0 1 2 3 ", "Плотина.", "70 71 72"]
+    rows = list(csv.DictReader(io.StringIO(run("news", "--format", "csv", "--parts", "chapters")[1])))
+    assert [(row["in"], row["out"], row["text"]) for row in rows] == [
+        ("0.000", "60.000", "Вода"),
+        ("60.000", "95.000", "'=Снег"),
+    ]
+
+
+def test_an_edl_and_its_table_of_reels(data, run, tmp_path):
+    heard(data, "news", NUMBERS, **TAPE)
+    target = tmp_path / "cut.edl"
+    assert run("news", "--format", "edl", "--parts", "chapters", "--output", str(target))[0] == 0
+    lines = target.read_text("utf-8").splitlines()
+    assert lines[:2] == ["TITLE: Новости недели", "FCM: DROP FRAME"]
+    assert lines[3] == "001  NEWS     B     C        10:00:00;00 10:00:59;28 01:00:00;00 01:00:59;28"
+    assert (tmp_path / "cut_reels.csv").read_text("utf-8-sig") == "reel,file\nNEWS,video/news.mp4\n"
+    code, _, err = run("news", "--format", "edl")
+    assert code == 2 and "edl: a table of its reels belongs to it; name a file with --output" in err
+
+
+def test_what_cannot_be_exported_for_editors(data, run):
+    for asked, failed, told in (
+        (("--format", "otio"), 1, "cannot be in otio: its frame rate varies or is not known; save csv, m3u8 or xspf"),
+        (("--format", "csv", "--parts", "chapters"), 1, "has no chapters; its segments can be exported"),
+        (("--format", "srt", "--parts", "chapters"), 2, "--parts: is of csv, edl, fcpxml, otio, m3u8, xspf"),
+        (("--format", "xspf", "--language", "original"), 2, "--language: is of srt, vtt and txt"),
+    ):
+        code, out, err = run("news", *asked)
+        assert (code, out) == (failed, "") and told in err

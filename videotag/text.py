@@ -11,6 +11,7 @@ UNSPACED = (
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 _JOINERS = "\u200c\u200d"
 _SIGNS = re.compile(r"[\\`*_\[\]<>&~|$]")
+_FORMULA = set("=+-@＝＋－＠")
 _BLOCK_START = re.compile(r"^(?:(\d{1,9})(?=[.)])|(?=[#+=-]))")
 
 
@@ -40,3 +41,11 @@ def escaped(text: str) -> str:
     """`text` as one line of Markdown that shows just it. Source: https://spec.commonmark.org/0.31.2/."""
     line = _SIGNS.sub(lambda match: "\\" + match[0], " ".join(clean(text).split()))
     return _BLOCK_START.sub(lambda match: f"{match[1] or ''}\\", line)
+
+
+def cell(value: str) -> str:
+    """`value` as a spreadsheet shows it, and never computes it: what could begin a formula is put after an apostrophe.
+
+    Source of the signs: https://owasp.org/www-community/attacks/CSV_Injection; spaces before them may be skipped.
+    """
+    return f"'{value}" if value.startswith(("\t", "\r", "\n")) or value.lstrip()[:1] in _FORMULA else value

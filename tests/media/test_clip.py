@@ -35,6 +35,42 @@ def test_a_clip_is_exact_far_from_a_keyframe(numbered, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """25 s of MPEG-TS as a recorder writes it: clock from 3600 s, a keyframe every 10 s; numbered, a tone at 14 s."""
+    sound = Sound([(0, tones(0, 25, 48_000, 14.0)[None])], codec="mp2")
+    pictures = Pictures(steady(25), gop=250, b_frames=2)
+    return write(tmp_path_factory.mktemp("clip") / "rec.ts", pictures, sound, output_ts_offset="3600")
+
+
+@pytest.mark.parametrize("start", (12.0, 13.52, 19.6, 20.0))
+def test_a_clip_of_a_recording_begins_between_its_keyframes(recording, tmp_path, start):
+    clip.clip(str(recording), start, start + 3, tmp_path / "clip.mp4")
+    shown = numbers(tmp_path / "clip.mp4")
+    assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert shown[0] / 25 == pytest.approx(start, abs=0.041)  # a picture is 0.04 s, and the sound may begin before it
+    assert len(shown) == pytest.approx(75, abs=1)
+    assert probe.probe(str(tmp_path / "clip.mp4")).duration == pytest.approx(3.0, abs=0.06)
+    if start < 14:
+        [(first, sound)] = list(media_sound.stretches(str(tmp_path / "clip.mp4")))
+        assert start + first + np.abs(sound).argmax() / 16_000 == pytest.approx(14.0, abs=0.05)
+
+
+def test_the_start_of_a_file_whose_clock_begins_later(tmp_path):
+    sound = Sound([(0.06, tones(0, 3, 44_100, 1.0)[None])], 44_100, codec="aac")
+    video = write(tmp_path / "stream.flv", Pictures(steady(3, 0.08), gop=250, b_frames=2), sound)
+    clip.clip(str(video), 0, 1, tmp_path / "clip.mp4")
+    assert numbers(tmp_path / "clip.mp4")[:3] == [0, 1, 2]
+
+
+def test_how_far_before_a_picture_decoding_begins(recording, numbered, tmp_path):
+    assert clip.lead(str(numbered), 4.2) == 0.0  # it has an index
+    assert clip.lead(str(recording), 19.6) == 15.0  # the keyframe at 10 s is nearer than 15 s
+    assert clip.lead(str(recording), 13.5) == 13.5  # and here 15 s before is before the start
+    sound = write(tmp_path / "sound.flac", None, Sound([(0, tones(0, 3, 48_000, 1.0)[None])]))
+    assert clip.lead(str(sound), 2.0) == 0.0
+
+
 def test_a_clip_of_the_sample(tmp_path):
     clip.clip(str(SAMPLE), 40.0, 42.0, tmp_path / "clip.mkv")
     found, whole = probe.probe(str(tmp_path / "clip.mkv")), probe.probe(str(SAMPLE))

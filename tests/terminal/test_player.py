@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.clips import Pictures, steady, write
 from tests.pipeline import SAMPLE
 from videotag.errors import UserError
 from videotag.terminal import player
@@ -54,7 +55,8 @@ def test_mpv_plays_at_the_second_and_goes_on_by_itself(programs, tmp_path, monke
     video.write_bytes(SAMPLE.read_bytes())
     monkeypatch.chdir(tmp_path)
     assert player.play(video.name, 75.25) == "playing in mpv"
-    assert called(tmp_path, "mpv") == ["--no-terminal", "--force-window=yes", "--start=75.250", "--", str(video)]
+    place = ["--start=75.250", "--hr-seek-demuxer-offset=0.000"]
+    assert called(tmp_path, "mpv") == ["--no-terminal", "--force-window=yes", *place, "--", str(video)]
     assert not (tmp_path / "b.mp4").exists()
     assert text_of(tmp_path / "played") == "to the end\n"
 
@@ -65,6 +67,14 @@ def test_vlc_is_the_next(programs, tmp_path):
     programs("xdg-open")
     assert player.play(str(SAMPLE), 5) == "playing in VLC"
     assert called(tmp_path, "vlc") == ["--start-time=5.000", str(SAMPLE)]
+
+
+@posix_only
+def test_vlc_waits_for_a_keyframe_of_a_file_without_index_and_it_is_said(programs, tmp_path):
+    programs("vlc")
+    told = player.play(str(write(tmp_path / "recording.ts", Pictures(steady(25), gop=250))), 13.5)
+    assert told == "playing in VLC, where the picture of such a file may come seconds late (not in mpv)"
+    assert called(tmp_path, "vlc")[0] == "--start-time=13.500"
 
 
 @posix_only
@@ -100,11 +110,24 @@ def test_ctrl_c_at_the_prompt_does_not_reach_a_player(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("mpv") or os.name == "nt", reason="mpv is not installed")
+@pytest.mark.parametrize("second", (13.5, 20.0))
+def test_the_real_mpv_shows_the_moment_between_two_keyframes_of_a_recording(tmp_path, monkeypatch, second):
+    video = write(tmp_path / "recording.ts", Pictures(steady(25), gop=250, b_frames=2), output_ts_offset="3600")
+    assert shown_by_mpv(tmp_path, monkeypatch, video, second) == pytest.approx(second, abs=0.041)  # a picture is 0.04 s
+
+
+@pytest.mark.skipif(not shutil.which("mpv") or os.name == "nt", reason="mpv is not installed")
 def test_the_real_mpv_starts_at_the_second(tmp_path, monkeypatch):
+    shown = shown_by_mpv(tmp_path, monkeypatch, SAMPLE, 41.7)
+    assert shown == pytest.approx(626 / 15, abs=0.001)  # the next of 15 frames a second
+
+
+def shown_by_mpv(tmp_path, monkeypatch, video, second):
+    """The time of the picture that the real mpv shows first."""
     ear = tmp_path / "ear"
     (tmp_path / "mpv.conf").write_text(f"vo=null\nao=null\nforce-window=no\npause=yes\ninput-ipc-server={ear}\n")
     monkeypatch.setenv("MPV_HOME", str(tmp_path))
-    assert player.play(str(SAMPLE), 41.7) == "playing in mpv"
+    assert player.play(str(video), second) == "playing in mpv"
     with socket.socket(socket.AF_UNIX) as line:
         end = time.monotonic() + 20
         while line.connect_ex(str(ear)) and time.monotonic() < end:
@@ -115,9 +138,10 @@ def test_the_real_mpv_starts_at_the_second(tmp_path, monkeypatch):
             print(json.dumps({"command": command, "request_id": 7}), file=answers, flush=True)
             return next(row for row in map(json.loads, answers) if row.get("request_id") == 7).get("data")
 
-        shown = pytest.approx(626 / 15, abs=0.001)  # the next of 15 frames a second; until it is shown, 41.7 or none
-        while ask("get_property", "time-pos") != shown and time.monotonic() < end:
+        # Until it is shown, `video-frame-info` is not there, and the time is the one that was asked for.
+        while ask("get_property", "video-frame-info") is None and time.monotonic() < end:
             time.sleep(0.05)
-        assert ask("get_property", "path") == str(SAMPLE)
-        assert ask("get_property", "time-pos") == shown
+        assert ask("get_property", "path") == str(video)
+        shown = ask("get_property", "time-pos")
         ask("quit")
+        return shown

@@ -518,10 +518,42 @@ def test_save(capsys, monkeypatch, tmp_path):
     assert "\n\\# a \\*b\\* \\<i\\>\\[2J\n" in text
     assert [line.split("; ")[0] for line in err] == [
         "error: hits.md: exists already",
-        "error: hits.exe: choose a name that ends in .json, .csv or .md",
-        "error: name a file: :save hits.json, hits.csv or hits.md",
+        "error: hits.exe: choose a name that ends in .json, .csv, .md, .edl, .fcpxml, .otio, .m3u8, .xspf",
+        "error: name a file: :save hits.csv",
         "error: no/hits.md: cannot be written: No such file or directory",
     ]
+
+
+def test_source_timecode_with_a_hit_and_files_for_editors(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    db = FakeDatabase(NEWS, hit("film", 0), hit("phone", 0))
+    tape = {"frame_rate": "25", "timecode": "10:00:00:00", "video_duration": 300.0}
+    db.records = [{"video_name": "news", **tape}, {"video_name": "film", "frame_rate": "25"}, {"video_name": "phone"}]
+    shown = ask(capsys, db, "плотина")[1]
+    assert [line for line in shown.splitlines() if line[:1].isdigit()] == [
+        "1. news  01:11-02:00  0.876  TC 10:01:11:17",  # 71.7 s
+        "2. film  00:00-00:50  0.900",
+        "3. phone  00:00-00:50  0.900",
+    ]
+    told = json.loads(ask(capsys, db, "плотина", "--json")[1])
+    assert [(m["source_timecode"], m["source_timecode_end"], m["frame_rate"]) for m in told] == [
+        ("10:01:11:17", "10:02:00:00", "25"),
+        (None, None, "25"),  # the file tells none
+        (None, None, None),  # loaded by an older version, or of a varying rate
+    ]
+    out, err = typed(capsys, monkeypatch, db, "плотина", ":save hits.edl", ":save hits.m3u8", ":save hits.csv")
+    assert f"3 moments but those in {tmp_path / 'hits.edl'}, {tmp_path / 'hits_reels.csv'}" in out
+    why = "its frame rate varies or is not known; save csv, m3u8 or xspf, which count seconds"
+    assert err == [f"error: video/phone.mp4: cannot be in edl: {why}"]
+    assert "001  NEWS     B     C        10:01:11:17 10:02:00:00 01:00:00:00 01:00:48:08" in (
+        (tmp_path / "hits.edl").read_text("utf-8").splitlines()
+    )
+    assert (tmp_path / "hits.m3u8").read_text("utf-8").count("start-time=") == 3
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "hits.csv").read_text("utf-8-sig"))))
+    assert [row["source_timecode"] for row in rows] == ["10:01:11:17", "", ""]
+    (tmp_path / "more_reels.csv").write_text("mine")
+    assert typed(capsys, monkeypatch, db, "плотина", ":save more.edl")[1][0].startswith("error: more_reels.csv: exists")
+    assert not (tmp_path / "more.edl").exists()
 
 
 def test_the_home_of_somebody_who_is_not_there_is_a_name(capsys, monkeypatch, db, tmp_path):

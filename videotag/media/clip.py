@@ -10,8 +10,11 @@ from pathlib import Path
 
 from videotag.errors import UserError
 from videotag.media.probe import checked_path
+from videotag.media.source import opened
 
 CLIP_KINDS = (".mp4", ".mkv", ".mov")
+_LEADS = (0.0, 2.0, 15.0, 60.0)  # s; broadcasts have a keyframe every 0.5 s, recordings every 10 s at most
+_SLACK = 0.25  # s by which programs differ in where they land: FFmpeg's own goes back 3 pictures of 23 a second
 
 
 def clip(
@@ -39,12 +42,17 @@ def clip(
     _refuse_existing(target)
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}; make it, or choose another name")
-    whole = ffmpeg.input(str(video), ss=f"{start:.3f}", t=f"{end - start:.3f}", protocol_whitelist="file")
+    before = lead(str(video), start)
+    # FLV that begins after 0 gives no picture where 0 is sought.
+    place = {"ss": f"{start - before:.3f}"} if start > before else {}
+    whole = ffmpeg.input(str(video), protocol_whitelist="file", **place)
     unfinished = target.with_name(f".{uuid.uuid4().hex[:8]}{target.suffix}")
     cut = ffmpeg.output(
         whole["V:0?"],  # the pictures, not the cover of a sound file
         whole["a:0?"],
         str(unfinished),
+        ss=f"{before:.3f}",
+        t=f"{end - start:.3f}",
         vcodec="libx264",
         preset="veryfast",
         crf=18,
@@ -63,6 +71,26 @@ def clip(
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def lead(path: str, second: float) -> float:
+    """Seconds before `second` to which a program has to be sent, so that it can show the picture of `second`.
+
+    0 where it goes back to the keyframe by itself. In a format without an index, such as MPEG-TS, programs start at
+    the next keyframe after the place that they seek.
+
+    Raises:
+        UserError: the file cannot be opened.
+    """
+    with opened(path) as source:
+        for back in _LEADS if source.video else ():
+            if second <= back:
+                break
+            source.seek(source.video, second - back)
+            first = next(source.frames(source.video), None)
+            if first is not None and source.time(first.pts, source.video.time_base) <= second - _SLACK:
+                return back
+        return second if source.video else 0.0
 
 
 def _encode(command: Sequence[str], path: str, progress: Callable[[float], None]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from videotag.editors.clips import Clip, video_of
 from videotag.errors import did_you_mean
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import quoted
@@ -20,6 +21,8 @@ class Database(Protocol):
     ) -> Iterator[Hit]: ...
 
     def facets(self, field: str) -> Mapping[Any, int]: ...
+
+    def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Answer:
 
 
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
-    """Ask.
+    """Ask. The moments also hold their source: `video` (an editors.clips.Video), `source_timecode` and its end.
 
     Args:
         limit: at most so many moments; None is all that are close.
@@ -72,7 +75,20 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     filters = question.filters
     hits = db.hits(question.words, question.like, read_first(limit), **filters.arguments())
     found = best_moments(hits, question.words, limit, per_video, (filters.start, filters.end))
-    return Answer(question, found, db)
+    return Answer(question, _with_sources(found, db), db)
+
+
+def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:
+    names = list(dict.fromkeys(moment["video_name"] for moment in moments))
+    records = {record["video_name"]: record for record in (db.list_videos({"video_name": names}) if names else ())}
+    whole = []
+    for moment in moments:
+        record = records.get(moment["video_name"], {})
+        video = video_of({**record, "video_path": moment.get("video_path")})
+        first, last = Clip(video, moment["start"], moment["end"], "").timecodes or (None, None)
+        codes = {"source_timecode": first and str(first), "source_timecode_end": last and str(last)}
+        whole.append({**moment, **codes, "frame_rate": video.rate and str(video.rate), "video": video})
+    return whole
 
 
 def _why_nothing(db: Database, question: Question) -> str:

@@ -1,26 +1,34 @@
-"""Hits and moments for other programs: JSON, CSV, Markdown, and the frames of a segment as files."""
+"""Hits and moments for other programs: JSON, CSV, Markdown, editors' formats; the frames of a segment as files."""
 
 import csv
+import io
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from videotag import artifacts
+from videotag.editors import formats
+from videotag.editors.clips import Clip, video_of
 from videotag.errors import UserError
 from videotag.fields import EXPORTED
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
 from videotag.segments import unsaid
 from videotag.stages import PHASE1
-from videotag.text import escaped
+from videotag.text import cell, escaped
 from videotag.times import clock, time_name
 
 _NAMES = [field.name for field in EXPORTED]
 _PLACE = _NAMES.index("end_time") + 1
-KEYS = (*_NAMES[:_PLACE], "start", "end", "close", "score", *_NAMES[_PLACE:])
-"""Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment."""
+_TIMECODES = ("source_timecode", "source_timecode_end", "frame_rate")
+KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_NAMES[_PLACE:])
+"""Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment.
+
+The timecodes are None where the file tells none, the rate (`30000/1001`) where it varies or is not known.
+"""
 
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
@@ -53,51 +61,74 @@ def as_json(moments: Iterable[Hit]) -> str:
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def save(moments: Sequence[Hit], query: str, target: Path) -> None:
-    """Write moments to a new file: .json, .csv or .md.
+def save(moments: Sequence[Hit], query: str, target: Path) -> tuple[list[Path], list[str]]:
+    """Write moments to a new file, and beside it what belongs to it; these files, and a line for each video left out.
 
     Raises:
-        UserError: it is of another kind, exists already, or cannot be written.
+        UserError: it is of another kind, exists already, cannot be written, or can hold none of the moments.
     """
-    write = {".json": _write_json, ".csv": _write_csv, ".md": _write_markdown}.get(target.suffix.lower())
-    if write is None:
-        raise UserError(f"{target}: choose a name that ends in .json, .csv or .md")
-    # Excel takes a file without the mark at its front for another encoding than UTF-8.
-    encoding = "utf-8-sig" if target.suffix.lower() == ".csv" else "utf-8"
+    form = target.suffix.lower().removeprefix(".")
+    if form in _WRITERS:
+        files, lines = {target.suffix: _WRITERS[form](moments, query)}, []
+    elif form in formats.FORMATS:
+        files, lines = formats.written(form, [_clip(moment, query) for moment in moments], query)
+    else:
+        raise UserError(f"{target}: choose a name that ends in {', '.join(f'.{kind}' for kind in ENDINGS)}")
+    wanted = {target.with_name(f"{target.stem}{ending}"): text for ending, text in files.items()}
+    for path in wanted:
+        if os.path.lexists(path):
+            raise UserError(f"{path}: exists already; choose another name, or delete it first")
+    for path, text in wanted.items():
+        _write_new(path, formats.encoded(path.suffix, text))
+    return list(wanted), lines
+
+
+def _write_new(path: Path, content: bytes) -> None:
     try:
-        with target.open("x", encoding=encoding, newline="") as file:
-            write(moments, query, file)
+        with path.open("xb") as file:
+            file.write(content)
     except FileExistsError:
-        raise UserError(f"{target}: exists already; choose another name, or delete it first") from None
+        raise UserError(f"{path}: exists already; choose another name, or delete it first") from None
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _write_json(moments: Sequence[Hit], query: str, file: TextIO) -> None:
-    file.write(as_json(moments) + "\n")
+def _clip(moment: Hit, query: str) -> Clip:
+    text = " ".join(f"{mark}{text}" for mark, text in texts(moment, query))
+    return Clip(moment.get("video") or video_of(moment), moment["start"], moment["end"], text)
 
 
-def _write_csv(moments: Sequence[Hit], query: str, file: TextIO) -> None:
+def _as_csv(moments: Sequence[Hit], query: str) -> str:
+    file = io.StringIO(newline="")
     table = csv.writer(file)
     table.writerow(("number", *KEYS))
     for number, moment in enumerate(moments, start=1):
         table.writerow((number, *(_cell(moment.get(key)) for key in KEYS)))
+    return file.getvalue()
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         value = "; ".join(value)
-    # A spreadsheet would take it for a formula and compute it.
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return cell(value) if isinstance(value, str) else value
 
 
-def _write_markdown(moments: Sequence[Hit], query: str, file: TextIO) -> None:
-    file.write(f"# {escaped(query)}\n")
+def _as_markdown(moments: Sequence[Hit], query: str) -> str:
+    blocks = [f"# {escaped(query)}\n"]
     for number, moment in enumerate(moments, start=1):
         times = f"{clock(moment['start'])}-{clock(moment['end'])}"
-        file.write(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
-        for mark, text in texts(moment, query):
-            file.write(f"\n{mark}{escaped(text)}\n")
+        blocks.append(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
+        blocks += [f"\n{mark}{escaped(text)}\n" for mark, text in texts(moment, query)]
+    return "".join(blocks)
+
+
+_WRITERS: dict[str, Callable[[Sequence[Hit], str], str]] = {
+    "json": lambda moments, query: as_json(moments) + "\n",
+    "csv": _as_csv,
+    "md": _as_markdown,
+}
+ENDINGS = tuple(dict.fromkeys((*_WRITERS, *formats.FORMATS)))
+"""What a file of hits can be."""
 
 
 def write_frames(hit: Mapping[str, Any], data_dir: Path, folder: Path) -> list[Path]:

@@ -81,9 +81,10 @@ def _width() -> int:
 
 
 def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:
-    """The lines of a moment: where it is, what is seen, what is said, text on the screen, keywords."""
+    """The lines of a moment: where it is (with source timecode), what is seen, said and written, keywords."""
     place = f"{moment['video_name']}  {clock(moment['start'])}-{clock(moment['end'])}"
-    lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}"]
+    code = f"  TC {moment['source_timecode']}" if moment.get("source_timecode") else ""
+    lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}{code}"]
     for mark, text in texts(moment, query):
         lines += [f"   {line}" for line in _marked(text, query, style, width - 3, mark)]
     return lines

@@ -34,7 +34,9 @@ anything else          a question; "exact words" must occur, and
                        added-after, added-before, from, to
 :filter, :filter off   show them, take them off
 :facets [FIELD]        which values there are, and how often
-:save FILE             the hits shown so far: .json, .csv or .md
+:save FILE             the hits shown so far: .json, .csv, .md; for
+                       editors and players .edl, .fcpxml, .otio, .m3u8,
+                       .xspf
 :help, :quit           Ctrl-C clears the line, Ctrl-D ends
 """.strip()
 
@@ -166,10 +168,12 @@ class Prompt:
 
     def save(self, text: str) -> None:
         if not text:
-            raise UserError("name a file: :save hits.json, hits.csv or hits.md")
-        target = _path(text)
-        hit_files.save(self.hits, self._answered().title, target)
-        cli.say(f"{len(self.hits)} moments in {target.absolute()}")
+            raise UserError(f"name a file: :save hits.csv; also .{', .'.join(hit_files.ENDINGS)}")
+        files, left_out = hit_files.save(self.hits, self._answered().title, _path(text))
+        for line in left_out:
+            cli.complain(line)
+        some = f"{len(self.hits)} moments{' but those' if left_out else ''}"
+        cli.say(f"{some} in {', '.join(str(path.absolute()) for path in files)}")
 
     def help(self, text: str) -> None:
         for line in HELP.splitlines():

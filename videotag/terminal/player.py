@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videotag.errors import UserError
+from videotag.media.clip import lead
 from videotag.media.probe import checked_path
 
 _START = 0.5  # s in which a player that cannot work has ended
+_WAIT = 2.0  # s between keyframes for which nobody minds to wait
 _PLACES = (
     "/Applications/VLC.app/Contents/MacOS/VLC",
     r"C:\Program Files\VideoLAN\VLC\vlc.exe",
@@ -27,12 +29,15 @@ def play(path: str, second: float) -> str:
         UserError: the file is not there or no video, no player is installed, or it ended at once.
     """
     video = checked_path(path)
+    before = lead(str(video), second)
     if mpv := shutil.which("mpv"):
-        _start([mpv, "--no-terminal", "--force-window=yes", f"--start={second:.3f}", "--", str(video)])
+        place = (f"--start={second:.3f}", f"--hr-seek-demuxer-offset={before:.3f}")
+        _start([mpv, "--no-terminal", "--force-window=yes", *place, "--", str(video)])
         return "playing in mpv"
     if vlc := shutil.which("vlc") or next(filter(os.path.isfile, _PLACES), None):
         _start([vlc, f"--start-time={second:.3f}", str(video)])
-        return "playing in VLC"
+        late = ", where the picture of such a file may come seconds late (not in mpv)" if before > _WAIT else ""
+        return f"playing in VLC{late}"
     opener = _open_with_system(video)
     return f"opened by {opener}, which cannot be told the time: go there by hand (mpv or VLC would start there)"
 
