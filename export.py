@@ -49,12 +49,10 @@ from videotag.times import clock
 log = logging.getLogger("videotag")
 
 ORIGINAL, TRANSLATION = "original", "translation"
-<<<<<<< HEAD
 OWN = ("title", "timecode", "frame_rate", "shot_at", "location")
 """What a file says of itself."""
-=======
+
 SEGMENTS, CHAPTERS = "segments", "chapters"
->>>>>>> hE/work14
 JOINTS = {"on_screen_text": " / "}
 
 
