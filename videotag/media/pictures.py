@@ -210,13 +210,13 @@ class _Seeker:
         if not self._waiting:
             self._read_packet()
         if not self._waiting:
-            self._ahead.extend(self._source.decode(None) or ())
+            self._ahead.extend(self._source.pictures_in(None) or ())
             return False
         packet = self._waiting.popleft()
         early = needed is not None and packet.pts is not None and packet.pts < needed
         passed_over = early and not self._source.unordered
         self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
-        self._ahead.extend(self._source.decode(packet) or ())
+        self._ahead.extend(self._source.pictures_in(packet) or ())
         return True
 
     def _take(self, target: int) -> None:

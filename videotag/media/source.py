@@ -81,12 +81,12 @@ class Source:
         `damaged`: called where one was lost; some decoders lose a broken packet without a word.
         """
         for packet in chain(self.packets(stream), [None]):
-            frames = self.decode(packet) if stream is self.video else decode(stream, packet)
+            frames = self.pictures_in(packet) if stream is self.video else decode(stream, packet)
             if not frames and damaged:
                 damaged()
             yield from frames or ()
 
-    def decode(self, packet: Any) -> list[Any] | None:
+    def pictures_in(self, packet: Any) -> list[Any] | None:
         """The pictures that come out when `packet` goes in, as `decode` gives them; unordered ones are put in order.
 
         The decoder gives them out in the order of presentation, each as many packets late as it needs to put them so.
