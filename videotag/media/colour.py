@@ -19,7 +19,7 @@ _PRIMARIES = {  # x and y of red, green, blue; white is D65 everywhere
 _D65 = (0.3127, 0.3290)
 _WHITE = 203.0  # cd/m2 of SDR's white in HDR (ITU-R BT.2408)
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2  # cd/m2, and the system gamma for it (ITU-R BT.2100)
-_KNEE = 0.8  # share of white above which what is brighter than white makes room for itself
+_KNEE = 0.6  # share of white above which what is brighter than white makes room for itself
 _STEPS = 1 << 14
 
 

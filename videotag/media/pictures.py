@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
-from videotag.media.source import LEAD, TIME_SLACK, Source, decode, opened
+from videotag.media.source import LEAD, TIME_SLACK, Source, opened
 from videotag.media.upright import Upright
 
 if TYPE_CHECKING:
@@ -210,12 +210,13 @@ class _Seeker:
         if not self._waiting:
             self._read_packet()
         if not self._waiting:
-            self._ahead.extend(decode(self._stream, None) or ())
+            self._ahead.extend(self._source.pictures_in(None) or ())
             return False
         packet = self._waiting.popleft()
-        passed_over = needed is not None and packet.pts is not None and packet.pts < needed
+        early = needed is not None and packet.pts is not None and packet.pts < needed
+        passed_over = early and not self._source.unordered
         self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
-        self._ahead.extend(decode(self._stream, packet) or ())
+        self._ahead.extend(self._source.pictures_in(packet) or ())
         return True
 
     def _take(self, target: int) -> None:

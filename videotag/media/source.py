@@ -42,6 +42,7 @@ class Source:
         sounds: the sound streams for which there is a decoder.
         audio: the one of them that the container puts first, or None.
         origin: the container's start, in its own seconds: what is second 0 here.
+        unordered: whether pictures have only the times at which they are decoded.
         by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
         claimed: the length in seconds that the header tells, 0 if none.
     """
@@ -52,6 +53,9 @@ class Source:
         self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
         best = container.streams.best("audio", related=self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
+        # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
+        self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
+        self._latest = 0  # time of the last picture that was decoded, where they are unordered
         self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
         self.claimed = (container.duration or 0) / 1_000_000
@@ -67,7 +71,10 @@ class Source:
         from av.error import FFmpegError
 
         try:
-            yield from self.container.demux(*streams)
+            for packet in self.container.demux(*streams):
+                if self.unordered and packet.stream is self.video:
+                    packet.pts = packet.dts
+                yield packet
         except (FFmpegError, OSError) as error:
             _breaks_off(self.path, error.strerror)
 
@@ -96,10 +103,24 @@ class Source:
         `packets`: the stream's, where several streams are read together.
         """
         for packet in chain(self.packets(stream) if packets is None else packets, [None]):
-            frames = decode(stream, packet)
+            frames = self.pictures_in(packet) if stream is self.video else decode(stream, packet)
             if not frames and damaged:
                 damaged()
             yield from frames or ()
+
+    def pictures_in(self, packet: Any) -> list[Any] | None:
+        """The pictures that come out when `packet` goes in, as `decode` gives them; unordered ones are put in order.
+
+        The decoder gives them out in the order of presentation, each as many packets late as it needs to put them so.
+        """
+        frames = decode(self.video, packet)
+        if self.unordered:
+            step = round(1 / (self.video.average_rate or 25) / self.video.time_base)
+            for frame in frames or ():
+                late = self.video.codec_context.reorder_depth * step
+                self._latest = self._latest + step if frame.dts is None else max(0, frame.dts - late)
+                frame.pts = self._latest
+        return frames
 
     def frames_from(self, stream: Any, start: float) -> Iterator[Any]:
         """Frames from the last keyframe before second `start` on, or from an earlier one."""
@@ -126,8 +147,10 @@ class Source:
         try:
             self.container.seek(int((self.origin + second) / stream.time_base), stream=stream, backward=True)
         except FFmpegError:
-            with suppress(FFmpegError):  # a format without seeking: whoever reads on looks at the times
-                self.container.seek(int((self.origin - LEAD) * 1_000_000))
+            for start in (self.origin - LEAD, self.origin):  # AVI knows nothing before its first packet
+                with suppress(FFmpegError):  # a format without seeking: whoever reads on looks at the times
+                    self.container.seek(int(start * 1_000_000))
+                    break
         stream.codec_context.flush_buffers()
 
 

@@ -27,15 +27,23 @@ class Upright:
         self._crop = crop(source.path, source.container.format.name, self._stream.index, self._stored)
         self._told = context.sample_aspect_ratio
         self._turn = _tagged_turn(self._stream.metadata)
+        self._has_matrix: bool | None = None  # whether the first frame has a display matrix; to ask each frame costs
+        self._last: tuple[Any, tuple[int, int]] = (None, (0, 0))  # the last kind of frame, and its size
         self._deinterlacer = interlace.Deinterlacer()
 
     def size(self, frame: Any) -> tuple[int, int]:
         """Width and height as displayed."""
+        matrix = self._matrix(frame)
+        kind = (frame.width, frame.height, frame.opaque, matrix, frame.interlaced_frame)
+        if kind != self._last[0]:
+            self._last = (kind, self._size(frame, matrix))
+        return self._last[1]
+
+    def _size(self, frame: Any, matrix: tuple[int, ...]) -> tuple[int, int]:
         cut = self._cut(frame)
         width = max(1, round((frame.width - cut.left - cut.right) * self._aspect(frame)))
         height = (frame.height - cut.top - cut.bottom) * (2 if interlace.is_field(frame, self._stream) else 1)
-        a, b, _, _ = self._matrix(frame)
-        return (height, width) if abs(b) > abs(a) else (width, height)
+        return (height, width) if abs(matrix[1]) > abs(matrix[0]) else (width, height)
 
     def image(self, frame: Any, scale: float) -> "np.ndarray":
         """The frame, its displayed size multiplied by `scale`. BGR uint8 [height, width, 3]"""
@@ -62,6 +70,8 @@ class Upright:
     def _scaled(self, frame: Any, width: int, height: int) -> "np.ndarray":
         """The part that is seen, as it lies in the file, scaled to `width` and `height`."""
         cut = self._cut(frame)
+        if not any(cut):
+            return _bgr(frame, width, height)
         whole_width = round(width * frame.width / (frame.width - cut.left - cut.right))
         whole_height = round(height * frame.height / (frame.height - cut.top - cut.bottom))
         left = min(round(cut.left * whole_width / frame.width), whole_width - width)
@@ -80,7 +90,10 @@ class Upright:
     def _matrix(self, frame: Any) -> tuple[int, ...]:
         from av.sidedata.sidedata import Type
 
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        if self._has_matrix is None:
+            self._has_matrix = Type.DISPLAYMATRIX in frame.side_data
+        asked = self._has_matrix or frame.rotation
+        data = frame.side_data.get(Type.DISPLAYMATRIX) if asked else None
         if data is None:
             return self._turn
         a, b, _, c, d = struct.unpack("5i", bytes(data)[:20])
