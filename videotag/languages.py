@@ -37,7 +37,7 @@ mol ro, rus ru, san sa, sin si, slk sk, slo sk, slv sl, sna sn, snd sd, som so, 
 sun su, swa sw, swe sv, tam ta, tat tt, tel te, tgk tg, tgl tl, fil tl, tha th, tuk tk, tur tr, uig ug, ukr uk, urd ur,
 uzb uz, vie vi, yid yi, yor yo, yue yue, zho zh, chi zh, cmn zh
 """
-_BY_TAG = dict(pair.split() for pair in _ISO_639_2.replace("\n", " ").split(","))
+_BY_TAG = {tag: code for tag, code in (pair.split() for pair in _ISO_639_2.split(","))}
 """ISO 639-2, both of its sets (B and T), and what else stands in files, to the codes of the list."""
 
 
