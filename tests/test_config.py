@@ -175,3 +175,21 @@ def test_the_transcript_of_subtitles(tmp_path):
     assert plain.config_hash == Video("news", "video/news.mp4", "kk").config_hash != read.config_hash
     with pytest.raises(UserError, match='transcript: "subs" is none of subtitles, speech'):
         load(tmp_path, {"videos": [entry(transcript="subs")]})
+
+
+@pytest.mark.parametrize(("given", "kept"), [(2, "2"), ("2", "2"), ("KK", "kk"), ("rus", "rus"), ("mix", "mix")])
+def test_a_track_of_sound(tmp_path, given, kept):
+    (video,) = load(tmp_path, {"videos": [entry(audio_track=given)]})
+    assert video.audio_track == kept
+    assert video.config_hash != Video("news", "video/news.mp4", "kk").config_hash
+
+
+@pytest.mark.parametrize("given", [0, -1, True, 1.5, "", "left", "русский", 100, ["kk"]])
+def test_what_is_no_track_of_sound(tmp_path, given):
+    with pytest.raises(UserError, match=r"audio_track: must be a number from 1, a language code, or .mix."):
+        load(tmp_path, {"videos": [entry(audio_track=given)]})
+
+
+def test_the_hash_of_an_entry_is_that_of_before_there_were_tracks():
+    """SHA-256 of the fields as JSON, worked out by `printf ... | sha256sum`."""
+    assert Video("news", "video/news.mp4", "kk").config_hash == "0c602619a8593143"

@@ -79,6 +79,8 @@ RECORD = {"video_path": "a.mp4", "language": "ru", "config_hash": "h1", "source_
         ({"language": "kk", "config_hash": "h2"}, SOURCE, "language changed"),
         ({"video_path": "b.mp4", "config_hash": "h2"}, SOURCE, "video_path changed"),
         ({"description": "x", "config_hash": "h2"}, SOURCE, "description changed"),
+        ({"audio_asked": "2", "config_hash": "h2"}, SOURCE, "audio_track changed"),
+        ({"audio_asked": "", "config_hash": "h2"}, SOURCE, None),  # as a record of before has it
         ({"force_reprocess": True, "config_hash": "h2"}, SOURCE, "force_reprocess is set"),
         ({"force_reprocess": True}, SOURCE, None),  # seen before: it counts once
         ({"config_hash": "h2"}, SOURCE, None),  # the flag was taken away

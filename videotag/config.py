@@ -18,8 +18,14 @@ from videotag.text import printable
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
-_KINDS = {"text": str, "true or false": bool, "text or a list of texts": (str, list), "a list of texts": list}
-_KINDS['a number from 1, a language code, or "mix"'] = (int, str)
+_TRACK = 'a number from 1, a language code, or "mix"'
+_KINDS = {
+    "text": str,
+    "true or false": bool,
+    "text or a list of texts": (str, list),
+    "a list of texts": list,
+    _TRACK: (int, str),
+}
 _FIELDS = {
     "name": "text",
     "path": "text",
@@ -27,13 +33,13 @@ _FIELDS = {
     "description": "text",
     "force_reprocess": "true or false",
     "names": "a list of texts",
-    "audio_track": 'a number from 1, a language code, or "mix"',
+    "audio_track": _TRACK,
     "transcript": "text",
 }
 _REQUIRED = ("name", "path", "language")
 _MOST_MISTAKES = 20
 _MOST_NAMES, _LONGEST_NAME = 200, 60
-ANY = "auto"
+ANY, MIX = "auto", "mix"
 SUBTITLES, SPEECH = TRANSCRIPTS = ("subtitles", "speech")
 """Of what the transcript is made: of subtitles, where there are any; of what is heard, whatever else there is."""
 
@@ -195,8 +201,8 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
     for field in ("path", "description"):
         if any("\ud800" <= char <= "\udfff" for char in str(entry.get(field))):
             yield f"{field}: holds half a character (\\ud800 to \\udfff without the other half)"
-    if "audio_track" in entry and not _is_track(entry["audio_track"]):
-        yield f"audio_track: must be {_FIELDS['audio_track']}"
+    if isinstance(track := entry.get("audio_track"), int | str) and not _is_track(track):
+        yield f"audio_track: must be {_TRACK}"
     transcript = entry.get("transcript", SPEECH)
     if isinstance(transcript, str) and transcript not in TRANSCRIPTS:
         yield f'transcript: "{printable(transcript)[:60]}" is none of {", ".join(TRANSCRIPTS)}'
@@ -206,10 +212,9 @@ def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iter
         yield from _list_mistakes(language, knows)
 
 
-def _is_track(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return False
-    return value == "mix" or bool(re.fullmatch("[1-9][0-9]?", str(value)) or code_of(str(value)))
+def _is_track(value: int | str) -> bool:
+    text = str(value).lower()
+    return not isinstance(value, bool) and (text == MIX or bool(re.fullmatch("[1-9][0-9]?", text) or code_of(text)))
 
 
 def _list_mistakes(languages: list[Any], knows: Callable[[str], bool]) -> Iterator[str]:

@@ -52,8 +52,7 @@ class Levels:
         import numpy as np
 
         level = _levels(self.power[channel])
-        sounding = level[level > np.percentile(level, 95) - _FAINT]
-        low, high = np.percentile(sounding, (5, 95))
+        low, high = np.percentile(level[level > level.max() - _FAINT], (5, 95))
         return bool(high - low < _STEADY)
 
     def opposed(self) -> bool:
@@ -100,13 +99,15 @@ def two_at_once(measures: dict[int, Levels], first: Signal, second: Signal) -> f
 
     a, b = measures[first[0]], measures[second[0]]
     blocks, ours, theirs = np.intersect1d(a.blocks, b.blocks, return_indices=True)
-    levels = [_levels(a.power[first[1]][ours]), _levels(b.power[second[1]][theirs])]
+    powers = [a.power[first[1]][ours], b.power[second[1]][theirs]]
     if len(blocks) < 2 * _WINDOW:
         return None
-    active = [level > np.percentile(level, 95) - _ACTIVE for level in levels]
+    smooth = [_levels(np.convolve(power, np.ones(15) / 15, "same")) for power in powers]  # over syllables
+    active = [level > np.percentile(level, 95) - _ACTIVE for level in smooth]
     both, either = active[0] & active[1], active[0] | active[1]
     if both.sum() < _TOGETHER * either.sum():
         return None
+    levels = [np.maximum(_levels(power), _levels(power.max()) - _FAINT) for power in powers]
     moves = [(level - np.convolve(level, np.ones(51) / 51, "same"))[both] for level in levels]
     if np.corrcoef(moves[0], moves[1])[0, 1] > _ALIKE:
         return None
@@ -160,7 +161,7 @@ class _Meter:
         if kind != self._kind or abs(now - self._next) > 1.0:
             self._resampler = av.AudioResampler(format="s16", layout=frame.layout, rate=SAMPLE_RATE)
             self._kind, self._next, self._held = kind, now, np.zeros((frame.layout.nb_channels, 0))
-        blocks = [channels(block) for block in self._resampler.resample(frame)]
+        blocks = [samples_of(block) for block in self._resampler.resample(frame)]
         self._held = np.concatenate([self._held, *blocks], axis=1)
         self._measure()
 
@@ -186,7 +187,7 @@ class _Meter:
         )
 
 
-def channels(frame: Any) -> "np.ndarray":
+def samples_of(frame: Any) -> "np.ndarray":
     """The samples of a frame of packed 16 bits, float32 [channels, n] in -1..1."""
     import numpy as np
 

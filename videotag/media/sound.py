@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
-from videotag.media.levels import SAMPLE_RATE, channels
+from videotag.media.levels import SAMPLE_RATE, samples_of
 from videotag.media.mixing import mixed
 from videotag.media.source import Source, measured_duration, opened
 from videotag.media.tracks import Choice, choose
@@ -204,7 +204,7 @@ def _resampled(resampler: Any, frame: Any, wanted: tuple[int, ...]) -> "np.ndarr
     """float32 [channels, n]: of the `wanted` channels; of all that come out if none is named."""
     import numpy as np
 
-    blocks = [channels(block) for block in resampler.resample(frame)]
+    blocks = [samples_of(block) for block in resampler.resample(frame)]
     if not blocks:
         return np.zeros((len(wanted) or 1, 0), np.float32)
     samples = np.concatenate(blocks, axis=1)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from videotag.config import MIX
 from videotag.languages import code_of
 from videotag.media.levels import SILENT, Levels, Signal, measured, sounding, two_at_once
 from videotag.media.source import Source, opened
 from videotag.text import printable
 
-MIX = "mix"
 _ASIDE = {
     "comment": "commentary", "visual_impaired": "for the blind", "descriptions": "description",
     "hearing_impaired": "for the hard of hearing", "clean_effects": "effects", "karaoke": "karaoke",
@@ -123,7 +123,7 @@ class _Choosing:
     why: dict[int, str] = field(default_factory=dict)  # track's number: why it is not heard
 
     def choice(self) -> Choice:
-        self.sounding = sounding(self.measures)
+        self.audible = sounding(self.measures)
         chosen = self._wanted() or self._best()
         parts, heard = self._heard(chosen)
         left = [track for track in self.tracks if track.stream not in {part.stream for part in parts}]
@@ -143,12 +143,12 @@ class _Choosing:
         return f"track {track.number}" + (f" ({told})" if told else "")
 
     def _sounds(self, track: Track) -> bool:
-        return any(stream == track.stream for stream, _ in self.sounding)
+        return any(stream == track.stream for stream, _ in self.audible)
 
     def _speaks(self, track: Track) -> bool:
         """Whether there is more in it than a tone or noise."""
         levels = self.measures.get(track.stream)
-        signals = [c for s, c in self.sounding if s == track.stream]
+        signals = [c for s, c in self.audible if s == track.stream]
         return levels is not None and not all(levels.steady(channel) for channel in signals)
 
     def _wanted(self) -> list[Track]:
@@ -207,7 +207,7 @@ class _Choosing:
         """A track by itself: all its channels as FFmpeg mixes them, unless something is lost by that."""
         levels = self.measures[track.stream]
         signals = [(track.stream, channel) for channel in range(len(levels.power))]
-        loud = [channel for stream, channel in self.sounding if stream == track.stream]
+        loud = [channel for stream, channel in self.audible if stream == track.stream]
         named = not track.layout.endswith("channels")  # else FFmpeg does not know what the channels are
         mixed = (Part(track.stream),), track.text
         if len(signals) == 1 or (len(signals) > 2 and named and min(loud, default=0) < _FRONT):
@@ -222,7 +222,7 @@ class _Choosing:
 
     def _voices(self, signals: list[Signal]) -> list[Signal]:
         """Of the channels of one sound those that are heard: no silence, no tone, of two voices at once one."""
-        loud = [signal for signal in signals if signal in self.sounding]
+        loud = [signal for signal in signals if signal in self.audible]
         speaking = [signal for signal in loud if not self.measures[signal[0]].steady(signal[1])]
         for signal in loud:
             if speaking and signal not in speaking:
