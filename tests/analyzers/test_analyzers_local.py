@@ -28,7 +28,7 @@ from videotag.analyzers.local.screen_text import (
 from videotag.analyzers.local.sentences import WORDINGS, Light, Seen, Shots, Wording, clip, describe, wording
 from videotag.analyzers.local.shots import Videos
 from videotag.errors import EngineError, UserError
-from videotag.media.pictures import small_frames
+from videotag.media.skim import Skimmed, skim
 
 RED, GREEN, BLUE, WHITE, BLACK = (0, 0, 220), (0, 180, 0), (220, 0, 0), (250, 250, 250), (0, 0, 0)  # BGR
 CLIPS = Path(__file__).parents[3] / "shared" / "media"
@@ -80,7 +80,7 @@ def segment(path: str = "", start: float = 0.0, end: float = 6.0, index: int = 0
     return Segment("film", path, index, start, end, **given)  # type: ignore[arg-type]
 
 
-def no_video(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
+def no_video(path: str, start: float) -> Iterator[Skimmed]:
     return iter(())
 
 
@@ -162,7 +162,7 @@ def test_a_broken_jpeg_is_left_out() -> None:
 
 def test_cuts_and_mean_length_of_shots(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 20, [plain(GREEN)] * 20, [plain(BLUE)] * 20)  # cuts at 2 and 4 s
-    videos = Videos(small_frames)
+    videos = Videos()
     assert videos.shots(path, 0, 6) == Shots(2, 2.0, "still")
     assert videos.shots(path, 3, 6) == Shots(1, 1.5, "still")
     assert videos.shots(path, 4, 6) == Shots(0, 2.0, "still")  # the shot begins with the window
@@ -177,29 +177,29 @@ def test_cuts_and_mean_length_of_shots(tmp_path: Path) -> None:
 )
 def test_movement_of_a_square(tmp_path: Path, step: int, movement: str) -> None:
     path = film(tmp_path / "a.mp4", [square(step * number) for number in range(50)])
-    assert Videos(small_frames).shots(path, 0, 5) == Shots(0, 5.0, movement)
+    assert Videos().shots(path, 0, 5) == Shots(0, 5.0, movement)
 
 
 def test_strong_movement_is_no_cut(tmp_path: Path) -> None:
     # A pattern of stripes 80 pixels wide moves by 10 each frame: in 0.2 s a quarter of all pixels change.
     stripes = np.tile(np.where(np.arange(320) // 80 % 2, 130, 90).astype(np.uint8)[None, :, None], (180, 1, 3))
     path = film(tmp_path / "a.mp4", [np.roll(stripes, 10 * number, axis=1) for number in range(50)])
-    assert Videos(small_frames).shots(path, 0, 5) == Shots(0, 5.0, "strong")
+    assert Videos().shots(path, 0, 5) == Shots(0, 5.0, "strong")
 
 
 def test_a_cut_is_no_movement(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", *([plain(colour)] * 10 for colour in (RED, GREEN, BLUE, WHITE) * 2))
-    assert Videos(small_frames).shots(path, 0, 8) == Shots(7, 1.0, "still")
+    assert Videos().shots(path, 0, 8) == Shots(7, 1.0, "still")
 
 
 def test_each_frame_is_decoded_once_however_windows_overlap(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 30, [plain(GREEN)] * 30, [plain(BLUE)] * 30)
     taken: Counter[float] = Counter()
 
-    def counted(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
-        for time, image in small_frames(path, start):
-            taken[round(time, 3)] += 1
-            yield time, image
+    def counted(path: str, start: float) -> Iterator[Skimmed]:
+        for frame in skim(path, start):
+            taken[round(frame.time, 3)] += 1
+            yield frame
 
     picture = frames(plain(RED))
     windows = [segment(path, start, start + 5, index, frames=picture) for index, start in enumerate((0, 2, 4))]
@@ -213,14 +213,14 @@ def test_each_frame_is_decoded_once_however_windows_overlap(tmp_path: Path) -> N
 
 def test_a_run_resumed_in_the_middle_finds_the_same(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 42, [plain(GREEN)] * 18)  # cut at 4.2 s
-    videos = Videos(small_frames)
+    videos = Videos()
     videos.shots(path, 0, 5)
-    assert videos.shots(path, 4, 6) == Videos(small_frames).shots(path, 4, 6) == Shots(1, 1.0, "still")
+    assert videos.shots(path, 4, 6) == Videos().shots(path, 4, 6) == Shots(1, 1.0, "still")
 
 
 def test_segments_of_several_videos_may_be_mixed(tmp_path: Path) -> None:
     paths = [film(tmp_path / f"{n}.mp4", [plain(RED)] * 10 * (n + 1), [plain(BLUE)] * 40) for n in range(6)]
-    videos = Videos(small_frames)
+    videos = Videos()
     for start in (0, 1, 2):  # more videos than are kept open; video n has its only cut at n + 1 s
         found = [videos.shots(path, start, start + 2) for path in paths]
         assert [shots.cuts for shots in found if shots] == [int(start < n + 1 < start + 2) for n in range(6)]
@@ -228,9 +228,9 @@ def test_segments_of_several_videos_may_be_mixed(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
-    def switched(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
-        yield from ((number / 10, plain(RED, 320, 240)) for number in range(20))
-        yield from ((number / 10, plain(RED, 320, 180)) for number in range(20, 40))
+    def switched(path: str, start: float) -> Iterator[Skimmed]:
+        yield from (Skimmed(number / 10, plain(RED, 320, 240)) for number in range(20))
+        yield from (Skimmed(number / 10, plain(RED, 320, 180)) for number in range(20, 40))
 
     assert Videos(switched).shots("", 0, 4) == Shots(1, 2.0, "still")
 
@@ -314,20 +314,30 @@ def test_cyrillic_is_not_read_with_english_data_alone(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize(
     ("language", "expected"),
-    [("ru", ("kaz", "rus")), ("kk", ("kaz", "rus")), ("en", ("eng",)), ("ja", ("kaz", "rus")), ("de", ())],
+    [
+        ("ru", ("kaz", "rus", "eng")),
+        ("kk", ("kaz", "rus", "eng")),
+        ("en", ("eng",)),
+        ("ja", ("kaz", "rus", "eng")),
+        ("de", ()),
+        ("uk", ()),
+    ],
 )
 def test_the_languages_of_the_first_reading(language: str, expected: tuple[str, ...]) -> None:
     assert likely_languages(("kaz", "rus", "eng"), language) == expected
 
 
 def test_the_confidence_of_a_line_is_weighted_by_length_and_control_characters_go() -> None:
+    # Three pages, the second of them empty.
     table = "level\tpage\tblock\tpar\tline\tword\tleft\ttop\twidth\theight\tconf\ttext\n"
     for confidence, text in ((20, "|"), (90, "ab\x1bc\u202ed"), (96, "-"), (50, "x"), (30, "«")):
         table += f"5\t1\t1\t1\t1\t1\t0\t0\t9\t9\t{confidence}\t{text}\n"
-    line = _parsed(table)
+    table += "5\t3\t1\t1\t1\t1\t0\t0\t9\t9\t91\tab\n"
+    line, empty, third = _parsed(table, 3)
     assert line.text == "abcd - x"
     assert line.confidence == pytest.approx(506 / 6)  # (4·90 + 1·96 + 1·50) / 6; what has no letter at the ends is gone
-    assert _parsed("") == Line("", 0.0)
+    assert (empty, third) == (Line("", 0.0), Line("ab", 91.0))
+    assert _parsed("", 1) == [Line("", 0.0)]
 
 
 def test_readings_of_one_text_are_merged_into_the_surest() -> None:
@@ -567,7 +577,7 @@ def test_made_by_tells_what_reads_the_screen() -> None:
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not here")
 def test_the_joins_of_a_real_composite_are_found() -> None:
     path = str(CLIPS / "ru_ivr_composite.mp4")
-    videos = Videos(small_frames)
+    videos = Videos()
     # Joins at 30, 42, 52, 60, 72, 77.5 and 85.5 s; the clips between 30-42, 52-60 and 60-72 hold cuts of their own.
     assert videos.shots(path, 0, 29).cuts == 0  # type: ignore[union-attr]
     assert videos.shots(path, 43, 51).cuts == 0  # type: ignore[union-attr]

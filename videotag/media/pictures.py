@@ -63,7 +63,12 @@ def small_frames(
         if stream is None:
             return
         stream.thread_type = "AUTO"
-        for frame in source.frames_from(stream, start):
+
+        def skip_before(packet: Any) -> None:
+            early = packet.pts is not None and source.time(packet.pts, stream.time_base) < start - TIME_SLACK
+            stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+
+        for frame in source.frames_from(stream, start, skip_before):
             time = source.time(frame.pts, stream.time_base)
             if end is not None and time >= end - TIME_SLACK:
                 return
@@ -212,14 +217,20 @@ class _Seeker:
             self._held = self._ahead.popleft()
 
 
-def _bgr(frame: Any, stream: Any, scale: float) -> "np.ndarray":
-    """The frame upright, its displayed size multiplied by `scale`."""
+def _bgr(frame: Any, stream: Any, scale: float, scaler: Any = None) -> "np.ndarray":
+    """The frame upright, its displayed size multiplied by `scale`.
+
+    `scaler`: PyAV's `VideoReformatter`, for many frames of one size; to make one costs more than to use it.
+    """
     import numpy as np
 
     width, height = (max(1, round(side * scale)) for side in shown_size(frame, stream))
     turns = _quarter_turns(frame)
     stored = (height, width) if turns % 2 else (width, height)
-    image = frame.to_ndarray(format="bgr24", width=stored[0], height=stored[1], interpolation="AREA")
+    if scaler is None:
+        image = frame.to_ndarray(format="bgr24", width=stored[0], height=stored[1], interpolation="AREA")
+    else:
+        image = scaler.reformat(frame, *stored, "bgr24", interpolation="AREA", threads=1).to_ndarray()
     return np.ascontiguousarray(np.rot90(image, turns))
 
 

@@ -60,24 +60,32 @@ class Source:
         except (FFmpegError, OSError) as error:
             _breaks_off(self.path, error.strerror)
 
-    def frames(self, stream: Any, damaged: Callable[[], None] | None = None) -> Iterator[Any]:
+    def frames(
+        self,
+        stream: Any,
+        damaged: Callable[[], None] | None = None,
+        coming: Callable[[Any], None] | None = None,
+    ) -> Iterator[Any]:
         """Frames in order of presentation; a damaged packet costs itself, not the rest.
 
-        `damaged`: called where one was lost; some decoders lose a broken packet without a word.
+        `damaged`: called where one was lost; some decoders lose a broken packet without a word. `coming`: called with
+        each packet before it is decoded.
         """
         for packet in chain(self.packets(stream), [None]):
+            if coming and packet is not None:
+                coming(packet)
             frames = decode(stream, packet)
             if not frames and damaged:
                 damaged()
             yield from frames or ()
 
-    def frames_from(self, stream: Any, start: float) -> Iterator[Any]:
-        """Frames from the last keyframe before second `start` on, or from an earlier one."""
+    def frames_from(self, stream: Any, start: float, coming: Callable[[Any], None] | None = None) -> Iterator[Any]:
+        """Frames from the last keyframe before second `start` on, or from an earlier one; `coming` as in `frames`."""
         for back in (1.0, 10.0, 60.0):
             if start <= back:
                 break
             self.seek(stream, start - back)
-            frames = self.frames(stream)
+            frames = self.frames(stream, coming=coming)
             first = next(frames, None)
             if first is not None and self.time(first.pts, stream.time_base) <= start + TIME_SLACK:
                 yield first
@@ -85,7 +93,7 @@ class Source:
                 return
         if start > 0:
             self.seek(stream, 0.0)
-        yield from self.frames(stream)
+        yield from self.frames(stream, coming=coming)
 
     def seek(self, stream: Any, second: float) -> None:
         """Go to a keyframe before `second`, or to the start. Some formats land after it."""
