@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.clips import Pictures, steady, write
 from videotag.analyzers.contract import Analysis, Frame, Part, Segment, SegmentFailure
 from videotag.analyzers.local import analyzer as local
 from videotag.analyzers.local.analyzer import LocalAnalyzer
+from videotag.analyzers.local.captions import MOST
 from videotag.analyzers.local.keywords import keywords
 from videotag.analyzers.local.pictures import decode, look, without_bars
 from videotag.analyzers.local.screen_text import (
@@ -26,8 +28,9 @@ from videotag.analyzers.local.screen_text import (
     likely_languages,
 )
 from videotag.analyzers.local.sentences import WORDINGS, Light, Seen, Shots, Wording, clip, describe, wording
-from videotag.analyzers.local.shots import Videos
+from videotag.analyzers.local.shots import Pass, Videos
 from videotag.errors import EngineError, UserError
+from videotag.media.pictures import small_frames
 from videotag.media.skim import Skimmed, skim
 
 RED, GREEN, BLUE, WHITE, BLACK = (0, 0, 220), (0, 180, 0), (220, 0, 0), (250, 250, 250), (0, 0, 0)  # BGR
@@ -235,6 +238,38 @@ def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
     assert Videos(switched).shots("", 0, 4) == Shots(1, 2.0, "still")
 
 
+@pytest.mark.parametrize("b_frames", [0, 1, 3])
+def test_a_cut_is_named_at_its_own_frame_though_frames_are_passed_over(tmp_path: Path, b_frames: int) -> None:
+    # Cuts wherever they lie in the pattern of B-frames, and no keyframes but the first.
+    cuts = [31, 62, 93, 124, 155]
+    colours = (RED, GREEN, BLUE, WHITE, (0, 130, 240), (120, 30, 200))
+
+    def draw(number: int, size: tuple[int, int]) -> np.ndarray:
+        return plain(colours[sum(number >= cut for cut in cuts)], *size)
+
+    pictures = Pictures(steady(8), gop=500, b_frames=b_frames, size=(320, 180), draw=draw)
+    path = str(write(tmp_path / "a.mp4", pictures))
+    found = Pass(path, skim(path))
+    found.window(0, 8)
+    assert found._cuts == pytest.approx([cut / 25 for cut in cuts], abs=1e-3)
+
+
+def test_a_quick_dissolve_is_no_cut_though_frames_are_passed_over(tmp_path: Path) -> None:
+    # From black to white in 15 steps of 17 levels: three steps together are a cut's worth (51 / 3 channels of HSV
+    # are 17; so the scale is of a colour that changes hue, saturation and value alike).
+    def draw(number: int, size: tuple[int, int]) -> np.ndarray:
+        step = min(max(number - 50, 0), 6)
+        hsv = np.full((size[1], size[0], 3), (25 * step, 40 * step, 40 * step), np.uint8)
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+
+    path = str(write(tmp_path / "a.mp4", Pictures(steady(4), gop=500, b_frames=3, size=(320, 180), draw=draw)))
+    found = Pass(path, skim(path))
+    every = Pass(path, (Skimmed(time, image) for time, image in small_frames(path)))
+    found.window(0, 4)
+    every.window(0, 4)
+    assert found._cuts == every._cuts
+
+
 # --- text on the screen
 
 
@@ -276,6 +311,95 @@ def test_it_is_kept_when_each_text_is_first_seen() -> None:
         assert found.on_screen_text == ["Добрый вечер", "Погода в Алматы"]
         assert found.screen_times == "62 148"  # 6.25 and 14.75 s after 35 s; a half goes to the even tenth
     assert one(segment(frames=frames(none)), LocalAnalyzer(read_frames=no_video)).screen_times == ""
+
+
+@needs("rus", "kaz", "eng")
+def test_latin_words_of_a_russian_or_kazakh_video_stay_latin() -> None:
+    lines = ("BREAKING NEWS", "Курс USD 512,30", "KEGOC", "ҚАЗАҚСТАН ЖАҢАЛЫҚТАРЫ", "АТАМЕКЕН", "Завод KEGOC")
+    for language in ("ru", "kk"):
+        assert tuple(ScreenReader(installed_languages()).read([captioned(*lines)], language)) == lines
+
+
+@needs("rus", "kaz")
+def test_a_hard_sign_stays_one() -> None:
+    lines = ("Объявление о съезде", "ПОДЪЕЗД ЗАКРЫТ", "Семья и интервью")
+    assert tuple(ScreenReader(installed_languages()).read([captioned(*lines)], "ru")) == lines
+
+
+@needs("rus")
+def test_a_page_of_credits_is_kept_whole() -> None:
+    jobs = ("Оператор", "Режиссёр", "Монтаж", "Звук", "Свет", "Костюмы", "Грим", "Музыка", "Художник", "Редактор")
+    image = plain((20, 20, 20), 1280, 720)
+    lines = [f"{job} {name}" for name in ("Иванов", "Петрова") for job in jobs]
+    for number, line in enumerate(lines):
+        cv2.putText(image, line, (400, 40 + 34 * number), (240, 240, 240), cv2.FontFace("sans"), 22)
+    assert len(ScreenReader(installed_languages()).read([image], "ru")) == len(lines)
+
+
+def test_two_lines_of_one_picture_are_two_texts_however_alike() -> None:
+    names = [Line("Оператор А. Иванов", 90.0), Line("Оператор А. Иванова", 95.0)]
+    assert _merged([*names, Line("Оператор А. Иванова", 96.0, 1), Line("Оператор А. Иванoв", 80.0, 1)]) == [
+        names[0],
+        Line("Оператор А. Иванова", 96.0),
+    ]
+
+
+def over_a_street(number: int, caption: str) -> np.ndarray:
+    """A picture of which all moves but the caption."""
+    image = cv2.resize(np.random.default_rng(7).integers(60, 200, (18, 64, 3), dtype=np.uint8), (1280, 360))
+    image = np.ascontiguousarray(np.roll(image, 24 * number, axis=1)[:, :640])
+    if caption:
+        cv2.putText(image, caption, (60, 300), (20, 20, 20), cv2.FontFace("sans"), 30, weight=600)
+        cv2.putText(image, caption, (58, 298), (250, 250, 250), cv2.FontFace("sans"), 30, weight=600)
+    return image
+
+
+def street(path: Path, seconds: int, captions: dict[tuple[float, float], str]) -> str:
+    """A film with captions, each from one time to another."""
+    times = [number / RATE for number in range(seconds * RATE)]
+    shown = ["".join(text for (start, end), text in captions.items() if start <= time < end) for time in times]
+    return film(path, [over_a_street(number, caption) for number, caption in enumerate(shown)])
+
+
+@needs("rus")
+def test_captions_between_the_stored_frames_are_read(tmp_path: Path) -> None:
+    captions = {(1.0, 4.0): "Литейный цех завода", (4.0, 7.0): "Полевой стан", (9.0, 11.0): "Горный перевал"}
+    path = street(tmp_path / "a.mp4", 12, captions)
+    stored = (Frame(0.5, jpeg(over_a_street(5, ""))), Frame(8.0, jpeg(over_a_street(80, ""))))
+    found = one(segment(path, 0, 12, frames=stored))
+    # Where a word ends is not what is tested.
+    assert [text.replace(" ", "") for text in found.on_screen_text] == [c.replace(" ", "") for c in captions.values()]
+    when = [int(tenths) / 10 for tenths in found.screen_times.split()]
+    assert [start <= time < end for (start, end), time in zip(captions, when, strict=True)] == [True] * 3
+
+
+def test_a_caption_that_a_stored_frame_shows_is_not_read_twice(tmp_path: Path) -> None:
+    path = street(tmp_path / "a.mp4", 8, {(1.0, 4.0): "Литейный цех завода", (5.0, 7.0): "Полевой стан"})
+    videos = Videos()
+    videos.shots(path, 0, 8)
+    assert videos.captions(path, 0, 8, [2.5, 6.0]) == []
+    [second] = videos.captions(path, 0, 8, [2.5])
+    assert 5.0 <= second.time < 7.0
+    # One picture does for two captions that stand together, and there are never more than MOST.
+    assert len(videos.captions(path, 0, 8, [])) == 2
+
+
+def test_of_many_captions_the_bound_holds(tmp_path: Path) -> None:
+    path = street(
+        tmp_path / "a.mp4", 20, {(2.0 * n, 2.0 * n + 1.7): f"{chr(65 + n) * 8} {n * 1111}" for n in range(10)}
+    )
+    videos = Videos()
+    videos.shots(path, 0, 20)
+    times = [frame.time for frame in videos.captions(path, 0, 20, [])]
+    assert len(times) == MOST
+    assert times == sorted(times)
+
+
+def test_without_text_nothing_is_read_besides(tmp_path: Path) -> None:
+    path = street(tmp_path / "a.mp4", 6, {})
+    videos = Videos()
+    videos.shots(path, 0, 6)
+    assert videos.captions(path, 0, 6, []) == []
 
 
 @needs("rus")

@@ -40,7 +40,9 @@ captions 14-24 px high: one other letter or digit gives 14 and more in a frame, 
 in a frame, a moving background at the rim of the caption up to 50 in a line."""
 ALIKE = 0.85
 _AFTER_PREFIX = re.compile("[ьЬ](?=[еёюяЕЁЮЯ])")
-_LOOK_ALIKE = re.compile("[АВЕЗКМНОРСТУХІЅЈ]{3,}")
+_CYRILLIC = re.compile("[Ѐ-ӿ]")
+_SEEN_AS = str.maketrans("АВЕКМНОРСТУХІЅЈ", "ABEKMHOPCTYXISJ")
+_LOOK_ALIKE = re.compile("[АВЕКМНОРСТУХІЅЈ]{3,}")
 """Capitals of both scripts: a whole word of them may be Latin ("КЕСОС" for "KEGOC")."""
 _LATIN_ONLY = re.compile("[DFGIJLNQRSUVWZ]")
 
@@ -123,7 +125,7 @@ class ScreenReader:
         if likely != self._all:
             self._ask_again(crops, lines, self._all, _surer, [line.confidence < SURE for line in lines])
         if "eng" in likely and likely != ("eng",):
-            self._ask_again(crops, lines, ("eng",), _latin, [bool(_LOOK_ALIKE.search(line.text)) for line in lines])
+            self._ask_again(crops, lines, ("eng",), _latin, [_may_be_latin(line) for line in lines])
         return [replace(line, text=_with_hard_signs(line.text)) for line in lines]
 
     def _ask_again(
@@ -204,16 +206,33 @@ def _surer(one: Line, other: Line) -> Line:
     return max(one, other, key=lambda line: line.confidence)
 
 
+def _may_be_latin(line: Line) -> bool:
+    return any(map(_looks_latin, line.text.split())) or (line.confidence < SURE and not _CYRILLIC.search(line.text))
+
+
+def _looks_latin(word: str) -> bool:
+    """Only letters that look the same in both scripts, and no word that Russian knows."""
+    return bool(_LOOK_ALIKE.fullmatch(word)) and not russian().word_is_known(word.lower())
+
+
 def _latin(line: Line, english: Line) -> Line:
     """The line with those of its words in English that are written in letters which only look Cyrillic."""
+    if not _CYRILLIC.search(line.text):
+        return english if english.confidence >= SURE else line
     words, others = line.text.split(), english.text.split()
-    if english.confidence < SURE or len(words) != len(others):
+    if len(words) != len(others):
         return line
     mended = [
-        other if _LOOK_ALIKE.fullmatch(word) and len(other) == len(word) and _LATIN_ONLY.search(other) else word
+        other if _looks_latin(word) and _is_other(word, other) else word
         for word, other in zip(words, others, strict=True)
     ]
     return replace(line, text=" ".join(mended))
+
+
+def _is_other(word: str, latin: str) -> bool:
+    """Whether the Latin word has a letter that Cyrillic has nothing like, and else looks the same."""
+    same = sum(one == other for one, other in zip(word.translate(_SEEN_AS), latin, strict=False))
+    return len(word) == len(latin) and 2 * same >= len(word) and bool(_LATIN_ONLY.search(latin))
 
 
 def _with_hard_signs(text: str) -> str:
