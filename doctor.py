@@ -186,6 +186,10 @@ def screen_text(asked: Asked) -> Iterator[Finding]:
     from videotag.analyzers.local.screen_text import installed_languages
 
     languages = installed_languages()
+    if languages and "eng" not in languages:
+        remedy = f"tesseract reads {', '.join(languages)}; its eng is missing: Latin words come out as Cyrillic ones"
+        yield Finding(None, remedy)
+        return
     remedy = "tesseract with rus, kaz and eng: the analyzer local reads no text on the screen without it"
     yield Finding(bool(languages) or None, f"tesseract reads {', '.join(languages)}" if languages else remedy)
 

@@ -130,7 +130,7 @@ def seek_each(path: str, _: str | None) -> Callable[[], Any]:
         with av.open(path) as container:
             stream = container.streams.video[0]
             found = (sought(container, stream, time) for time in asked(path))
-            return sum(len(pictures._jpeg(frame, stream, pictures.LONG_SIDE)) > 0 for frame in found)
+            return sum(len(pictures.jpeg_of(frame, stream, pictures.LONG_SIDE)) > 0 for frame in found)
 
     return work
 
@@ -156,7 +156,7 @@ def seek_by_group(path: str, _: str | None) -> Callable[[], Any]:
                     held, ahead = ahead or held, next(frames, None)
                     if ahead is None:
                         break
-                count += len(pictures._jpeg(held, stream, pictures.LONG_SIDE)) > 0
+                count += len(pictures.jpeg_of(held, stream, pictures.LONG_SIDE)) > 0
             return count
 
     return work

@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.clips import Pictures, steady, write
 from videotag.analyzers.contract import Analysis, Frame, Part, Segment, SegmentFailure
 from videotag.analyzers.local import analyzer as local
 from videotag.analyzers.local.analyzer import LocalAnalyzer
+from videotag.analyzers.local.captions import MOST
 from videotag.analyzers.local.keywords import keywords
 from videotag.analyzers.local.pictures import decode, look, without_bars
 from videotag.analyzers.local.screen_text import (
@@ -26,9 +28,10 @@ from videotag.analyzers.local.screen_text import (
     likely_languages,
 )
 from videotag.analyzers.local.sentences import WORDINGS, Light, Seen, Shots, Wording, clip, describe, wording
-from videotag.analyzers.local.shots import Videos
+from videotag.analyzers.local.shots import Pass, Videos
 from videotag.errors import EngineError, UserError
 from videotag.media.pictures import small_frames
+from videotag.media.skim import Skimmed, skim
 
 RED, GREEN, BLUE, WHITE, BLACK = (0, 0, 220), (0, 180, 0), (220, 0, 0), (250, 250, 250), (0, 0, 0)  # BGR
 CLIPS = Path(__file__).parents[3] / "shared" / "media"
@@ -80,7 +83,7 @@ def segment(path: str = "", start: float = 0.0, end: float = 6.0, index: int = 0
     return Segment("film", path, index, start, end, **given)  # type: ignore[arg-type]
 
 
-def no_video(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
+def no_video(path: str, start: float) -> Iterator[Skimmed]:
     return iter(())
 
 
@@ -162,7 +165,7 @@ def test_a_broken_jpeg_is_left_out() -> None:
 
 def test_cuts_and_mean_length_of_shots(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 20, [plain(GREEN)] * 20, [plain(BLUE)] * 20)  # cuts at 2 and 4 s
-    videos = Videos(small_frames)
+    videos = Videos()
     assert videos.shots(path, 0, 6) == Shots(2, 2.0, "still")
     assert videos.shots(path, 3, 6) == Shots(1, 1.5, "still")
     assert videos.shots(path, 4, 6) == Shots(0, 2.0, "still")  # the shot begins with the window
@@ -177,29 +180,29 @@ def test_cuts_and_mean_length_of_shots(tmp_path: Path) -> None:
 )
 def test_movement_of_a_square(tmp_path: Path, step: int, movement: str) -> None:
     path = film(tmp_path / "a.mp4", [square(step * number) for number in range(50)])
-    assert Videos(small_frames).shots(path, 0, 5) == Shots(0, 5.0, movement)
+    assert Videos().shots(path, 0, 5) == Shots(0, 5.0, movement)
 
 
 def test_strong_movement_is_no_cut(tmp_path: Path) -> None:
     # A pattern of stripes 80 pixels wide moves by 10 each frame: in 0.2 s a quarter of all pixels change.
     stripes = np.tile(np.where(np.arange(320) // 80 % 2, 130, 90).astype(np.uint8)[None, :, None], (180, 1, 3))
     path = film(tmp_path / "a.mp4", [np.roll(stripes, 10 * number, axis=1) for number in range(50)])
-    assert Videos(small_frames).shots(path, 0, 5) == Shots(0, 5.0, "strong")
+    assert Videos().shots(path, 0, 5) == Shots(0, 5.0, "strong")
 
 
 def test_a_cut_is_no_movement(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", *([plain(colour)] * 10 for colour in (RED, GREEN, BLUE, WHITE) * 2))
-    assert Videos(small_frames).shots(path, 0, 8) == Shots(7, 1.0, "still")
+    assert Videos().shots(path, 0, 8) == Shots(7, 1.0, "still")
 
 
 def test_each_frame_is_decoded_once_however_windows_overlap(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 30, [plain(GREEN)] * 30, [plain(BLUE)] * 30)
     taken: Counter[float] = Counter()
 
-    def counted(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
-        for time, image in small_frames(path, start):
-            taken[round(time, 3)] += 1
-            yield time, image
+    def counted(path: str, start: float) -> Iterator[Skimmed]:
+        for frame in skim(path, start):
+            taken[round(frame.time, 3)] += 1
+            yield frame
 
     picture = frames(plain(RED))
     windows = [segment(path, start, start + 5, index, frames=picture) for index, start in enumerate((0, 2, 4))]
@@ -213,14 +216,14 @@ def test_each_frame_is_decoded_once_however_windows_overlap(tmp_path: Path) -> N
 
 def test_a_run_resumed_in_the_middle_finds_the_same(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [plain(RED)] * 42, [plain(GREEN)] * 18)  # cut at 4.2 s
-    videos = Videos(small_frames)
+    videos = Videos()
     videos.shots(path, 0, 5)
-    assert videos.shots(path, 4, 6) == Videos(small_frames).shots(path, 4, 6) == Shots(1, 1.0, "still")
+    assert videos.shots(path, 4, 6) == Videos().shots(path, 4, 6) == Shots(1, 1.0, "still")
 
 
 def test_segments_of_several_videos_may_be_mixed(tmp_path: Path) -> None:
     paths = [film(tmp_path / f"{n}.mp4", [plain(RED)] * 10 * (n + 1), [plain(BLUE)] * 40) for n in range(6)]
-    videos = Videos(small_frames)
+    videos = Videos()
     for start in (0, 1, 2):  # more videos than are kept open; video n has its only cut at n + 1 s
         found = [videos.shots(path, start, start + 2) for path in paths]
         assert [shots.cuts for shots in found if shots] == [int(start < n + 1 < start + 2) for n in range(6)]
@@ -228,11 +231,43 @@ def test_segments_of_several_videos_may_be_mixed(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
-    def switched(path: str, start: float) -> Iterator[tuple[float, np.ndarray]]:
-        yield from ((number / 10, plain(RED, 320, 240)) for number in range(20))
-        yield from ((number / 10, plain(RED, 320, 180)) for number in range(20, 40))
+    def switched(path: str, start: float) -> Iterator[Skimmed]:
+        yield from (Skimmed(number / 10, plain(RED, 320, 240)) for number in range(20))
+        yield from (Skimmed(number / 10, plain(RED, 320, 180)) for number in range(20, 40))
 
     assert Videos(switched).shots("", 0, 4) == Shots(1, 2.0, "still")
+
+
+@pytest.mark.parametrize("b_frames", [0, 1, 3])
+def test_a_cut_is_named_at_its_own_frame_though_frames_are_passed_over(tmp_path: Path, b_frames: int) -> None:
+    # Cuts wherever they lie in the pattern of B-frames, and no keyframes but the first.
+    cuts = [31, 62, 93, 124, 155]
+    colours = (RED, GREEN, BLUE, WHITE, (0, 130, 240), (120, 30, 200))
+
+    def draw(number: int, size: tuple[int, int]) -> np.ndarray:
+        return plain(colours[sum(number >= cut for cut in cuts)], *size)
+
+    pictures = Pictures(steady(8), gop=500, b_frames=b_frames, size=(320, 180), draw=draw)
+    path = str(write(tmp_path / "a.mp4", pictures))
+    found = Pass(path, skim(path))
+    found.window(0, 8)
+    assert found._cuts == pytest.approx([cut / 25 for cut in cuts], abs=1e-3)
+
+
+def test_a_quick_dissolve_is_no_cut_though_frames_are_passed_over(tmp_path: Path) -> None:
+    # From black to white in 15 steps of 17 levels: three steps together are a cut's worth (51 / 3 channels of HSV
+    # are 17; so the scale is of a colour that changes hue, saturation and value alike).
+    def draw(number: int, size: tuple[int, int]) -> np.ndarray:
+        step = min(max(number - 50, 0), 6)
+        hsv = np.full((size[1], size[0], 3), (25 * step, 40 * step, 40 * step), np.uint8)
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+
+    path = str(write(tmp_path / "a.mp4", Pictures(steady(4), gop=500, b_frames=3, size=(320, 180), draw=draw)))
+    found = Pass(path, skim(path))
+    every = Pass(path, (Skimmed(time, image) for time, image in small_frames(path)))
+    found.window(0, 4)
+    every.window(0, 4)
+    assert found._cuts == every._cuts
 
 
 # --- text on the screen
@@ -278,6 +313,95 @@ def test_it_is_kept_when_each_text_is_first_seen() -> None:
     assert one(segment(frames=frames(none)), LocalAnalyzer(read_frames=no_video)).screen_times == ""
 
 
+@needs("rus", "kaz", "eng")
+def test_latin_words_of_a_russian_or_kazakh_video_stay_latin() -> None:
+    lines = ("BREAKING NEWS", "Курс USD 512,30", "KEGOC", "ҚАЗАҚСТАН ЖАҢАЛЫҚТАРЫ", "АТАМЕКЕН", "Завод KEGOC")
+    for language in ("ru", "kk"):
+        assert tuple(ScreenReader(installed_languages()).read([captioned(*lines)], language)) == lines
+
+
+@needs("rus", "kaz")
+def test_a_hard_sign_stays_one() -> None:
+    lines = ("Объявление о съезде", "ПОДЪЕЗД ЗАКРЫТ", "Семья и интервью")
+    assert tuple(ScreenReader(installed_languages()).read([captioned(*lines)], "ru")) == lines
+
+
+@needs("rus")
+def test_a_page_of_credits_is_kept_whole() -> None:
+    jobs = ("Оператор", "Режиссёр", "Монтаж", "Звук", "Свет", "Костюмы", "Грим", "Музыка", "Художник", "Редактор")
+    image = plain((20, 20, 20), 1280, 720)
+    lines = [f"{job} {name}" for name in ("Иванов", "Петрова") for job in jobs]
+    for number, line in enumerate(lines):
+        cv2.putText(image, line, (400, 40 + 34 * number), (240, 240, 240), cv2.FontFace("sans"), 22)
+    assert len(ScreenReader(installed_languages()).read([image], "ru")) == len(lines)
+
+
+def test_two_lines_of_one_picture_are_two_texts_however_alike() -> None:
+    names = [Line("Оператор А. Иванов", 90.0), Line("Оператор А. Иванова", 95.0)]
+    assert _merged([*names, Line("Оператор А. Иванова", 96.0, 1), Line("Оператор А. Иванoв", 80.0, 1)]) == [
+        names[0],
+        Line("Оператор А. Иванова", 96.0),
+    ]
+
+
+def over_a_street(number: int, caption: str) -> np.ndarray:
+    """A picture of which all moves but the caption."""
+    image = cv2.resize(np.random.default_rng(7).integers(60, 200, (18, 64, 3), dtype=np.uint8), (1280, 360))
+    image = np.ascontiguousarray(np.roll(image, 24 * number, axis=1)[:, :640])
+    if caption:
+        cv2.putText(image, caption, (60, 300), (20, 20, 20), cv2.FontFace("sans"), 30, weight=600)
+        cv2.putText(image, caption, (58, 298), (250, 250, 250), cv2.FontFace("sans"), 30, weight=600)
+    return image
+
+
+def street(path: Path, seconds: int, captions: dict[tuple[float, float], str]) -> str:
+    """A film with captions, each from one time to another."""
+    times = [number / RATE for number in range(seconds * RATE)]
+    shown = ["".join(text for (start, end), text in captions.items() if start <= time < end) for time in times]
+    return film(path, [over_a_street(number, caption) for number, caption in enumerate(shown)])
+
+
+@needs("rus")
+def test_captions_between_the_stored_frames_are_read(tmp_path: Path) -> None:
+    captions = {(1.0, 4.0): "Литейный цех завода", (4.0, 7.0): "Полевой стан", (9.0, 11.0): "Горный перевал"}
+    path = street(tmp_path / "a.mp4", 12, captions)
+    stored = (Frame(0.5, jpeg(over_a_street(5, ""))), Frame(8.0, jpeg(over_a_street(80, ""))))
+    found = one(segment(path, 0, 12, frames=stored))
+    # Where a word ends is not what is tested.
+    assert [text.replace(" ", "") for text in found.on_screen_text] == [c.replace(" ", "") for c in captions.values()]
+    when = [int(tenths) / 10 for tenths in found.screen_times.split()]
+    assert [start <= time < end for (start, end), time in zip(captions, when, strict=True)] == [True] * 3
+
+
+def test_a_caption_that_a_stored_frame_shows_is_not_read_twice(tmp_path: Path) -> None:
+    path = street(tmp_path / "a.mp4", 8, {(1.0, 4.0): "Литейный цех завода", (5.0, 7.0): "Полевой стан"})
+    videos = Videos()
+    videos.shots(path, 0, 8)
+    assert videos.captions(path, 0, 8, [2.5, 6.0]) == []
+    [second] = videos.captions(path, 0, 8, [2.5])
+    assert 5.0 <= second.time < 7.0
+    # One picture does for two captions that stand together, and there are never more than MOST.
+    assert len(videos.captions(path, 0, 8, [])) == 2
+
+
+def test_of_many_captions_the_bound_holds(tmp_path: Path) -> None:
+    path = street(
+        tmp_path / "a.mp4", 20, {(2.0 * n, 2.0 * n + 1.7): f"{chr(65 + n) * 8} {n * 1111}" for n in range(10)}
+    )
+    videos = Videos()
+    videos.shots(path, 0, 20)
+    times = [frame.time for frame in videos.captions(path, 0, 20, [])]
+    assert len(times) == MOST
+    assert times == sorted(times)
+
+
+def test_without_text_nothing_is_read_besides(tmp_path: Path) -> None:
+    path = street(tmp_path / "a.mp4", 6, {})
+    videos = Videos()
+    videos.shots(path, 0, 6)
+    assert videos.captions(path, 0, 6, []) == []
+
+
 @needs("rus")
 def test_no_text_on_textures() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (360, 640, 3)).astype(np.uint8)
@@ -314,20 +438,30 @@ def test_cyrillic_is_not_read_with_english_data_alone(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize(
     ("language", "expected"),
-    [("ru", ("kaz", "rus")), ("kk", ("kaz", "rus")), ("en", ("eng",)), ("ja", ("kaz", "rus")), ("de", ())],
+    [
+        ("ru", ("kaz", "rus", "eng")),
+        ("kk", ("kaz", "rus", "eng")),
+        ("en", ("eng",)),
+        ("ja", ("kaz", "rus", "eng")),
+        ("de", ()),
+        ("uk", ()),
+    ],
 )
 def test_the_languages_of_the_first_reading(language: str, expected: tuple[str, ...]) -> None:
     assert likely_languages(("kaz", "rus", "eng"), language) == expected
 
 
 def test_the_confidence_of_a_line_is_weighted_by_length_and_control_characters_go() -> None:
+    # Three pages, the second of them empty.
     table = "level\tpage\tblock\tpar\tline\tword\tleft\ttop\twidth\theight\tconf\ttext\n"
     for confidence, text in ((20, "|"), (90, "ab\x1bc\u202ed"), (96, "-"), (50, "x"), (30, "«")):
         table += f"5\t1\t1\t1\t1\t1\t0\t0\t9\t9\t{confidence}\t{text}\n"
-    line = _parsed(table)
+    table += "5\t3\t1\t1\t1\t1\t0\t0\t9\t9\t91\tab\n"
+    line, empty, third = _parsed(table, 3)
     assert line.text == "abcd - x"
     assert line.confidence == pytest.approx(506 / 6)  # (4·90 + 1·96 + 1·50) / 6; what has no letter at the ends is gone
-    assert _parsed("") == Line("", 0.0)
+    assert (empty, third) == (Line("", 0.0), Line("ab", 91.0))
+    assert _parsed("", 1) == [Line("", 0.0)]
 
 
 def test_readings_of_one_text_are_merged_into_the_surest() -> None:
@@ -567,7 +701,7 @@ def test_made_by_tells_what_reads_the_screen() -> None:
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not here")
 def test_the_joins_of_a_real_composite_are_found() -> None:
     path = str(CLIPS / "ru_ivr_composite.mp4")
-    videos = Videos(small_frames)
+    videos = Videos()
     # Joins at 30, 42, 52, 60, 72, 77.5 and 85.5 s; the clips between 30-42, 52-60 and 60-72 hold cuts of their own.
     assert videos.shots(path, 0, 29).cuts == 0  # type: ignore[union-attr]
     assert videos.shots(path, 43, 51).cuts == 0  # type: ignore[union-attr]

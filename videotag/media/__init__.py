@@ -1,6 +1,6 @@
 """The only decoder code: what a file is, its sound, its pictures, a part of it cut out. PyAV underneath.
 
-Read source (what is read of an opened file), pictures, upright (a frame as it is meant to be seen), by which colour,
-interlace and headers; levels (what its sound tracks are like), tracks (which of them are heard), mixing, sound, probe,
-clip; timecode (what a camera wrote down), texts and subtitle_text (what there is to read).
+Read source (what is read of an opened file), pictures and skim, upright (a frame as it is meant to be seen), by which
+colour, interlace and headers; levels (what its sound tracks are like), tracks (which of them are heard), mixing, sound,
+probe, clip; timecode (what a camera wrote down), texts and subtitle_text (what there is to read).
 """

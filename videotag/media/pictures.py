@@ -44,7 +44,7 @@ def pictures(path: str, times: Sequence[float], long_side: int = LONG_SIDE) -> I
             frame = seeker.at(asked)
             if last is None or frame is not last[0]:
                 whole = upright.whole(*seeker.around(asked)) if frame.interlaced_frame else frame
-                last = (frame, _jpeg(whole, upright, long_side))
+                last = (frame, jpeg_of(whole, upright, long_side))
             yield Picture(asked, round(source.time(frame.pts, source.video.time_base), 6), last[1])
 
 
@@ -65,7 +65,12 @@ def small_frames(
             return
         stream.thread_type = "AUTO"
         upright = Upright(source)
-        for frame in source.frames_from(stream, start):
+
+        def skip_before(packet: Any) -> None:
+            early = packet.pts is not None and source.time(packet.pts, stream.time_base) < start - TIME_SLACK
+            stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+
+        for frame in source.frames_from(stream, start, skip_before):
             time = source.time(frame.pts, stream.time_base)
             if end is not None and time >= end - TIME_SLACK:
                 return
@@ -224,7 +229,7 @@ class _Seeker:
             self._before, self._held = self._held, self._ahead.popleft()
 
 
-def _jpeg(frame: Any, upright: Upright, long_side: int) -> bytes:
+def jpeg_of(frame: Any, upright: Upright, long_side: int) -> bytes:
     import cv2
 
     image = upright.image(frame, min(1.0, long_side / max(upright.size(frame))))

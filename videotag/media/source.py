@@ -122,13 +122,24 @@ class Source:
                 frame.pts = self._latest
         return frames
 
-    def frames_from(self, stream: Any, start: float) -> Iterator[Any]:
-        """Frames from the last keyframe before second `start` on, or from an earlier one."""
+    def frames_from(
+        self, stream: Any, start: float, coming: Callable[[Any], None] = lambda packet: None
+    ) -> Iterator[Any]:
+        """Frames from the last keyframe before second `start` on, or from an earlier one.
+
+        `coming`: called with each packet before it is decoded.
+        """
+
+        def packets() -> Iterator[Any]:
+            for packet in self.packets(stream):
+                coming(packet)
+                yield packet
+
         for back in (1.0, 10.0, 60.0):
             if start <= back:
                 break
             self.seek(stream, start - back)
-            frames = self.frames(stream)
+            frames = self.frames(stream, packets=packets())
             first = next(frames, None)
             if first is not None and self.time(first.pts, stream.time_base) <= start + TIME_SLACK:
                 yield first
@@ -136,7 +147,7 @@ class Source:
                 return
         if start > 0:
             self.seek(stream, 0.0)
-        yield from self.frames(stream)
+        yield from self.frames(stream, packets=packets())
 
     def seek(self, stream: Any, second: float) -> None:
         """Go to a keyframe before `second`, or to the start. Some formats land after it."""

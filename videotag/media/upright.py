@@ -21,6 +21,8 @@ class Upright:
     """How the frames of one video are shown. Each frame is taken by its own state, as far as it has one."""
 
     def __init__(self, source: "Source") -> None:
+        from av.video.reformatter import VideoReformatter
+
         self._stream = source.video
         context = self._stream.codec_context
         self._stored = (context.width, context.height)
@@ -30,6 +32,7 @@ class Upright:
         self._has_matrix: bool | None = None  # whether the first frame has a display matrix; to ask each frame costs
         self._last: tuple[Any, tuple[int, int]] = (None, (0, 0))  # the last kind of frame, and its size
         self._deinterlacer = interlace.Deinterlacer()
+        self._scaler = VideoReformatter()  # kept: to make one costs more than to use it
 
     def size(self, frame: Any) -> tuple[int, int]:
         """Width and height as displayed."""
@@ -71,12 +74,25 @@ class Upright:
         """The part that is seen, as it lies in the file, scaled to `width` and `height`."""
         cut = self._cut(frame)
         if not any(cut):
-            return _bgr(frame, width, height)
+            return self._bgr(frame, width, height)
         whole_width = round(width * frame.width / (frame.width - cut.left - cut.right))
         whole_height = round(height * frame.height / (frame.height - cut.top - cut.bottom))
         left = min(round(cut.left * whole_width / frame.width), whole_width - width)
         top = min(round(cut.top * whole_height / frame.height), whole_height - height)
-        return _bgr(frame, whole_width, whole_height)[top : top + height, left : left + width]
+        return self._bgr(frame, whole_width, whole_height)[top : top + height, left : left + width]
+
+    def _bgr(self, frame: Any, width: int, height: int) -> "np.ndarray":
+        """The stored picture scaled. BGR uint8 [height, width, 3]"""
+        if colour.is_wide(frame):
+            image = self._reformatted(frame, width, height, "rgb48le")
+            return colour.to_srgb(image, frame.color_trc, frame.color_primaries)
+        if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
+            return _on_ground(self._reformatted(frame, width, height, "bgra"))
+        return self._reformatted(frame, width, height, "bgr24")
+
+    def _reformatted(self, frame: Any, width: int, height: int, kind: str) -> "np.ndarray":
+        size = {"width": width, "height": height, "interpolation": "AREA", "src_colorspace": colour.matrix(frame)}
+        return self._scaler.reformat(frame, format=kind, threads=1, **size).to_ndarray()
 
     def _cut(self, frame: Any) -> Crop:
         return self._crop if (frame.width, frame.height) == self._stored else Crop()
@@ -104,17 +120,6 @@ def _tagged_turn(tags: dict[str, str]) -> tuple[int, int, int, int]:
     """What the tag "rotate" says, the older way of files whose pictures carry no display matrix."""
     turn = next((value for name, value in tags.items() if name.lower() == "rotate"), "0")
     return _TURNS.get(turn.strip(), (1, 0, 0, 1))
-
-
-def _bgr(frame: Any, width: int, height: int) -> "np.ndarray":
-    """The stored picture scaled. BGR uint8 [height, width, 3]"""
-    size = {"width": width, "height": height, "interpolation": "AREA", "src_colorspace": colour.matrix(frame)}
-    if colour.is_wide(frame):
-        image = frame.to_ndarray(format="rgb48le", **size)
-        return colour.to_srgb(image, frame.color_trc, frame.color_primaries)
-    if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
-        return _on_ground(frame.to_ndarray(format="bgra", **size))
-    return frame.to_ndarray(format="bgr24", **size)
 
 
 def _on_ground(image: "np.ndarray") -> "np.ndarray":

@@ -41,7 +41,7 @@ class LocalAnalyzer:
     name = "local"
     Options = LocalOptions
     description = ""
-    version = 2  # raised whenever the same segment would get another answer
+    version = 3  # raised whenever the same segment would get another answer
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class LocalAnalyzer:
         Raises:
             EngineError: a segment asks for an output language that there are no sentences for.
         """
-        from videotag.analyzers.local.shots import SMALL_FRAMES, Videos
+        from videotag.analyzers.local.shots import Videos
 
-        with closing(Videos(self._read_frames or SMALL_FRAMES)) as videos:
+        with closing(Videos(self._read_frames) if self._read_frames else Videos()) as videos:
             for segment in segments:
                 yield segment, self._result(segment, wording(segment.output_language), videos)
 
@@ -92,11 +92,16 @@ class LocalAnalyzer:
 
         shots = videos.shots(segment.video_path, segment.start_time, segment.end_time)
         images, times = decode(segment.frames)
+        light = look(images) if images else None
+        if not self._screen:
+            return Seen(True, light, shots)
+        between = videos.captions(segment.video_path, segment.start_time, segment.end_time, times)
+        more, more_times = decode(between)
+        order = sorted(zip((*times, *more_times), (*images, *more), strict=True), key=lambda one: one[0])
         # The captions stay in the video's language where a guest speaks another.
-        language = segment.video_language or segment.language
-        texts = self._screen.read(images, language) if self._screen and images else {}
-        when = tuple(times[picture] - segment.start_time for picture in texts.values())
-        return Seen(True, look(images) if images else None, shots, tuple(texts), when)
+        texts = self._screen.read([image for _, image in order], segment.video_language or segment.language)
+        when = tuple(order[picture][0] - segment.start_time for picture in texts.values())
+        return Seen(True, light, shots, tuple(texts), when)
 
 
 def _analysis(segment: Segment, seen: Seen, words: Wording) -> Analysis:

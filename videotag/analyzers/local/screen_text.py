@@ -7,36 +7,44 @@ Russian and Kazakh captions without an error. Pictures are BGR uint8 [h, w, 3].
 import difflib
 import logging
 import os
+import re
 import shutil
 import subprocess
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import EngineError
-from videotag.languages import TESSERACT_NAMES
+from videotag.languages import CYRILLIC_LANGUAGES, TESSERACT_NAMES
+from videotag.morphology import russian
 
 if TYPE_CHECKING:
     import numpy as np
 
 log = logging.getLogger("videotag")
 CYRILLIC = ("kaz", "rus")
-TIMEOUT = 20.0  # seconds for one line; it takes 0.1
+TIMEOUT = 60.0  # seconds for the lines of a picture; it takes 0.3 and 0.1 for each
 DETECTOR_SIDE = 960
 """Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
 LINE_HEIGHT, SMALLEST_LINE = 64, 8  # pixels: what Tesseract was measured with, and below what nothing can be read
-MAX_LINES = 12  # lines read in one frame: a page of a document must not hold up the run
+MAX_LINES = 40  # lines read in one frame: a page of credits has 20, and one of a document must not hold up the run
 GOOD, SURE = 70.0, 85.0
 """Tesseract's confidence (0-100) of a line to be kept, and to go without a second reading in more languages.
-Measured: captions read in their language 90-97, in the wrong script 0-70, textures without text below 35."""
+Measured: captions read in their language 90-97, in the wrong script 0-89, textures without text below 35."""
 SAME_FRAME, SAME_LINE = 10, 60
 """Largest difference of luma (of 255) in thumbnails up to which frames, and lines, count as the same. Measured on
 captions 14-24 px high: one other letter or digit gives 14 and more in a frame, 89 and more in a line; coding noise 4
 in a frame, a moving background at the rim of the caption up to 50 in a line."""
 ALIKE = 0.85
+_AFTER_PREFIX = re.compile("[ьЬ](?=[еёюяЕЁЮЯ])")
+_CYRILLIC = re.compile("[Ѐ-ӿ]")
+_SEEN_AS = str.maketrans("АВЕКМНОРСТУХІЅЈ", "ABEKMHOPCTYXISJ")
+_LOOK_ALIKE = re.compile("[АВЕКМНОРСТУХІЅЈ]{3,}")
+"""Capitals of both scripts: a whole word of them may be Latin ("КЕСОС" for "KEGOC")."""
+_LATIN_ONLY = re.compile("[DFGIJLNQRSUVWZ]")
 
 
 @dataclass(frozen=True)
@@ -99,40 +107,62 @@ class ScreenReader:
 
         boxes = _detector()(image, use_det=True, use_cls=False, use_rec=False).boxes
         crops = [_crop(image, box) for box in (boxes if boxes is not None else ())]
-        seen: list[tuple[np.ndarray, Line]] = []
-        for crop in [crop for crop in crops if crop is not None][:MAX_LINES]:
-            thumbnail = cv2.blur(_thumbnail(crop, 512, LINE_HEIGHT // 2), (3, 3))
-            # A line that was in the frame before need not be read again.
-            same = (line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE)
-            line = next(same, None) or self._read_line(crop, language)
-            seen.append((thumbnail, line))
-            if line.confidence >= GOOD and _is_text(line.text):
-                yield line
-        self._known = seen or self._known
+        crops = [crop for crop in crops if crop is not None][:MAX_LINES]
+        thumbnails = [cv2.blur(_thumbnail(crop, 512, LINE_HEIGHT // 2), (3, 3)) for crop in crops]
+        # A line that was in the frame before need not be read again.
+        lines = [
+            next((line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE), None)
+            for thumbnail in thumbnails
+        ]
+        read = iter(self._read_lines([crop for crop, line in zip(crops, lines, strict=True) if not line], language))
+        lines = [line or next(read) for line in lines]
+        self._known = list(zip(thumbnails, lines, strict=True)) or self._known
+        yield from (line for line in lines if line.confidence >= GOOD and _is_text(line.text))
 
-    def _read_line(self, crop: "np.ndarray", language: str) -> Line:
+    def _read_lines(self, crops: "Sequence[np.ndarray]", language: str) -> "list[Line]":
         likely = likely_languages(self._all, language)
-        line = self._ask(crop, likely)
-        if line.confidence >= SURE or likely == self._all:
-            return line
-        return max(line, self._ask(crop, self._all), key=lambda line: line.confidence)
+        lines = self._ask(crops, likely)
+        if likely != self._all:
+            self._ask_again(crops, lines, self._all, _surer, [line.confidence < SURE for line in lines])
+        if "eng" in likely and likely != ("eng",):
+            self._ask_again(crops, lines, ("eng",), _latin, [_may_be_latin(line) for line in lines])
+        return [replace(line, text=_with_hard_signs(line.text)) for line in lines]
 
-    def _ask(self, crop: "np.ndarray", languages: Sequence[str]) -> Line:
+    def _ask_again(
+        self,
+        crops: "Sequence[np.ndarray]",
+        lines: list[Line],
+        languages: Sequence[str],
+        better: Callable[[Line, Line], Line],
+        doubtful: Sequence[bool],
+    ) -> None:
+        """Read the doubtful lines in other languages, and put the `better` of both readings in their place."""
+        numbers = [number for number, doubt in enumerate(doubtful) if doubt]
+        for number, line in zip(numbers, self._ask([crops[number] for number in numbers], languages), strict=True):
+            lines[number] = better(lines[number], line)
+
+    def _ask(self, crops: "Sequence[np.ndarray]", languages: Sequence[str]) -> list[Line]:
+        """What Tesseract reads on each crop. All go to it at once: it takes longer to start than to read a line."""
         import cv2
 
-        png = cv2.imencode(".png", crop)[1].tobytes()
+        if not crops:
+            return []
+        tiff = cv2.imencodemulti(".tiff", list(crops))[1].tobytes()
         command = [self._program, "stdin", "stdout", "--psm", "7", "--dpi", "150", "-l", "+".join(languages)]
-        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], png))
+        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], tiff), len(crops))
 
 
 def likely_languages(installed: Sequence[str], language: str) -> tuple[str, ...]:
     """What a line is first read in: Kazakh and Russian together unless the speech is in another known language.
 
-    All languages at once take twice the time, and more letters look alike.
+    Cyrillic ones with English: names and numbers are often in Latin letters, and Cyrillic data alone makes
+    "ВКЕАКІМС МЕМ/5" of "BREAKING NEWS" and is sure of it.
     """
     own = TESSERACT_NAMES.get(language, "rus")
     wanted = CYRILLIC if own in CYRILLIC else (own,)
-    return tuple(name for name in installed if name in wanted)
+    likely = tuple(name for name in installed if name in wanted)
+    cyrillic = own in CYRILLIC or language in CYRILLIC_LANGUAGES
+    return (*likely, "eng") if likely and cyrillic and "eng" in installed else likely
 
 
 def _run(command: list[str], given: bytes) -> str:
@@ -150,19 +180,70 @@ def _run(command: list[str], given: bytes) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def _parsed(table: str) -> Line:
-    """The words of Tesseract's TSV, and their confidence weighted by length.
+def _parsed(table: str, pages: int) -> list[Line]:
+    """The words of each page of Tesseract's TSV, and their confidence weighted by length.
 
-    Columns: https://tesseract-ocr.github.io/tessdoc/Command-Line-Usage.html (level 5 is a word).
+    Columns: https://tesseract-ocr.github.io/tessdoc/Command-Line-Usage.html (level 5 is a word, page 1 the first).
     """
     rows = [row.split("\t") for row in table.splitlines()]
-    words = [(_plain(row[11]), float(row[10])) for row in rows if len(row) > 11 and row[0] == "5"]
+    words: list[list[tuple[str, float]]] = [[] for _ in range(pages)]
+    for row in rows:
+        if len(row) > 11 and row[0] == "5" and 0 < int(row[1]) <= pages:
+            words[int(row[1]) - 1].append((_plain(row[11]), float(row[10])))
+    return [_line(found) for found in words]
+
+
+def _line(words: list[tuple[str, float]]) -> Line:
     # What stands at the ends without a letter or digit is the rim of the caption: "| Счёт 1:0".
     solid = [index for index, (text, _) in enumerate(words) if any(map(str.isalnum, text))]
     words = [word for word in words[solid[0] : solid[-1] + 1] if word[0]] if solid else []
     letters = sum(len(text) for text, _ in words)
     confidence = sum(len(text) * sure for text, sure in words) / letters if letters else 0.0
     return Line(" ".join(text for text, _ in words), confidence)
+
+
+def _surer(one: Line, other: Line) -> Line:
+    return max(one, other, key=lambda line: line.confidence)
+
+
+def _may_be_latin(line: Line) -> bool:
+    return any(map(_looks_latin, line.text.split())) or (line.confidence < SURE and not _CYRILLIC.search(line.text))
+
+
+def _looks_latin(word: str) -> bool:
+    """Only letters that look the same in both scripts, and no word that Russian knows."""
+    return bool(_LOOK_ALIKE.fullmatch(word)) and not russian().word_is_known(word.lower())
+
+
+def _latin(line: Line, english: Line) -> Line:
+    """The line with those of its words in English that are written in letters which only look Cyrillic."""
+    if not _CYRILLIC.search(line.text):
+        return english if english.confidence >= SURE else line
+    words, others = line.text.split(), english.text.split()
+    if len(words) != len(others):
+        return line
+    mended = [
+        other if _looks_latin(word) and _is_other(word, other) else word
+        for word, other in zip(words, others, strict=True)
+    ]
+    return replace(line, text=" ".join(mended))
+
+
+def _is_other(word: str, latin: str) -> bool:
+    """Whether the Latin word has a letter that Cyrillic has nothing like, and else looks the same."""
+    same = sum(one == other for one, other in zip(word.translate(_SEEN_AS), latin, strict=False))
+    return len(word) == len(latin) and 2 * same >= len(word) and bool(_LATIN_ONLY.search(latin))
+
+
+def _with_hard_signs(text: str) -> str:
+    """The text with "ъ" in words that Russian knows with it alone: Tesseract's Kazakh data has none."""
+    return re.sub(r"[^\W\d_]+", lambda word: _with_hard_sign(word[0]), text)
+
+
+def _with_hard_sign(word: str) -> str:
+    hard = _AFTER_PREFIX.sub(lambda sign: "ъ" if sign[0] == "ь" else "Ъ", word)
+    known = russian().word_is_known
+    return hard if hard != word and known(hard.lower()) and not known(word.lower()) else word
 
 
 def _plain(text: str) -> str:
@@ -177,13 +258,18 @@ def _is_text(text: str) -> bool:
 
 
 def _merged(lines: Sequence[Line]) -> list[Line]:
-    """Each text once, in its surest reading."""
+    """Each text once, in its surest reading. Two lines of one picture are two texts, however alike."""
     kept: list[Line] = []
+    last: list[int] = []  # the picture on which each of them was seen last
     for line in lines:
-        index = next((i for i, other in enumerate(kept) if _alike(line.text, other.text)), None)
-        if index is None:
+        same = [i for i, other in enumerate(kept) if line.picture != last[i] and _alike(line.text, other.text)]
+        if not same:
             kept.append(line)
-        elif line.confidence > kept[index].confidence:
+            last.append(line.picture)
+            continue
+        index = min(same, key=lambda i: kept[i].text != line.text)
+        last[index] = line.picture
+        if line.confidence > kept[index].confidence:
             kept[index] = replace(line, picture=kept[index].picture)
     return kept
 

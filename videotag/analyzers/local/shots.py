@@ -1,23 +1,25 @@
-"""Cuts and movement of whole videos, in one pass. Imported only once there is a video: it needs OpenCV.
+"""Cuts, movement and captions of whole videos, in one pass. Imported only once there is a video: it needs OpenCV.
 
-Windows overlap by 15 s, and decoding is what costs, so a pass goes through a video once and keeps what it found for
-as long as a window may still ask for it. All times are seconds from the start of the video.
+Windows overlap by 15 s, and decoding is what costs, so a pass goes through a video once, without the frames that no
+other refers to, and keeps what it found for as long as a window may still ask for it. All times are seconds from the
+start of the video.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2  # noqa: TID253  (this module is imported late itself)
 import numpy as np
 from scenedetect.common import FrameTimecode  # noqa: TID253
-from scenedetect.detector import FlashFilter  # noqa: TID253
 from scenedetect.detectors import ContentDetector  # noqa: TID253
 
+from videotag.analyzers.contract import Frame
+from videotag.analyzers.local.captions import Captions
 from videotag.analyzers.local.sentences import Shots
 from videotag.media.pictures import small_frames
+from videotag.media.skim import Skimmed, skim
 
-FrameReader = Callable[[str, float], Iterator[tuple[float, np.ndarray]]]
-"""(path, start) -> each frame from `start` on: its time, and BGR uint8 [height, width, 3]. See media/pictures.py."""
+FrameReader = Callable[[str, float], Iterator[Skimmed]]
+"""(path, start) -> the frames from `start` on. See media/skim.py."""
 
 CUT_THRESHOLD = 27.0  # PySceneDetect's default; found 7 of 7 joins and nothing else on our clips
 SHORTEST_SHOT = 0.6
@@ -33,14 +35,13 @@ LIT = 16  # luma above which a pixel counts as picture: black bars do not move a
 STILL, STRONG = 0.01, 0.2
 """Share of the picture that changes in `SAMPLE_EVERY`, median of a window. Measured: still pictures with coding noise
 0.000-0.003, a fixed camera over pedestrians 0.02-0.04, a talking head on shaky film 0.13-0.15, action 0.25-0.35."""
-SMALL_FRAMES: FrameReader = partial(small_frames, width=WIDTH)
 OPEN_VIDEOS = 4
 
 
 class Videos:
     """The passes under way, for a stream in which the segments of several videos may be mixed."""
 
-    def __init__(self, read: FrameReader) -> None:
+    def __init__(self, read: FrameReader = skim) -> None:
         self._read = read
         self._passes: dict[str, Pass] = {}
 
@@ -54,10 +55,17 @@ class Videos:
         if current is None or start < current.forgotten:
             while len(self._passes) >= OPEN_VIDEOS:
                 self._passes.pop(next(iter(self._passes))).close()
-            current = Pass(self._read(path, max(0.0, start - LEAD_IN)))
+            current = Pass(path, self._read(path, max(0.0, start - LEAD_IN)))
         found = current.window(start, end)
         self._passes[path] = current  # last in the dict: most recently used
         return found
+
+    def captions(self, path: str, start: float, end: float, shown: Sequence[float]) -> list[Frame]:
+        """Frames of the window that `shots` was last asked about, with text that stands at none of the times `shown`.
+
+        In the order of their times; at most `captions.MOST`.
+        """
+        return self._passes[path].captions.frames(start, end, shown)
 
     def close(self) -> None:
         while self._passes:
@@ -67,10 +75,13 @@ class Videos:
 class Pass:
     """One video from front to back. Frames must come in the order of their time."""
 
-    def __init__(self, frames: Iterator[tuple[float, np.ndarray]]) -> None:
+    def __init__(self, path: str, frames: Iterator[Skimmed]) -> None:
+        self._path = path
         self._frames = frames
+        self.captions = Captions()
         self._detector = _make_detector()
         self._shape: tuple[int, ...] | None = None
+        self._shot: float | None = None  # when the shot under way began
         self._cuts: list[float] = []
         self._samples: list[tuple[float, float | None]] = []
         self._last: tuple[float, np.ndarray] | None = None
@@ -82,8 +93,9 @@ class Pass:
         self.forgotten = start
         self._cuts = [time for time in self._cuts if time >= start]
         self._samples = [sample for sample in self._samples if sample[0] >= start]
+        self.captions.forget(start)
         while self._reached < end and (frame := next(self._frames, None)) is not None:
-            self._take(*frame)
+            self._take(frame)
         if self._reached < end:
             self._reached = float("inf")  # the video is over
         moved = [share for time, share in self._samples if time < end]
@@ -96,38 +108,62 @@ class Pass:
     def close(self) -> None:
         getattr(self._frames, "close", lambda: None)()
 
-    def _take(self, time: float, image: np.ndarray) -> None:
-        self._reached = time
-        if self._is_cut(time, image):
-            self._cuts.append(time)
+    def _take(self, frame: Skimmed) -> None:
+        time, before, self._reached = frame.time, self._reached, frame.time
+        self.captions.take(frame)
+        small = _small(frame.image)
+        cut = self._cut(frame, small, before)
+        if cut is not None:
+            self._shot = cut
+            self._cuts.append(cut)
             self._last = None
         if self._last is None or time - self._last[0] >= SAMPLE_EVERY - 1e-3:
-            small, share = _blurred(image), None
-            if self._last is not None and time - self._last[0] <= LONGEST_STEP:
-                share = _changed(self._last[1], small)
-            self._last = (time, small)
+            grey, share = _blurred(small), None
+            if self._last is not None and (step := time - self._last[0]) <= LONGEST_STEP:
+                share = _changed(self._last[1], grey) * SAMPLE_EVERY / step
+            self._last = (time, grey)
             if time >= self.forgotten:
                 self._samples.append((time, share))
 
-    def _is_cut(self, time: float, image: np.ndarray) -> bool:
-        resized = self._shape is not None and image.shape != self._shape
+    def _cut(self, frame: Skimmed, small: np.ndarray, before: float) -> float | None:
+        """When the shot begins, if this is the first frame of it that was decoded; the one before is at `before`."""
+        resized = self._shape is not None and small.shape != self._shape
         if resized:  # a broadcast that switches from 4:3 to 16:9; the detector cannot compare the two
             self._detector = _make_detector()
-        self._shape = image.shape
-        # A rate of 1000 makes PySceneDetect count in milliseconds, whatever the video's rate.
-        return bool(self._detector.process_frame(FrameTimecode(max(0.0, time), fps=1000.0), image)) or resized
+        self._shape = small.shape
+        if self._shot is None:
+            self._shot = frame.time
+        if not _is_new(self._detector, frame.time, small):
+            return frame.time if resized else None
+        if frame.time - self._shot < SHORTEST_SHOT - 1e-3:
+            return None
+        # Two frames with others between may differ though no frame does from its neighbour.
+        return frame.time if frame.intra or not frame.passed else self._among_passed(before, frame.time)
+
+    def _among_passed(self, before: float, time: float) -> float | None:
+        """The frame that begins a shot, of all that follow the one at `before` up to the one at `time`."""
+        detector = _make_detector()
+        frames = small_frames(self._path, before, time + 1e-3, WIDTH)
+        return next((at for at, image in frames if _is_new(detector, at, image)), None)
 
 
 def _make_detector() -> ContentDetector:
-    # SUPPRESS names a cut at once, at its own frame; MERGE may name it half a second later.
-    return ContentDetector(CUT_THRESHOLD, SHORTEST_SHOT, filter_mode=FlashFilter.Mode.SUPPRESS)
+    return ContentDetector(CUT_THRESHOLD, min_scene_len=0)
+
+
+def _is_new(detector: ContentDetector, time: float, image: np.ndarray) -> bool:
+    """Whether the picture differs from the one before as a new shot does."""
+    # A rate of 1000 makes PySceneDetect count in milliseconds, whatever the video's rate.
+    return bool(detector.process_frame(FrameTimecode(max(0.0, time), fps=1000.0), image))
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
+    return image if image.shape[1] == WIDTH else cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:
     """Luma, uint8 [h, WIDTH], without the finest grain."""
-    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
-    if image.shape[1] != WIDTH:
-        image = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (3, 3), 0)
 
 

@@ -1,0 +1,83 @@
+"""Phase 2's analyzer `local` beside an older tree of this project: CPU seconds, cuts, texts.
+
+    python benchmarks/local.py VIDEO                    this tree, each segment of the video
+    python benchmarks/local.py VIDEO --beside TREE      and another checkout, by turns
+
+Measured is the analysis of one video from its stored frames on, in a process of its own: CPU seconds of the process
+and of the programs that it starts. To compare like with like, both trees get the frames that this tree stores.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+LENGTH, STEP, FRAMES = 50.0, 35.0, 6  # seconds of a segment, from one to the next, and stored frames of each
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--beside", type=Path, metavar="TREE")
+    parser.add_argument("--language", default="ru")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N")
+    args = parser.parse_args()
+    trees = [HERE, *([args.beside.resolve()] if args.beside else [])]
+    print("| tree | CPU s | x | cuts of each segment | texts |\n|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder, "frames.pickle")
+        stored.write_bytes(pickle.dumps(frames(str(args.video))))
+        for _ in range(args.rounds):
+            base = 0.0
+            for tree in trees:
+                command = [sys.executable, __file__, str(args.video.resolve()), str(stored), args.language]
+                environment = {**os.environ, "PYTHONPATH": str(tree), "LOCAL_CHILD": "1"}
+                done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, check=True)
+                cpu, cuts, texts = json.loads(done.stdout.splitlines()[-1])
+                base = base or cpu
+                print(f"| {tree} | {cpu:.1f} | {cpu / base:.2f} | {cuts} | {'; '.join(texts)} |", flush=True)
+
+
+def frames(video: str) -> list[tuple[float, float, list[tuple[float, bytes]]]]:
+    """Start and end of each segment, and its frames: time and JPEG."""
+    sys.path.insert(0, str(HERE))
+    from videotag.media.pictures import pictures
+    from videotag.media.probe import probe
+
+    duration = probe(video).duration
+    found = []
+    for start in [STEP * n for n in range(max(1, round((duration - LENGTH) / STEP + 1.5)))]:
+        end = min(start + LENGTH, duration)
+        times = [start + (end - start) * (n + 0.5) / FRAMES for n in range(FRAMES)]
+        found.append((start, end, [(picture.time, picture.jpeg) for picture in pictures(video, times)]))
+    return found
+
+
+def measure(video: str, stored: str, language: str) -> None:
+    from videotag.analyzers.contract import Analysis, Frame, Segment
+    from videotag.analyzers.local.analyzer import LocalAnalyzer
+
+    segments = [
+        Segment("film", video, number, start, end, tuple(Frame(*frame) for frame in shown), "", language, "ru")
+        for number, (start, end, shown) in enumerate(pickle.loads(Path(stored).read_bytes()))
+    ]
+    cuts, texts = [], []
+    for _, result in LocalAnalyzer("ru").analyze(segments):
+        assert isinstance(result, Analysis), result
+        cuts.append(result.scene_change)
+        texts += result.on_screen_text
+    spent = os.times()
+    cpu = spent.user + spent.system + spent.children_user + spent.children_system
+    print(json.dumps([cpu, cuts, list(dict.fromkeys(texts))]))
+
+
+if __name__ == "__main__":
+    if os.environ.get("LOCAL_CHILD"):
+        measure(*sys.argv[1:])
+    else:
+        main()
