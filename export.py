@@ -286,7 +286,7 @@ def as_text(words: list[Word]) -> str:
 
 
 def as_markdown(source: Source) -> str:
-    """What is known of each segment, after the file's own facts. Texts in an overlap stand in both segments."""
+    """What is known of each segment, after the file's own facts; texts of overlapping ones stand in both, as stored."""
     analyses = source.analyses
     spoken = source.phase1.get("spoken_languages") or [source.phase1["spoken_language"]]
     own = (str(source.phase1.get(name, "")) for name in OWN)

@@ -84,7 +84,7 @@ def test_the_exports_of_a_video_have_what_is_exported():
     head["segments"] = [{**segment, "subtitles": []}]  # there they have their times
     source = export.Source("a", head, {"output_language": "ru", "segments": [segment]})
     [found] = json.loads(export.as_json(source))["segments"]
-    once = {"video_name", "video_path", "language"}  # what the file says once
+    once = {"video_name", "video_path", "language", "title"}  # what the file says once
     assert found == {field.name: segment[field.name] for field in SEGMENT if field.exported and field.name not in once}
     text = export.as_markdown(source)
     for field in SEGMENT:

@@ -87,7 +87,8 @@ def word_times(words: Sequence[tuple[str, float]], start: float) -> str:
 
 def subtitles_of(window: Window, subtitles: Sequence[Subtitle]) -> dict[str, Any]:
     """Those that are shown at some time of the window, whole: some reach out of it, or over all of it."""
-    found = [one for one in subtitles if one["start"] < window.end and one["end"] > window.start]
+    # Copies: a pickle in which anything but text stands twice is not read again (`artifacts.plain_loads`).
+    found = [one.copy() for one in subtitles if one["start"] < window.end and one["end"] > window.start]
     return {"subtitles": found} if found else {}
 
 

@@ -166,7 +166,9 @@ def _frame_rate(source: Source) -> Fraction | None:
     indexed = sorted(entry.timestamp * stream.time_base for entry in stream.index_entries if not entry.is_discard)
     packets = islice(source.packets(stream), _PACKETS)
     shown = sorted(packet.pts * packet.time_base for packet in packets if packet.pts is not None)
-    if not shown or not indexed or abs(indexed[0] - shown[0]) > 1:  # in some formats it counts in other units
+    if len(shown) < 2:
+        return None
+    if not indexed or abs(indexed[0] - shown[0]) > 1:  # in some formats it counts in other units
         indexed = []
     whole = 0 < stream.frames <= len(indexed)  # else of the keyframes alone
     tests = [shown, indexed] if whole else [shown]
@@ -184,7 +186,7 @@ def _on_grid(times: list[Fraction], rate: Fraction, clock: Fraction) -> bool:
     """Whether the times (s) are whole frames apart, as exactly as the stream's clock can tell."""
     allowed = max(_OFF_GRID, Fraction(11, 10) * clock * rate)
     frames = ((time - times[0]) * rate for time in times)
-    return len(times) > 1 and all(abs(frame - round(frame)) <= allowed for frame in frames)
+    return all(abs(frame - round(frame)) <= allowed for frame in frames)
 
 
 def _gapless(times: list[Fraction], rate: Fraction) -> bool:
