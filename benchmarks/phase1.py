@@ -31,6 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 from videotag import segments  # noqa: E402
 from videotag.media import pictures, probe, sound  # noqa: E402
+from videotag.media.source import opened  # noqa: E402
+from videotag.media.upright import Upright  # noqa: E402
 from videotag.speech.words import Expected  # noqa: E402
 
 STRETCH_SECONDS = 300.0  # as phase1_whisper_frames.py
@@ -127,10 +129,10 @@ def seek_each(path: str, _: str | None) -> Callable[[], Any]:
     """PyAV: seek before every frame, decode forward."""
 
     def work() -> int:
-        with av.open(path) as container:
-            stream = container.streams.video[0]
+        with opened(path) as source:
+            container, stream, upright = source.container, source.video, Upright(source)
             found = (sought(container, stream, time) for time in asked(path))
-            return sum(len(pictures.jpeg_of(frame, stream, pictures.LONG_SIDE)) > 0 for frame in found)
+            return sum(len(pictures.jpeg_of(frame, upright, pictures.LONG_SIDE)) > 0 for frame in found)
 
     return work
 
@@ -139,8 +141,8 @@ def seek_by_group(path: str, _: str | None) -> Callable[[], Any]:
     """PyAV: seek only where that skips a keyframe, by the file's index; decode every frame in between."""
 
     def work() -> int:
-        with av.open(path) as container:
-            stream: Any = container.streams.video[0]
+        with opened(path) as source:
+            container, stream, upright = source.container, source.video, Upright(source)
             entries = stream.index_entries
             frames: Any = container.decode(stream)
             held = ahead = None
@@ -156,7 +158,7 @@ def seek_by_group(path: str, _: str | None) -> Callable[[], Any]:
                     held, ahead = ahead or held, next(frames, None)
                     if ahead is None:
                         break
-                count += len(pictures.jpeg_of(held, stream, pictures.LONG_SIDE)) > 0
+                count += len(pictures.jpeg_of(held, upright, pictures.LONG_SIDE)) > 0
             return count
 
     return work

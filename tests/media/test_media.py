@@ -161,8 +161,8 @@ def test_a_file_with_a_single_keyframe(tmp_path: Path) -> None:
 
 def test_shared_pictures_are_decoded_and_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    plain = pictures._jpeg
-    monkeypatch.setattr(pictures, "_jpeg", lambda *args: made.append(1) or plain(*args))
+    plain = pictures.jpeg_of
+    monkeypatch.setattr(pictures, "jpeg_of", lambda *args: made.append(1) or plain(*args))
     path = write(tmp_path / "a.mp4", Pictures(steady(4)))
     found = list(pictures.pictures(str(path), [1.0, 1.0, 1.01, 1.03, 1.05, 9.0, 10.0]))
     assert [number_in(image_of(picture)) for picture in found] == [25, 25, 25, 25, 26, 99, 99]
