@@ -65,7 +65,7 @@ PHASE1 = Stage(
         *("video_name", "video_duration", "language", "spoken_language", "detected_language", "language_probability"),
         *("source", "made_by", "frames", "segments"),
     ),
-    version=2,  # 1 lost second languages and short sentences
+    version=3,  # 1 lost second languages and short sentences; 2 saw HDR grey, and knew one track and no subtitles
 )
 PHASE2 = Stage(
     key="phase2",
