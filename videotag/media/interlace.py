@@ -121,7 +121,8 @@ def woven(before: Any, field: Any, after: Any) -> Any:
     picture[1 - first :: 2] = np.where(still, (earlier + later) // 2, (own + beside) // 2)
     made = av.VideoFrame.from_ndarray(picture, format=layout)
     for tag in ("colorspace", "color_range", "color_trc", "color_primaries", "pts", "time_base", "opaque"):
-        setattr(made, tag, getattr(field, tag))
+        if (value := getattr(field, tag)) is not None:
+            setattr(made, tag, value)
     return made
 
 
