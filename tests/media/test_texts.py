@@ -9,7 +9,9 @@ import pytest
 from tests import clips
 from tests.clips import Pictures
 from videotag.media.subtitle_text import cues
-from videotag.media.texts import texts
+from videotag.media.texts import Track, texts
+from videotag.results import Subtitle
+from videotag.speech.from_subtitles import transcription
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -95,6 +97,15 @@ def test_lines_that_roll_up_count_once():
     lines = ["one", "one\ntwo", "two\nthree", "three"]
     text = "\n\n".join(f"00:00:0{n}.000 --> 00:00:0{n + 1}.000\n{line}" for n, line in enumerate(lines))
     assert [(cue.start, cue.end, cue.text) for cue in cues(text)] == [(0, 1, "one"), (1, 2, "two"), (2, 4, "three")]
+
+
+@pytest.mark.parametrize("text", ["{", "{\\", "{\\p1", "("])
+def test_what_is_never_closed_is_text_and_costs_no_square_of_its_length(text):
+    """Where it does, this takes minutes."""
+    hostile = text * (100_000 // len(text))
+    (found,) = cues(f"00:01.000 --> 00:02.000\n{hostile}\n")
+    said = Subtitle(start=found.start, end=found.end, text=found.text, language="")
+    assert [word.text for word in transcription(Track("news.srt", "", (said,))).words] == [f" {hostile}"]
 
 
 def test_the_same_line_after_a_silence_is_said_again():
