@@ -1,6 +1,7 @@
 """Texts that are there to be read: subtitles beside a file and in it, captions, chapters, the title."""
 
 import subprocess
+import weakref
 
 import av
 import imageio_ffmpeg
@@ -8,6 +9,7 @@ import pytest
 
 from tests import clips
 from tests.clips import Pictures
+from videotag.media.source import Source
 from videotag.media.subtitle_text import cues
 from videotag.media.texts import Track, texts
 from videotag.results import Subtitle
@@ -214,3 +216,26 @@ def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
 
     monkeypatch.setattr(module, "_read_captions", never)
     assert read(video) == []
+
+
+class Frame:
+    def __init__(self, side_data, pts):
+        self.side_data, self.pts = side_data, pts
+
+
+def test_of_pictures_that_are_looked_at_for_captions_none_is_kept(video, monkeypatch):
+    """Sixty of 4K are a gigabyte."""
+    alive, most = weakref.WeakSet(), []
+
+    def frames(source, *arguments):
+        for frame in real(source, *arguments):
+            wrapped = Frame(frame.side_data, frame.pts)
+            alive.add(wrapped)
+            most.append(len(alive))
+            yield wrapped
+
+    real = Source.frames
+    monkeypatch.setattr(Source, "frames", frames)
+    assert read(video) == []
+    assert len(most) >= 60
+    assert max(most) <= 3
