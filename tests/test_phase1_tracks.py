@@ -95,6 +95,6 @@ def test_what_was_broken_off_goes_on_with_the_same_track(listened, monkeypatch):
 def test_of_two_voices_at_once_that_of_the_lists_language(listened, language, side, right):
     stereo(listened.folder / "film.mkv", ONE, OTHER)
     listed(listened, language=language)
-    listened.phase1()
+    assert listened.phase1() == 0, listened.out + listened.err
     assert listened.record("film")["audio_track"].startswith(f"track 1, {side} channel; not heard: ")
     assert alike(listened.transcriber.given[-1], right) > 0.99

@@ -1,6 +1,7 @@
 """Texts that are there to be read: subtitles beside a file and in it, captions, chapters, the title."""
 
 import subprocess
+import weakref
 
 import av
 import imageio_ffmpeg
@@ -8,8 +9,11 @@ import pytest
 
 from tests import clips
 from tests.clips import Pictures
+from videotag.media.source import Source
 from videotag.media.subtitle_text import cues
-from videotag.media.texts import texts
+from videotag.media.texts import Track, texts
+from videotag.results import Subtitle
+from videotag.speech.from_subtitles import transcription
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -95,6 +99,15 @@ def test_lines_that_roll_up_count_once():
     lines = ["one", "one\ntwo", "two\nthree", "three"]
     text = "\n\n".join(f"00:00:0{n}.000 --> 00:00:0{n + 1}.000\n{line}" for n, line in enumerate(lines))
     assert [(cue.start, cue.end, cue.text) for cue in cues(text)] == [(0, 1, "one"), (1, 2, "two"), (2, 4, "three")]
+
+
+@pytest.mark.parametrize("text", ["{", "{\\", "{\\p1", "("])
+def test_what_is_never_closed_is_text_and_costs_no_square_of_its_length(text):
+    """Where it does, this takes minutes."""
+    hostile = text * (100_000 // len(text))
+    (found,) = cues(f"00:01.000 --> 00:02.000\n{hostile}\n")
+    said = Subtitle(start=found.start, end=found.end, text=found.text, language="")
+    assert [word.text for word in transcription(Track("news.srt", "", (said,))).words] == [f" {hostile}"]
 
 
 def test_the_same_line_after_a_silence_is_said_again():
@@ -203,3 +216,26 @@ def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
 
     monkeypatch.setattr(module, "_read_captions", never)
     assert read(video) == []
+
+
+class Frame:
+    def __init__(self, side_data, pts):
+        self.side_data, self.pts = side_data, pts
+
+
+def test_of_pictures_that_are_looked_at_for_captions_none_is_kept(video, monkeypatch):
+    """Sixty of 4K are a gigabyte."""
+    alive, most = weakref.WeakSet(), []
+
+    def frames(source, *arguments):
+        for frame in real(source, *arguments):
+            wrapped = Frame(frame.side_data, frame.pts)
+            alive.add(wrapped)
+            most.append(len(alive))
+            yield wrapped
+
+    real = Source.frames
+    monkeypatch.setattr(Source, "frames", frames)
+    assert read(video) == []
+    assert len(most) >= 60
+    assert max(most) <= 3

@@ -13,7 +13,7 @@ from tests.sounds import RATE, Track, alike, faint, murmur, silence, stereo, tim
 from videotag.languages import code_of
 from videotag.media.probe import probe
 from videotag.media.sound import stretches
-from videotag.media.tracks import Choice, choose
+from videotag.media.tracks import Choice, Part, choose
 
 A, B = murmur(1), murmur(2)
 CAMERAS = [("a.mov", "pcm_s16le", RATE), ("a.mxf", "pcm_s16le", 48_000), ("a.mp4", "aac", RATE)]
@@ -193,6 +193,17 @@ def test_of_two_voices_at_once_the_told_one_is_heard(tmp_path: Path):
     assert 0 <= at < 6
     assert choose(path, ("ru",), told=lambda voices, at: None).plain  # no speech: music, say
     assert choose(path, ("ru",)).plain
+
+
+def test_a_side_that_is_silent_but_for_a_moment_is_no_voice_at_once(tmp_path: Path):
+    moment = silence(12.0)
+    moment[: RATE // 5] = B[: RATE // 5]
+    path = stereo(tmp_path / "a.mkv", murmur(1, 12.0), moment)
+
+    def never(voices: Any, at: float) -> int:
+        raise AssertionError
+
+    assert choose(path, told=never) == Choice((Part(1),), "track 1")
 
 
 def test_two_microphones_in_one_room_are_mixed(tmp_path: Path):

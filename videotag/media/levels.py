@@ -103,7 +103,8 @@ def two_at_once(measures: dict[int, Levels], first: Signal, second: Signal) -> f
     if len(blocks) < 2 * _WINDOW:
         return None
     smooth = [_levels(np.convolve(power, np.ones(15) / 15, "same")) for power in powers]  # over syllables
-    active = [level > np.percentile(level, 95) - _ACTIVE for level in smooth]
+    # Of a side that is silent nearly throughout its silence is not what sounds.
+    active = [level > max(np.percentile(level, 95) - _ACTIVE, level.max() - _FAINT) for level in smooth]
     both, either = active[0] & active[1], active[0] | active[1]
     if both.sum() < _TOGETHER * either.sum():
         return None

@@ -10,9 +10,12 @@ from videotag.text import clean
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*--+>\s*{_TIME}(?:\s|$)")
-_LINE_END = re.compile(r"\r*\n|\r")
-_DRAWN = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?:\{[^}]*\\p0[^}]*\}|$)", re.DOTALL)
-_STYLE = re.compile(r"\{\\[^}]*\}|</?(?:[a-zA-Z][^<>]*|\d\d[\d:.]*)?>")
+# What is repeated is never gone back into: a hostile text costs no more than its length.
+_LINE_END = re.compile(r"\r{0,2}\n|\r")
+_DRAWN = re.compile(
+    r"\{(?:[^{}\\]|\\(?!p[1-9]))*+\\p[1-9][^{}]*+\}.*?(?:\{(?:[^{}\\]|\\(?!p0))*+\\p0[^{}]*+\}|$)", re.DOTALL
+)
+_STYLE = re.compile(r"\{\\[^{}]*+\}|</?(?:[a-zA-Z][^<>]*|\d\d[\d:.]*)?>")
 """Overrides of ASS, which SubRip has too; tags of SubRip and WebVTT, their times of words among them."""
 _BREAK = re.compile(r"\\[Nnh]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -22,6 +25,7 @@ _OLD = {"kk": "kz1048", "pl": "cp1250", "cs": "cp1250", "hu": "cp1250", "tr": "c
 """What Windows wrote before Unicode, where it is not cp1251."""
 _READING_SPEED = 17  # characters a second, for a text without an end: as `speech.subtitles`
 _TOUCH = 0.1  # seconds between two texts that follow each other at once
+_SCREEN = 20  # lines, of which some stay while others come
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _unrolled(found: Iterable[Cue]) -> Iterator[Cue]:
     held: Cue | None = None
     for one in found:
         if last and held and one.start <= last.end + _TOUCH:
-            sizes = range(min(len(last.lines), len(one.lines)), 0, -1)
+            sizes = range(min(len(last.lines), len(one.lines), _SCREEN), 0, -1)
             same = next((n for n in sizes if last.lines[-n:] == one.lines[:n]), 0)
         else:
             same = 0

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -173,18 +173,21 @@ def _captions(source: Source, languages: Sequence[str]) -> Iterator[Track]:
     if source.video is None or source.video.codec_context.name not in ("h264", "mpeg2video", "hevc", "mpegvideo"):
         return
     source.video.thread_type = "AUTO"
-    frames = source.frames(source.video)
-    first = list(islice(frames, _CAPTIONS_WITHIN))
-    if any(_codes(frame) for frame in first):
-        found = _read_captions(source, chain(first, frames))
+    codes = _codes(source)
+    first = list(islice(codes, _CAPTIONS_WITHIN))
+    if any(code for _, code in first):
+        found = _read_captions(chain(first, codes))
         yield from _track("captions (CEA-608)", "", in_order(found), languages)
 
 
-def _codes(frame: Any) -> bytes:
-    return b"".join(bytes(side) for side in frame.side_data if side.type.name == "A53_CC")
+def _codes(source: Source) -> Iterator[tuple[float, bytes]]:
+    """The second of each frame, and its captions' codes. No frame is kept: sixty of 4K are a gigabyte and more."""
+    for frame in source.frames(source.video):
+        sides = [bytes(side) for side in frame.side_data if side.type.name == "A53_CC"]
+        yield source.time(frame.pts, source.video.time_base), b"".join(sides)
 
 
-def _read_captions(source: Source, frames: Iterator[Any]) -> list[Cue]:
+def _read_captions(codes: Iterable[tuple[float, bytes]]) -> list[Cue]:
     """Each text from when it is on the screen until another is, or none."""
     import av
 
@@ -192,11 +195,10 @@ def _read_captions(source: Source, frames: Iterator[Any]) -> list[Cue]:
     decoder.options = {"real_time": "1", "real_time_latency_msec": "0"}  # else the last text never comes
     found: list[Cue] = []
     shown, since, time = "", 0.0, 0.0
-    for frame in frames:
-        time = source.time(frame.pts, source.video.time_base)
-        if not (codes := _codes(frame)):
+    for time, code in codes:
+        if not code:
             continue
-        packet = av.Packet(codes)
+        packet = av.Packet(code)
         packet.time_base = Fraction(1, 1000)
         packet.pts = packet.dts = round(time * 1000)
         for said in _dialogue(decoder, packet):
