@@ -145,7 +145,7 @@ def test_help_needs_no_library():
             f"import sys, {script}\n"
             f"try: {script}.main(['--help'])\n"
             "except SystemExit as end: print(end.code)\n"
-            "heavy = {'chromadb', 'numpy', 'cv2', 'av', 'faster_whisper', 'scenedetect', 'tqdm', 'prompt_toolkit'}\n"
+            "heavy = {'chromadb', 'numpy', 'cv2', 'av', 'faster_whisper', 'tqdm', 'prompt_toolkit'}\n"
             "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
         )
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -239,7 +239,7 @@ def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
 
 
 @pytest.mark.parametrize("b_frames", [0, 1, 3])
-def test_a_cut_is_named_at_its_own_frame_though_frames_are_passed_over(tmp_path: Path, b_frames: int) -> None:
+def test_a_cut_is_named_within_one_frame_though_frames_are_passed_over(tmp_path: Path, b_frames: int) -> None:
     # Cuts wherever they lie in the pattern of B-frames, and no keyframes but the first.
     cuts = [31, 62, 93, 124, 155]
     colours = (RED, GREEN, BLUE, WHITE, (0, 130, 240), (120, 30, 200))
@@ -251,7 +251,14 @@ def test_a_cut_is_named_at_its_own_frame_though_frames_are_passed_over(tmp_path:
     path = str(write(tmp_path / "a.mp4", pictures))
     found = Pass(path, skim(path))
     found.window(0, 8)
-    assert found._cuts == pytest.approx([cut / 25 for cut in cuts], abs=1e-3)
+    assert found._cuts == pytest.approx([cut / 25 for cut in cuts], abs=1 / 25 + 1e-3)
+
+
+def test_of_a_film_of_keyframes_alone_no_frame_is_passed_over(tmp_path: Path) -> None:
+    path = str(write(tmp_path / "a.mkv", Pictures(steady(2), codec="mjpeg", gop=1)))
+    assert [(frame.time, frame.passed) for frame in skim(path)] == [
+        (pytest.approx(n / 25, abs=1e-3), 0) for n in range(50)
+    ]
 
 
 def test_a_quick_dissolve_is_no_cut_though_frames_are_passed_over(tmp_path: Path) -> None:
@@ -267,7 +274,8 @@ def test_a_quick_dissolve_is_no_cut_though_frames_are_passed_over(tmp_path: Path
     every = Pass(path, (Skimmed(time, image) for time, image in small_frames(path)))
     found.window(0, 4)
     every.window(0, 4)
-    assert found._cuts == every._cuts
+    assert len(found._cuts) == len(every._cuts)
+    assert found._cuts == pytest.approx(every._cuts, abs=1 / 25 + 1e-3)
 
 
 # --- text on the screen

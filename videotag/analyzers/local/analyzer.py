@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from videotag.analyzers.local.shots import FrameReader, Videos
 
 log = logging.getLogger("videotag")
-NEEDED = ("cv2", "scenedetect", "rapidocr", "pymorphy3")
+NEEDED = ("cv2", "rapidocr", "pymorphy3")
 MAX_TRANSLATION = 20_000  # characters; what `Analysis.dialogue_translation` holds
 MAX_SCREEN_LINES = 50  # what `Analysis.on_screen_text` holds
 

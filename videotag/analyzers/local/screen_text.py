@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 CYRILLIC = ("kaz", "rus")
-TIMEOUT = 60.0  # seconds for the lines of a picture; it takes 0.3 and 0.1 for each
+AT_ONCE, TIMEOUT = 40, 60.0  # lines that Tesseract gets, and its seconds for them; it takes 0.3 and 0.1 for each
 DETECTOR_SIDE = 960
 """Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
 LINE_HEIGHT, SMALLEST_LINE = 64, 8  # pixels: what Tesseract was measured with, and below what nothing can be read
@@ -93,31 +93,30 @@ class ScreenReader:
                 needed = TESSERACT_NAMES.get(language, "rus")
                 log.warning('on-screen text of "%s" videos is not read: install %s for tesseract', language, needed)
             return {}
-        found: list[Line] = []
-        last = None
-        for number, image in enumerate(images):
-            thumbnail = _thumbnail(image, 160, 90)
-            if last is None or _difference(last, thumbnail) >= SAME_FRAME:
-                found += (replace(line, picture=number) for line in self._lines(image, language))
-            last = thumbnail
+        crops = list(_line_crops(images))
+        lines = self._recognised([crop for _, crop in crops], language)
+        found = [
+            replace(line, picture=number)
+            for (number, _), line in zip(crops, lines, strict=True)
+            if line.confidence >= GOOD and _is_text(line.text)
+        ]
         return {line.text: line.picture for line in _merged(found)}
 
-    def _lines(self, image: "np.ndarray", language: str) -> Iterator[Line]:
-        import cv2
-
-        boxes = _detector()(image, use_det=True, use_cls=False, use_rec=False).boxes
-        crops = [_crop(image, box) for box in (boxes if boxes is not None else ())]
-        crops = [crop for crop in crops if crop is not None][:MAX_LINES]
-        thumbnails = [cv2.blur(_thumbnail(crop, 512, LINE_HEIGHT // 2), (3, 3)) for crop in crops]
-        # A line that was in the frame before need not be read again.
-        lines = [
-            next((line for known, line in self._known if _difference(known, thumbnail) < SAME_LINE), None)
-            for thumbnail in thumbnails
-        ]
-        read = iter(self._read_lines([crop for crop, line in zip(crops, lines, strict=True) if not line], language))
-        lines = [line or next(read) for line in lines]
-        self._known = list(zip(thumbnails, lines, strict=True)) or self._known
-        yield from (line for line in lines if line.confidence >= GOOD and _is_text(line.text))
+    def _recognised(self, crops: "Sequence[np.ndarray]", language: str) -> list[Line]:
+        """The text of each line. One that looks like another, of these or of the last call, is not read again."""
+        new: list[np.ndarray] = []
+        thumbnails = [known for known, _ in self._known]
+        same: list[int] = []  # which of the thumbnails each line looks like
+        for crop in crops:
+            thumbnail = _line_thumbnail(crop)
+            like = (n for n, known in enumerate(thumbnails) if _difference(known, thumbnail) < SAME_LINE)
+            same.append(next(like, len(thumbnails)))
+            if same[-1] == len(thumbnails):
+                thumbnails.append(thumbnail)
+                new.append(crop)
+        lines = [*(line for _, line in self._known), *self._read_lines(new, language)]
+        self._known = [(thumbnails[n], lines[n]) for n in dict.fromkeys(same)] or self._known
+        return [lines[n] for n in same]
 
     def _read_lines(self, crops: "Sequence[np.ndarray]", language: str) -> "list[Line]":
         likely = likely_languages(self._all, language)
@@ -142,14 +141,16 @@ class ScreenReader:
             lines[number] = better(lines[number], line)
 
     def _ask(self, crops: "Sequence[np.ndarray]", languages: Sequence[str]) -> list[Line]:
-        """What Tesseract reads on each crop. All go to it at once: it takes longer to start than to read a line."""
+        """What Tesseract reads on each crop. Many go to it at once: it takes longer to start than to read a line."""
         import cv2
 
-        if not crops:
-            return []
-        tiff = cv2.imencodemulti(".tiff", list(crops))[1].tobytes()
         command = [self._program, "stdin", "stdout", "--psm", "7", "--dpi", "150", "-l", "+".join(languages)]
-        return _parsed(_run([*command, "-c", "tessedit_create_tsv=1"], tiff), len(crops))
+        command += ["-c", "tessedit_create_tsv=1"]
+        lines: list[Line] = []
+        for first in range(0, len(crops), AT_ONCE):
+            pages = list(crops[first : first + AT_ONCE])
+            lines += _parsed(_run(command, cv2.imencodemulti(".tiff", pages)[1].tobytes()), len(pages))
+        return lines
 
 
 def likely_languages(installed: Sequence[str], language: str) -> tuple[str, ...]:
@@ -246,6 +247,18 @@ def _with_hard_sign(word: str) -> str:
     return hard if hard != word and known(hard.lower()) and not known(word.lower()) else word
 
 
+def _line_crops(images: "Sequence[np.ndarray]") -> "Iterator[tuple[int, np.ndarray]]":
+    """The lines on each picture that is not the same as the one before: the picture's number, and the line's crop."""
+    last = None
+    for number, image in enumerate(images):
+        thumbnail = _thumbnail(image, 160, 90)
+        if last is None or _difference(last, thumbnail) >= SAME_FRAME:
+            boxes = _detector()(image, use_det=True, use_cls=False, use_rec=False).boxes
+            crops = (_crop(image, box) for box in (boxes if boxes is not None else ()))
+            yield from ((number, crop) for crop in [crop for crop in crops if crop is not None][:MAX_LINES])
+        last = thumbnail
+
+
 def _plain(text: str) -> str:
     """Without control and format characters, which could steer a terminal."""
     return "".join(char for char in text if unicodedata.category(char)[0] != "C").strip()
@@ -309,6 +322,12 @@ def _thumbnail(image: "np.ndarray", width: int, height: int) -> "np.ndarray":
 
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _line_thumbnail(crop: "np.ndarray") -> "np.ndarray":
+    import cv2
+
+    return cv2.blur(_thumbnail(crop, 512, LINE_HEIGHT // 2), (3, 3))
 
 
 def _difference(one: "np.ndarray", other: "np.ndarray") -> float:

@@ -6,11 +6,10 @@ start of the video.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import cv2  # noqa: TID253  (this module is imported late itself)
 import numpy as np
-from scenedetect.common import FrameTimecode  # noqa: TID253
-from scenedetect.detectors import ContentDetector  # noqa: TID253
 
 from videotag.analyzers.contract import Frame
 from videotag.analyzers.local.captions import Captions
@@ -21,7 +20,9 @@ from videotag.media.skim import Skimmed, skim
 FrameReader = Callable[[str, float], Iterator[Skimmed]]
 """(path, start) -> the frames from `start` on. See media/skim.py."""
 
-CUT_THRESHOLD = 27.0  # PySceneDetect's default; found 7 of 7 joins and nothing else on our clips
+CUT_THRESHOLD = 27.0
+"""Levels (of 255) by which hue, saturation and value of a pixel differ at a cut, on average: measure and default of
+PySceneDetect's ContentDetector (scenedetect.com/docs). Found 7 of 7 joins and nothing else on our clips."""
 SHORTEST_SHOT = 0.6
 """Seconds; PySceneDetect's default of 15 frames at 25 fps, in time because frame rates vary. Keeps out flashes."""
 LEAD_IN = 1.0
@@ -79,8 +80,7 @@ class Pass:
         self._path = path
         self._frames = frames
         self.captions = Captions()
-        self._detector = _make_detector()
-        self._shape: tuple[int, ...] | None = None
+        self._before: np.ndarray | None = None  # the last frame, small, HSV
         self._shot: float | None = None  # when the shot under way began
         self._cuts: list[float] = []
         self._samples: list[tuple[float, float | None]] = []
@@ -127,34 +127,32 @@ class Pass:
 
     def _cut(self, frame: Skimmed, small: np.ndarray, before: float) -> float | None:
         """When the shot begins, if this is the first frame of it that was decoded; the one before is at `before`."""
-        resized = self._shape is not None and small.shape != self._shape
-        if resized:  # a broadcast that switches from 4:3 to 16:9; the detector cannot compare the two
-            self._detector = _make_detector()
-        self._shape = small.shape
-        if self._shot is None:
+        last, self._before = self._before, cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
+        if last is None or self._shot is None:
             self._shot = frame.time
-        if not _is_new(self._detector, frame.time, small):
-            return frame.time if resized else None
-        if frame.time - self._shot < SHORTEST_SHOT - 1e-3:
             return None
-        # Two frames with others between may differ though no frame does from its neighbour.
-        return frame.time if frame.intra or not frame.passed else self._among_passed(before, frame.time)
+        if last.shape != small.shape:  # a broadcast that switches from 4:3 to 16:9
+            return frame.time
+        differs = _difference(last, self._before)
+        if differs < CUT_THRESHOLD or frame.time - self._shot < SHORTEST_SHOT - 1e-3:
+            return None
+        # Two frames with one between may differ though neither does from its neighbour; but not by twice as much.
+        if frame.intra or not frame.passed or (frame.passed == 1 and differs >= 2 * CUT_THRESHOLD):
+            return frame.time
+        return self._among_passed(before, frame.time)
 
     def _among_passed(self, before: float, time: float) -> float | None:
         """The frame that begins a shot, of all that follow the one at `before` up to the one at `time`."""
-        detector = _make_detector()
         frames = small_frames(self._path, before, time + 1e-3, WIDTH)
-        return next((at for at, image in frames if _is_new(detector, at, image)), None)
+        colours = ((at, cv2.cvtColor(image, cv2.COLOR_BGR2HSV)) for at, image in frames)
+        return next(
+            (at for (_, one), (at, other) in pairwise(colours) if _difference(one, other) >= CUT_THRESHOLD), None
+        )
 
 
-def _make_detector() -> ContentDetector:
-    return ContentDetector(CUT_THRESHOLD, min_scene_len=0)
-
-
-def _is_new(detector: ContentDetector, time: float, image: np.ndarray) -> bool:
-    """Whether the picture differs from the one before as a new shot does."""
-    # A rate of 1000 makes PySceneDetect count in milliseconds, whatever the video's rate.
-    return bool(detector.process_frame(FrameTimecode(max(0.0, time), fps=1000.0), image))
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference of the channels of two pictures of one shape, in levels."""
+    return cv2.norm(one, other, cv2.NORM_L1) / one.size
 
 
 def _small(image: np.ndarray) -> np.ndarray:
