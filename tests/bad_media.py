@@ -177,10 +177,48 @@ def huge_jpeg(path: Path, side: int) -> None:
     path.write_bytes(parts[0] + b"".join(b"\xff\xc0\x00\x11\x08" + size + part[4:] for part in parts[1:]))
 
 
-def encrypted(path: Path, seen: Pictures | None = None) -> None:
+def box(name: bytes, content: bytes) -> bytes:
+    """A box of MP4's family."""
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def heic(path: Path, brand: bytes) -> None:
+    """A photo of a kind that FFmpeg does not read."""
+    kind = box(b"hdlr", bytes(8) + b"pict" + bytes(13))
+    path.write_bytes(
+        box(b"ftyp", brand + bytes(4) + b"mif1heic") + box(b"meta", bytes(4) + kind) + box(b"mdat", bytes(99))
+    )
+
+
+def motion_photo(path: Path) -> None:
+    """A phone's JPEG with its film after it, which its XMP tells of."""
+    jpeg(path)
+    photo, film = path.read_bytes(), clip(path.with_name("film_of_photo.mp4"))
+    told = f'<rdf:Description GCamera:MotionPhoto="1" GCamera:MicroVideo="1" GCamera:MicroVideoOffset="{len(film)}"/>'
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>" + told.encode() + b"</x:xmpmeta>"
+    path.write_bytes(photo[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(xmp)) + xmp + photo[2:] + film)
+
+
+def clear_then_encrypted(path: Path) -> None:
+    """Fragments of which the first are plain: the track has two descriptions, the second `encv` (ISO/IEC 23001-7)."""
+    data = clips.write(path, pictures(), None, **FRAGMENTS).read_bytes()
+    stsd = data.index(b"stsd") - 4
+    entry = stsd + 16
+    length = int.from_bytes(data[entry : entry + 4])
+    scheme = box(b"frma", b"avc1") + box(b"schm", bytes(4) + b"cenc" + bytes(4)) + box(b"schi", b"")
+    described = box(b"encv", data[entry + 8 : entry + length] + box(b"sinf", scheme))
+    data = bytearray(data[: entry + length] + described + data[entry + length :])
+    data[entry - 1] = 2
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        place = data.index(name) - 4
+        struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(described))
+    path.write_bytes(data)
+
+
+def encrypted(path: Path, seen: Pictures | None = None, **muxer: str) -> None:
     """Common encryption, as sold films have it, without the key."""
     keys = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "01" * 16, "encryption_kid": "02" * 16}
-    clip(path, seen, sound(codec="aac"), **keys)
+    clip(path, seen, sound(codec="aac"), **keys, **muxer)
 
 
 def two_videos(path: Path) -> None:
@@ -305,6 +343,9 @@ CORPUS: dict[str, tuple[str, Maker]] = {
     "playlist": ("playlist.m3u8", playlist),
     "zeros of 8 GB": ("zeros.mp4", zeros),
     "jpg": ("jpg.mp4", jpeg),
+    "heic": ("heic.heic", partial(heic, brand=b"heic")),
+    "mif1": ("mif1.mov", partial(heic, brand=b"mif1")),
+    "motion photo": ("motion_photo.mp4", motion_photo),
     # no file
     "missing": ("missing.mp4", lambda path: None),
     "folder": ("folder.mp4", Path.mkdir),
@@ -334,6 +375,8 @@ CORPUS: dict[str, tuple[str, Maker]] = {
     "12 hours mp4": ("12_hours.mp4", mp4_claims_12_hours),
     "wild time": ("wild_time.mkv", wild_time),
     "encrypted": ("encrypted.mp4", partial(encrypted, seen=pictures())),
+    "encrypted fragments": ("encrypted_fragments.mp4", partial(encrypted, seen=pictures(), **FRAGMENTS)),
+    "encrypted later": ("encrypted_later.mp4", clear_then_encrypted),
     "encrypted sound": ("encrypted_sound.mp4", encrypted),
     "middle of a broadcast": ("middle.ts", middle_of_a_broadcast),
     "unknown pictures": ("unknown_pictures.mkv", lambda path: patched(path, clip, (b"V_MPEG4/ISO/AVC", 2, b"OTHER"))),

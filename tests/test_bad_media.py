@@ -73,6 +73,7 @@ NOT_THERE = Refused("No such file or directory", "put the file there or mend its
 NO_FILE = Refused("is not a file", "give the path of a video")
 NO_TRACKS = Refused("has neither sound nor pictures", "take its entry out of the list of videos")
 ENCRYPTED = Refused("is encrypted", "give a copy without protection")
+PHOTO = Refused("is a photo, not a video; if it moves, save its film as a video", "else take its entry out of the list")
 NOTHING_DECODED = Refused("not one frame of it can be decoded")
 EMPTY = Refused("is empty, or tells no times", "convert it to .mp4 or take its entry out of the list")
 
@@ -84,7 +85,10 @@ EXPECTED: dict[str, Works | Refused] = {
     "srt": NO_TRACKS,
     "playlist": Refused("is a list or a text", "give the paths of the videos themselves"),
     "zeros of 8 GB": NO_MEDIA,
-    "jpg": Refused("is a photo, not a video", "take its entry out of the list"),
+    "jpg": PHOTO,
+    "heic": PHOTO,
+    "mif1": PHOTO,
+    "motion photo": PHOTO,
     "missing": NOT_THERE,
     "folder": NO_FILE,
     "fifo": NO_FILE,
@@ -111,6 +115,8 @@ EXPECTED: dict[str, Works | Refused] = {
     "wild time": Works(5.96, [12, 37, 62, 86, 111, 136], 5, warns="holds 6 of the 100000000 s that its header tells"),
     "encrypted": ENCRYPTED,
     "encrypted sound": ENCRYPTED,
+    "encrypted fragments": ENCRYPTED,
+    "encrypted later": ENCRYPTED,
     "middle of a broadcast": Works(6.6, None, 6, tolerance=0.5),
     "unknown pictures": Works(5.5, [], 5, (0, 0), warns="its pictures cannot be decoded, only its sound is used"),
     "unknown sound": Works(numbers=EACH_SECOND, warns="its sound cannot be decoded, only its pictures are used"),

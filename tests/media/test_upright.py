@@ -1,6 +1,7 @@
 """Pictures as they are meant to be seen: colours, fields, mirrors, crops, alpha, the shape of pixels; by own files."""
 
 import struct
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,14 @@ from tests import clips
 from tests.clips import Pictures, number_in, steady, write
 from tests.media.test_media import check, image_of
 from videotag.media import headers, interlace, pictures, probe
+
+
+def ffmpeg(*arguments: str) -> None:
+    """Run imageio-ffmpeg's program, which has encoders and filters that PyAV lacks."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    subprocess.run([get_ffmpeg_exe(), "-v", "error", "-y", *arguments], check=True, stdin=subprocess.DEVNULL)
+
 
 # --- colours
 
@@ -333,6 +342,22 @@ def test_what_is_transparent_lies_on_a_ground(tmp_path: Path, ink: int, light_gr
     shown = image_of(next(pictures.pictures(str(path), [0.2])))
     assert shown[40:56, 40:88].mean() == pytest.approx(ink, abs=4)
     assert (shown[:16].mean() > 200) if light_ground else (shown[:16].mean() < 60)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.mkv", "libvpx-vp9"), ("a.webm", "libvpx")])
+def test_alpha_of_vp8_and_vp9(tmp_path: Path, name: str, codec: str) -> None:
+    """Red on the left, nothing on the right, though red is hidden there too."""
+    path = str(tmp_path / name)
+    half = "geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='255*lt(X,64)'"
+    drawn = ["-f", "lavfi", "-i", f"color=red:s=128x96:r=25:d=1,format=yuva420p,{half}"]
+    ffmpeg(*drawn, "-c:v", codec, "-auto-alt-ref", "0", "-g", "10", "-deadline", "realtime", path)
+    for asked in ([0.2], [0.8, 0.96]):
+        for picture in pictures.pictures(path, asked):
+            left, right = patches(image_of(picture), 2, 1)
+            assert left == pytest.approx([254, 0, 0], abs=4)
+            assert right == pytest.approx([224] * 3, abs=2)
+            assert picture.time == pytest.approx(picture.asked, abs=0.001)
+    assert [time for time, _ in pictures.small_frames(path, 0.5)] == pytest.approx(steady(0.5, 0.52)[:12], abs=0.001)
 
 
 def test_the_shape_of_pixels_changes(tmp_path: Path) -> None:

@@ -44,15 +44,15 @@ def is_protected(path: str, container: str) -> bool:
         return False
     with Path(path).open("rb") as file:
         try:
-            entries = [_sample_entry(file, track) for track in _tracks(file)]
+            entries = [entry for track in _tracks(file) for entry in _sample_entries(file, track)]
         except (struct.error, ValueError):
             return False
-    return any(entry is not None and entry[0] in (b"encv", b"enca") for entry in entries)
+    return any(name in (b"encv", b"enca") for name, _, _ in entries)
 
 
 def _quicktime(file: BinaryIO, stream: int, size: tuple[int, int]) -> Crop:
     """ISO/IEC 14496-12, 12.1.4: width, height and the centre's place, each a fraction."""
-    entry = _sample_entry(file, _tracks(file)[stream])
+    entry = next(_sample_entries(file, _tracks(file)[stream]), None)
     clap = entry and _first(_boxes(file, entry[1] + entry[2], entry[1] + 78), b"clap")
     if not clap:
         return Crop()
@@ -70,12 +70,12 @@ def _tracks(file: BinaryIO) -> list[tuple[int, int]]:
     return [(place, length) for name, place, length in inside if name == b"trak"]
 
 
-def _sample_entry(file: BinaryIO, track: tuple[int, int]) -> tuple[bytes, int, int] | None:
-    """Name, place and length of the description of a track's samples."""
+def _sample_entries(file: BinaryIO, track: tuple[int, int]) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of each description of a track's samples."""
     place: tuple[int, int] | None = track
     for name in (b"mdia", b"minf", b"stbl", b"stsd"):
         place = place and _first(_boxes(file, sum(place), place[0]), name)
-    return next(_boxes(file, sum(place), place[0] + 8), None) if place else None
+    return _boxes(file, sum(place), place[0] + 8) if place else iter(())
 
 
 def _boxes(file: BinaryIO, end: int, place: int = 0) -> Iterator[tuple[bytes, int, int]]:

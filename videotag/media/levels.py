@@ -131,9 +131,9 @@ def _frames(source: Source, streams: Sequence[Any], start: float, end: float) ->
     for packet in source.packets(*streams):
         if packet.pts is not None and source.time(packet.pts, packet.time_base) > end + 1:
             return
-        yield from ((packet.stream, frame) for frame in decode(packet.stream, packet) or ())
+        yield from ((packet.stream, frame) for frame in decode(packet.stream.codec_context, packet) or ())
     for stream in streams:
-        yield from ((stream, frame) for frame in decode(stream, None) or ())
+        yield from ((stream, frame) for frame in decode(stream.codec_context, None) or ())
 
 
 def _second(source: Source, stream: Any, frame: Any) -> float | None:

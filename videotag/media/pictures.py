@@ -101,9 +101,12 @@ class _Seeker:
         if self._far_from(target):
             self._jump(target)
         entered = self._forward(target)
-        if entered is not None and self._ahead and (self._held is None or self._held.pts < entered):
-            # A keyframe that does not do by itself (intra refresh, damage): take one that lies as much further back.
-            self._lead = max(self._lead, self._ahead[0].pts - entered)
+        if entered is not None and (self._held is None or self._held.pts < entered):
+            # A keyframe that does not do by itself (intra refresh, damage): take one that lies as much further back,
+            # or before the end, a second.
+            late = self._ahead[0].pts - entered if self._ahead else round(1 / self._stream.time_base)
+            self._lead = max(self._lead, late)
+            target = target if self._ahead else entered
             self._jump(target)
             self._forward(target)
         found = self._held if self._held is not None else next(iter(self._ahead), None)
@@ -168,7 +171,7 @@ class _Seeker:
         for _ in range(index):
             self._waiting.popleft()
         self._ahead.clear()
-        self._stream.codec_context.flush_buffers()
+        self._source.decoder(self._stream).flush_buffers()
         return self._waiting[0].pts
 
     def _read(self, target: int) -> None:
@@ -190,12 +193,15 @@ class _Seeker:
             self._read_to = packet.pts - self._far
 
     def _keyframe(self, target: int) -> int | None:
-        """The place among the waiting packets of the last keyframe that lies far enough before `target`."""
+        """The place among the waiting packets of the last keyframe, a whole one if there is, well before `target`."""
+        broken: int | None = None
         for index in range(len(self._waiting) - 1, -1, -1):
             packet = self._waiting[index]
             if packet.is_keyframe and packet.pts is not None and packet.pts <= target - self._lead:
-                return index
-        return None
+                if packet.pts not in self._source.broken:
+                    return index
+                broken = index if broken is None else broken
+        return broken
 
     def _decode_to(self, target: int) -> None:
         """Decode until the frame on screen at `target` is held."""

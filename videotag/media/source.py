@@ -26,8 +26,12 @@ LEAD = 10.0  # seconds before the wanted time to which is sought: some formats l
 _LEAP = 3600.0
 """Seconds from one packet to the next that a second packet must bear out: a single damaged time can say anything."""
 _MOST_PIXELS = 1 << 26  # more than 8K video has; larger pictures are not decoded, whatever memory they ask for
-_PHOTOS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
+_PHOTO = "{}: is a photo, not a video; if it moves, save its film as a video; else take its entry out of the list"
+_PHOTOS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 """Brands of MP4's family whose files hold pictures, not films."""
+_JPEG = b"\xff\xd8\xff"  # how each begins
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that keep the alpha of a codec, by the one of FFmpeg's own that drops it."""
 _PLAYLISTS = {"hls", "dash", "concat", "sdp", "tty", "imf"}
 """FFmpeg's formats that are text and lead elsewhere, or no video."""
 
@@ -44,6 +48,7 @@ class Source:
         origin: the container's start, in its own seconds: what is second 0 here.
         unordered: whether pictures have only the times at which they are decoded.
         by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
+        broken: the times, in the stream's units, of picture packets read so far that are not whole.
         claimed: the length in seconds that the header tells, 0 if none.
     """
 
@@ -52,9 +57,12 @@ class Source:
         self.video = _video_stream(container)
         self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
         best = container.streams.best("audio", related=self.video)
+        self._with_alpha = self.video and _alpha_decoder(self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
         self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
+        self.broken: set[int] = set()
+        self._whole: int | None = None  # time of the last picture that was
         self._latest = 0  # time of the last picture that was decoded, where they are unordered
         self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
@@ -66,6 +74,10 @@ class Source:
         """The second of a time stamp that counts in units of `base`."""
         return float(stamp * base) - self.origin
 
+    def decoder(self, stream: Any) -> Any:
+        """What decodes the stream."""
+        return (stream is self.video and self._with_alpha) or stream.codec_context
+
     def packets(self, *streams: Any) -> Iterator[Any]:
         """Packets up to the end or to where the file is broken off."""
         from av.error import FFmpegError
@@ -74,6 +86,8 @@ class Source:
             for packet in self.container.demux(*streams):
                 if self.unordered and packet.stream is self.video:
                     packet.pts = packet.dts
+                if packet.stream is self.video and _is_broken(packet):
+                    self.broken.add(packet.pts)
                 yield packet
         except (FFmpegError, OSError) as error:
             _breaks_off(self.path, error.strerror)
@@ -103,7 +117,7 @@ class Source:
         `packets`: the stream's, where several streams are read together.
         """
         for packet in chain(self.packets(stream) if packets is None else packets, [None]):
-            frames = self.pictures_in(packet) if stream is self.video else decode(stream, packet)
+            frames = self.pictures_in(packet) if stream is self.video else decode(stream.codec_context, packet)
             if not frames and damaged:
                 damaged()
             yield from frames or ()
@@ -113,14 +127,22 @@ class Source:
 
         The decoder gives them out in the order of presentation, each as many packets late as it needs to put them so.
         """
-        frames = decode(self.video, packet)
+        frames = decode(self.decoder(self.video), packet)
         if self.unordered:
             step = round(1 / (self.video.average_rate or 25) / self.video.time_base)
             for frame in frames or ():
                 late = self.video.codec_context.reorder_depth * step
                 self._latest = self._latest + step if frame.dts is None else max(0, frame.dts - late)
                 frame.pts = self._latest
-        return frames
+        return frames and [frame for frame in frames if self._is_shown(frame)]
+
+    def _is_shown(self, frame: Any) -> bool:
+        """Whether a picture is whole, or there is none for the second before: it is better than nothing then."""
+        if not frame.is_corrupt and frame.pts not in self.broken:
+            self._whole = frame.pts
+            return True
+        _is_damaged(self.path)
+        return self._whole is None or not 0 < (frame.pts - self._whole) * self.video.time_base < 1
 
     def frames_from(
         self, stream: Any, start: float, coming: Callable[[Any], None] = lambda packet: None
@@ -162,7 +184,7 @@ class Source:
                 with suppress(FFmpegError):  # a format without seeking: whoever reads on looks at the times
                     self.container.seek(int(start * 1_000_000))
                     break
-        stream.codec_context.flush_buffers()
+        self.decoder(stream).flush_buffers()
 
 
 @contextmanager
@@ -177,24 +199,28 @@ def opened(path: str) -> Iterator[Source]:
         raise UserError(f"{path}: {error.strerror}; put the file there or mend its path in the list") from None
     if not stat.S_ISREG(kind):
         raise UserError(f"{path}: is not a file; give the path of a video")
+    first = _first_bytes(path)
+    if first[4:8] == b"ftyp" and first[8:12] in _PHOTOS:
+        raise UserError(_PHOTO.format(path))
     try:
         # An absolute path cannot be taken for a protocol; the white list keeps playlists from the network.
         # Tags may be in any of the world's old encodings.
         options = {"protocol_whitelist": "file"}
         container = av.open(str(Path(path).absolute()), options=options, metadata_errors="replace")
-    except PermissionError as error:
-        raise UserError(f"{path}: may not be read ({error.strerror}); mend its permissions") from None
     except (FFmpegError, ValueError) as error:
+        if first.startswith(_JPEG):  # a phone's photo with its film behind it, under the name of a film
+            raise UserError(_PHOTO.format(path)) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{path}: cannot be read as video or sound ({reason}); check that it plays") from None
     with container:
         if set(container.format.name.split(",")) & _PLAYLISTS:
             raise UserError(f"{path}: is a list or a text, not a video; give the paths of the videos themselves")
-        if container.format.name == "webp_pipe" and b"ANIM" in _first_bytes(path):
+        if container.format.name == "webp_pipe" and b"ANIM" in first:
             raise UserError(f"{path}: is an animated WebP, which is not decoded here; convert it to .gif or .mp4")
         if _is_photo(container):
-            remedy = "if it moves, save its film as a video; else take its entry out of the list"
-            raise UserError(f"{path}: is a photo, not a video; {remedy}")
+            raise UserError(_PHOTO.format(path))
+        if is_protected(path, container.format.name):
+            raise UserError(ENCRYPTED.format(path))
         for stream in container.streams.video:
             if (context := stream.codec_context) is not None:
                 if context.width * context.height > _MOST_PIXELS:
@@ -205,14 +231,16 @@ def opened(path: str) -> Iterator[Source]:
 
 
 def _first_bytes(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(64)
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(64)
+    except PermissionError as error:
+        raise UserError(f"{path}: may not be read ({error.strerror}); mend its permissions") from None
 
 
 def _is_photo(container: Any) -> bool:
-    """A single picture: a file of one (JPEG, PNG, WebP and the like), or one in MP4's family (HEIC, AVIF)."""
-    name = container.format.name
-    return name == "image2" or name.endswith("_pipe") or container.metadata.get("major_brand") in _PHOTOS
+    """Whether the file is of a single picture: JPEG, PNG, WebP and the like."""
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
 
 
 def measured_duration(path: str) -> float:
@@ -229,8 +257,6 @@ def measured(path: str) -> tuple[float, float]:
         UserError: the file cannot be opened, or is encrypted.
     """
     with opened(path) as source:
-        if is_protected(path, source.container.format.name):
-            raise UserError(ENCRYPTED.format(path))
         # Files of sound alone are small, and may have no times but those guessed from the bit rate.
         if source.claimed > LEAD and source.video:
             source.seek(source.video, source.claimed - LEAD)
@@ -241,8 +267,8 @@ def measured(path: str) -> tuple[float, float]:
         return _end(source)
 
 
-def decode(stream: Any, packet: Any) -> list[Any] | None:
-    """The frames that come out when `packet` goes in, or at the end (None); None if it is damaged.
+def decode(context: Any, packet: Any) -> list[Any] | None:
+    """The frames that come out of a decoder when `packet` goes in, or at the end (None); None if it is damaged.
 
     A picture without a time is none that can be shown; its `opaque` is its pixels' shape as the decoder knows it then.
     Sound without a time follows what comes before it: of several frames in a packet only the first is told its time.
@@ -251,12 +277,11 @@ def decode(stream: Any, packet: Any) -> list[Any] | None:
 
     if packet is not None and not packet.size:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
-    context = stream.codec_context
     try:
-        frames = [f for f in context.decode(packet) if f.pts is not None or stream.type == "audio"]
+        frames = [f for f in context.decode(packet) if f.pts is not None or context.type == "audio"]
     except FFmpegError:
         return None
-    if stream.type == "video":
+    if context.type == "video":
         for frame in frames:
             frame.opaque = context.sample_aspect_ratio  # as it is now; a frame itself does not tell
     return frames
@@ -269,6 +294,19 @@ def _video_stream(container: Any) -> Any:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context]
     best = container.streams.best("video")
     return best if best in streams else (streams[0] if streams else None)
+
+
+def _alpha_decoder(stream: Any) -> Any:
+    """A decoder that keeps the alpha of a stream that says to have one, where its own drops it; else None."""
+    from av import CodecContext, codecs_available
+
+    own = stream.codec_context
+    name = _WITH_ALPHA.get(own.name)
+    if stream.metadata.get("alpha_mode") != "1" or name not in codecs_available:
+        return None
+    decoder = CodecContext.create(name, "r")
+    decoder.extradata, decoder.options = own.extradata, dict(own.options)
+    return decoder
 
 
 def _end(source: Source) -> tuple[float, float]:
@@ -312,6 +350,22 @@ def _rate(source: Source, times: list[float]) -> float:
 
 def _frame_length(stream: Any) -> float:
     return float(1 / stream.average_rate) if stream.type == "video" and stream.average_rate else 0.0
+
+
+def _is_broken(packet: Any) -> bool:
+    """Whether pixels are missing: the file is cut off there, or a twentieth of a DV frame was never written.
+
+    A block of DV has 80 bytes, the first of which is never 0 (IEC 61834-2, the section's type).
+    """
+    if packet.stream.codec_context.name != "dvvideo" or not packet.size:
+        return packet.is_corrupt
+    kinds = bytes(packet)[::80]
+    return packet.is_corrupt or kinds.count(0) > len(kinds) // 20
+
+
+@cache
+def _is_damaged(path: str) -> None:
+    log.warning("%s: has damaged pictures; whole ones before them are used; check the copy", path)
 
 
 @cache
