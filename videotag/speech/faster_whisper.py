@@ -13,7 +13,6 @@ from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,8 @@ _ASKED_AT_ONCE = 8  # sounds whose language is asked: 0.6 of the CPU of one by o
 _JOINED_SECONDS = 15.0  # word errors in pieces up to this 0.074, up to 25 s 0.080 (listening._JOINED_PAUSE)
 _NAMES_TOKENS = 223
 _FRAMES = 100  # of features, a second
-_SILENCE = (
-    1.5  # seconds after each piece: with less, its last words are lost or repeated (word error 0.15, with this 0.10)
-)
+_SILENCE = 1.5
+"""Seconds after each piece: with less, its last words are lost or repeated (word error 0.15, with this 0.10)."""
 _TOKENS, _FEW_TOKENS = 16, 32
 """Tokens that the decoder may write: a second, and besides. At 25 characters a second, the fastest speech, Kazakh has
 16; more is a loop, and each token of it costs the whole batch."""
@@ -88,13 +86,12 @@ class FasterWhisper(Whisper):
             return [{"en": 1.0}] * len(sounds)
         # The encoder takes what is shorter than 30 s as it is, for a tenth of the time and with the same answer.
         features = [self._features(sound, math.ceil(len(sound) / SAMPLE_RATE)) for sound in sounds]
-        order = sorted(range(len(sounds)), key=lambda at: features[at].shape[1])
         answers: dict[int, dict[str, float]] = {}
-        for _, same in groupby(order, key=lambda at: features[at].shape[1]):  # of one length, so that none is padded
-            for group in batches(list(same), _ASKED_AT_ONCE):
-                encoded = self._model.encode(np.stack([features[at] for at in group]))
-                for at, answer in zip(group, self._model.model.detect_language(encoded), strict=True):
-                    answers[at] = {token[2:-2]: float(probability) for token, probability in answer}
+        # Of one length, so that none is padded.
+        for group in batches(range(len(sounds)), _ASKED_AT_ONCE, lambda at: features[at].shape[1]):
+            encoded = self._model.encode(np.stack([features[at] for at in group]))
+            for at, answer in zip(group, self._model.model.detect_language(encoded), strict=True):
+                answers[at] = {token[2:-2]: float(probability) for token, probability in answer}
         return [answers[at] for at in range(len(sounds))]
 
     def hear(self, sounds: Sequence[Audio], language: str, names: Sequence[str]) -> list[Piece]:

@@ -8,17 +8,17 @@ believed, it is heard again by itself; what still has none is told.
 from abc import abstractmethod
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from videotag.media.sound import SAMPLE_RATE
 from videotag.speech.names import believed, near_misses, said
 from videotag.speech.spoken_language import Spoken, spoken, surely
 from videotag.speech.words import NO_WORDS, Audio, Expected, Heard, Transcription, Unheard, Word
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 _PAUSE_SECONDS, _PAD_SECONDS = 0.3, 0.1  # a shorter pause parts no spans; so much is heard on either side of one
 _SHORTEST_MS = 100  # the detector's clicks are shorter, no word is
@@ -173,7 +173,8 @@ def _heard(
     words: list[Word] = []
     refused: list[_Stretch] = []
     done, total = 0.0, sum(piece.seconds for piece in pieces)
-    for batch in _batches(pieces, ear.at_once):
+    by_length = sorted(pieces, key=lambda piece: piece.seconds)  # all of a batch cost as much as its longest
+    for batch in batches(by_length, ear.at_once, lambda piece: piece.language):
         sounds = [piece.of(audio) for piece in batch]
         for piece, result in zip(batch, _by_names(ear, sounds, batch[0].language, names), strict=True):
             words += _placed(result.words, piece)
@@ -214,15 +215,11 @@ def _text(words: Sequence[Word]) -> str:
     return "".join(word.text for word in words)
 
 
-def _batches(pieces: Sequence[_Stretch], at_once: int) -> Iterator[Sequence[_Stretch]]:
-    """Pieces of one language and about one length: all of a batch cost as much as its longest."""
-    order = sorted(pieces, key=lambda piece: (piece.language, piece.seconds))
-    for _, alike in groupby(order, key=lambda piece: piece.language):
-        yield from batches(list(alike), at_once)
-
-
-def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[at : at + size] for at in range(0, len(items), size))
+def batches(items: Sequence[Item], size: int, kind: Callable[[Item], Any] = lambda item: 0) -> Iterator[list[Item]]:
+    """At most `size` items at once, all of one kind, else in the order in which they are given."""
+    for _, alike in groupby(sorted(items, key=kind), key=kind):
+        group = list(alike)
+        yield from (group[at : at + size] for at in range(0, len(group), size))
 
 
 def _placed(words: Sequence[Word], piece: _Stretch) -> Iterator[Word]:
