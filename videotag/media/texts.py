@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from videotag.text import clean
 
 log = logging.getLogger("videotag")
 
-_ENDINGS = (".srt", ".vtt")
+_ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
 _LARGEST = 20_000_000  # bytes: an hour of subtitles has a hundred thousand
-_KINDS = {"forced", "sdh", "cc", "hi", "default", "full"}
-"""What may follow the language in a name: which subtitles these are."""
+_FORCED = "forced"  # those of what is said in other languages alone
+_HEARING_IMPAIRED = "hi"  # after a language; alone it is Hindi
+_KINDS = {_FORCED, "sdh", "cc", "default", "full"}
+"""What may stand in a name besides the language: which subtitles these are."""
 _PICTURES = {"dvdsub", "dvbsub", "pgssub", "xsub", "dvd_subtitle", "dvb_subtitle", "hdmv_pgs_subtitle"}
 _ASS_FIELDS = 8  # before the text, in Matroska's form of a line
 _CAPTIONS_WITHIN = 60  # frames: captions fill every frame, with nothing where there is none
@@ -29,11 +32,18 @@ _CAPTIONS_WITHIN = 60  # frames: captions fill every frame, with nothing where t
 
 @dataclass(frozen=True)
 class Track:
-    """Subtitles of one language, in order of time. `source`: what they are called in a message; a name or a place."""
+    """Subtitles of one language, in order of time.
+
+    Attributes:
+        source: what they are called in a message; a name or a place.
+        language: ISO 639-1, "" if unknown.
+        forced: whether they are of a few sentences alone, of those that are said in another language.
+    """
 
     source: str
-    language: str  # ISO 639-1, "" if unknown
+    language: str
     subtitles: tuple[Subtitle, ...]
+    forced: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,46 +90,66 @@ def _chapters(source: Source) -> Iterator[Chapter]:
             yield Chapter(start=round(max(0.0, start), 3), end=round(end, 3), title=title)
 
 
-def _track(name: str, language: str, found: Sequence[Cue], languages: Sequence[str]) -> Iterator[Track]:
+def _track(
+    name: str, language: str, found: Sequence[Cue], languages: Sequence[str], forced: bool = False
+) -> Iterator[Track]:
     if found:
         language = language or written_in(" ".join(cue.text for cue in found[:200]), languages)
-        yield Track(
-            name, language, tuple(Subtitle(start=c.start, end=c.end, text=c.text, language=language) for c in found)
-        )
+        shown = tuple(Subtitle(start=c.start, end=c.end, text=c.text, language=language) for c in found)
+        yield Track(name, language, shown, forced)
 
 
 # --- beside the file
 
 
 def _beside(video: Path, languages: Sequence[str]) -> Iterator[Track]:
-    for path, language in _files(video):
+    for path, language, forced in _files(video):
         try:
-            data = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+            large = path.stat().st_size > _LARGEST
+            data = b"" if large else path.read_bytes()
         except OSError as error:
             log.warning("%s: cannot be read (%s); mend its rights or move it away", path, error.strerror)
             continue
-        expected = language or (languages[0] if len(languages) == 1 else "")
-        found = cues(decoded(data, expected))
-        if not found:
+        found = cues(decoded(data, language or _only(languages)))
+        if large:
+            log.warning("%s: is left out: subtitles have no more than %d MB; move it away", path, _LARGEST // 10**6)
+        elif not found:
             log.warning("%s: holds no subtitles that can be read, and is left out; mend it or move it away", path)
-        yield from _track(path.name, language, found, languages)
+        yield from _track(path.name, language, found, languages, forced)
 
 
-def _files(video: Path) -> Iterator[tuple[Path, str]]:
-    """The subtitles named like a video, with the languages that their names tell: news.srt, news.kk.srt."""
+def _files(video: Path) -> Iterator[tuple[Path, str, bool]]:
+    """The subtitles named like a video, their language and whether they are forced, as their names tell it.
+
+    news.srt, news.kk.srt, news.ru.forced.srt, news.sdh.srt; capitals and how letters are composed count for nothing.
+    """
     try:
         there = sorted(video.parent.iterdir())
     except OSError:  # a folder that may be entered and not listed
         return
-    others = {path.stem for path in there if path.suffix.lower() not in _ENDINGS and path.name != video.name}
+    others = {path.stem for path in there if path.suffix.lower() not in _ENDINGS} - {video.stem}
+    own = _alike(video.stem)
     for path in there:
-        if path.suffix.lower() in _ENDINGS and path.is_file():
-            if path.stem == video.stem:
-                yield path, ""
-            elif path.stem.startswith(f"{video.stem}.") and path.stem not in others:
-                language, *kinds = path.stem[len(video.stem) + 1 :].lower().split(".")
-                if (code := code_of(language)) and _KINDS.issuperset(kinds):
-                    yield path, code
+        stem = _alike(path.stem)
+        if path.suffix.lower() not in _ENDINGS or not f"{stem}.".startswith(f"{own}.") or not path.is_file():
+            continue
+        kinds = stem[len(own) + 1 :].split(".") if stem != own else []
+        language, *rest = [kind for kind in kinds if kind not in _KINDS] or [""]
+        known = not language or code_of(language)
+        if (
+            known
+            and rest in ([], [_HEARING_IMPAIRED])
+            and not others & {path.stem, path.stem.rsplit(".", len(kinds))[0]}
+        ):
+            yield path, code_of(language), _FORCED in kinds
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _only(languages: Sequence[str]) -> str:
+    return languages[0] if len(languages) == 1 else ""
 
 
 # --- in the file
@@ -145,7 +175,7 @@ def _inside(source: Source, languages: Sequence[str]) -> Iterator[Track]:
 def _lines(packet: Any, languages: Sequence[str]) -> list[str]:
     """The lines of a packet, read as they are: a decoder would refuse other encodings than UTF-8."""
     kind, data = packet.stream.codec_context.name, bytes(packet)
-    language = code_of(packet.stream.language) or (languages[0] if len(languages) == 1 else "")
+    language = code_of(packet.stream.language) or _only(languages)
     if kind == "mov_text":  # 3GPP TS 26.245, 5.17: the length in two bytes, the text, boxes of styles
         return re.split("[\r\n]", decoded(data[2 : 2 + int.from_bytes(data[:2])], language))
     if kind in ("ass", "ssa"):
