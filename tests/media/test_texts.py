@@ -9,6 +9,7 @@ import pytest
 
 from tests import clips
 from tests.clips import Pictures
+from videotag.media import captions
 from videotag.media.source import Source
 from videotag.media.subtitle_text import cues, decoded
 from videotag.media.texts import Track, texts
@@ -339,12 +340,10 @@ def test_captions_in_the_pictures(tmp_path, name):
 
 
 def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
-    from videotag.media import texts as module
-
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(module, "_read_captions", never)
+    monkeypatch.setattr(captions, "read", never)
     assert read(video) == []
 
 

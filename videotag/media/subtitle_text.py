@@ -21,6 +21,7 @@ _DRAWN = re.compile(
 )
 _STYLE = re.compile(r"\{\\[^{}]*+\}|</?(?:[a-zA-Z][^<>]*|\d\d[\d:.]*)?>")
 """Overrides of ASS, which SubRip has too; tags of SubRip and WebVTT, their times of words among them."""
+_REMARK = re.compile(r"\{[^{}\\]*+\}")
 _BREAK = re.compile(r"\\[Nnh]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _WINDOWS = """
@@ -116,7 +117,26 @@ def cues(text: str) -> list[Cue]:
 def _event(line: str) -> list[Cue]:
     match = _EVENT.match(line)
     times = match.groups() if match else ()
-    return cue(_seconds(*times[:4]), _seconds(*times[4:]), [line[match.end() :]]) if match else []
+    return cue(_seconds(*times[:4]), _seconds(*times[4:]), [uncommented(line[match.end() :])]) if match else []
+
+
+def uncommented(text: str) -> str:
+    """The text of an event of ASS without its author's remarks: braces without an override."""
+    return _REMARK.sub("", text)
+
+
+def sample_texts(data: bytes) -> Iterator[str]:
+    """The texts of a sample of WebVTT in MP4, one a cue: ISO/IEC 14496-30, boxes "payl" in "vttc"."""
+    for kind, body in _boxes(data):
+        if kind == b"vttc":
+            yield from (text.decode("utf-8", "replace") for kind, text in _boxes(body) if kind == b"payl")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while (size := int.from_bytes(data[at : at + 4])) >= 8:
+        yield data[at + 4 : at + 8], data[at + 8 : at + size]
+        at += size
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:
