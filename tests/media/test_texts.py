@@ -294,8 +294,11 @@ def coded(*pairs: int) -> bytes:
     return b"\x06\x04" + bytes([len(payload)]) + payload + b"\x80"  # SEI, user data registered by ITU-T T.35
 
 
-def captioned(path, source, shown):
-    """The clip with a pair of each of `shown` in its frames, as SEI before each picture (H.264, Annex B)."""
+def captioned(path, source, shown, without=0):
+    """The clip with a pair of each of `shown` in its frames, as SEI before each picture (H.264, Annex B).
+
+    `without`: so many frames at the start have no captions at all.
+    """
     raw = path.with_suffix(".h264")
     ffmpeg("-i", source, "-c", "copy", "-bsf:v", "h264_mp4toannexb", raw)
     with av.open(str(raw)) as old:
@@ -303,13 +306,14 @@ def captioned(path, source, shown):
     start = b"\x00\x00\x00\x01"
     pairs = iter(shown)
     with raw.open("wb") as file:
-        for packet in packets:
+        for number, packet in enumerate(packets):
             at = min(
                 at
                 for kind in (b"\x65", b"\x41", b"\x61", b"\x01", b"\x21")
                 if (at := packet.find(b"\x00\x00\x01" + kind)) >= 0
             )
-            file.write(packet[:at] + start[:1] + start[1:] + coded(*next(pairs, (0, 0))) + packet[at:])
+            sei = start + coded(*next(pairs, (0, 0))) if number >= without else b""
+            file.write(packet[:at] + sei + packet[at:])
     ffmpeg("-r", "25", "-i", raw, "-c", "copy", path)
     return path
 
@@ -337,6 +341,15 @@ def test_captions_in_the_pictures(tmp_path, name):
     assert [time for start, end, _ in found for time in (start, end)] == pytest.approx(
         [0.2, 1.24, 1.24, 1.72], abs=0.05
     )
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
+def test_captions_of_a_programme_that_begins_later(tmp_path, name):
+    """Advertisements of three seconds without any come before it."""
+    clip = clips.write(tmp_path / "clip.mp4", Pictures(clips.steady(8.0), size=(64, 48)))
+    [(_, _, found)] = read(captioned(tmp_path / name, clip, pop_on("SNOW"), without=75))
+    assert [text for _, _, text in found] == ["SNOW"]
+    assert found[0][0] == pytest.approx(3.2, abs=0.05)  # pair 6 of those from 3 s on
 
 
 def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):

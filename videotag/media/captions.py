@@ -14,19 +14,31 @@ from videotag.media.subtitle_text import Cue, cue, in_order
 
 _CARRIERS = ("h264", "hevc", "mpeg2video", "mpegvideo", "libdav1d", "av1")
 _WITHIN = 60  # frames: captions fill every frame, with nothing where there is none
+_SHORT = 6.0  # seconds, of which the first frames tell
 _ERASE = (0x94, 0x2C)  # the displayed text, with odd parity
 _LOADED, _ROLLED, _PAINTED, _SHOWN, _ERASED, _NEXT_LINE = 0x20, (0x25, 0x26, 0x27), 0x29, 0x2F, 0x2C, 0x2D
 _PAGES = (0x2A, 0x2B)  # of text, which is no captions
 
 
 def in_pictures(source: Source) -> dict[int, list[Cue]]:
-    """The captions of a file's pictures by their channel, 1 to 4; they are there in every picture or in none."""
+    """The captions of a file's pictures by their channel, 1 to 4.
+
+    They are in every picture of a programme or in none, so some at the start and in the middle tell.
+    """
     if source.video is None or source.video.codec_context.name not in _CARRIERS:
         return {}
     source.video.thread_type = "AUTO"
     codes = _codes(source)
     first = list(islice(codes, _WITHIN))
-    return read(chain(first, codes)) if any(code for _, code in first) else {}
+    if any(code for _, code in first):
+        return read(chain(first, codes))
+    if source.claimed < _SHORT:
+        return {}
+    source.seek(source.video, source.claimed / 2)
+    if not any(code for _, code in islice(_codes(source), _WITHIN)):
+        return {}
+    source.seek(source.video, 0.0)
+    return read(_codes(source))
 
 
 def _codes(source: Source) -> Iterator[tuple[float, bytes]]:

@@ -37,6 +37,7 @@ _COMMON = frozenset("оеаинтсрвлкмдыіәңқғұөүїєґў")
 """The commonest letters of Russian and those that are its neighbours' own: four of five letters of a text."""
 _CLEARLY = 0.15  # of the letters: so many more must be common ones in another encoding than the expected one,
 _ENOUGH = 20  # and there must be so many
+_SAMPLE = 200_000  # bytes, of which an encoding is told
 _READING_SPEED = 17  # characters a second, for a text without an end: as `speech.subtitles`
 _TOUCH = 0.1  # seconds between two texts that follow each other at once
 _SCREEN = 20  # lines, of which some stay while others come
@@ -62,7 +63,7 @@ def decoded(data: bytes, language: str = "") -> str:
         return data.decode(known, "replace")
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    if 2 * broken <= len(re.findall("[^\0-\x7f]", text)):  # a byte or two that were lost cost no more than themselves
+    if 2 * broken <= len(text) - len(text.encode("ascii", "ignore")):  # lost bytes cost no more than themselves
         return text
     return data.decode(_before_unicode(data, language), "replace")
 
@@ -78,14 +79,15 @@ def _unmarked(data: bytes) -> str | None:
 def _before_unicode(data: bytes, language: str) -> str:
     """The encoding of text with a byte a letter; of Cyrillic the one in which the commonest letters are common."""
     expected = _OLD.get(language, "cp1252" if language else "cp1251")
-    foreign = bytes(byte for byte in data if byte > 127)
-    if not language and len(re.findall(rb"[A-Za-z]", data)) > 2 * len(foreign):
+    sample = data[:_SAMPLE]
+    foreign = bytes(byte for byte in sample if byte > 127)
+    if not language and len(re.findall(rb"[A-Za-z]", sample)) > 2 * len(foreign):
         return "cp1252"
     if expected not in _CYRILLIC:
         return expected
 
     def common(encoding: str) -> float:
-        return sum(char in _COMMON for char in foreign.decode(encoding, "replace").lower()) / len(foreign)
+        return sum(char in _COMMON for char in foreign.decode(encoding, "replace").lower()) / (len(foreign) or 1)
 
     others = [encoding for encoding in _CYRILLIC if encoding != "kz1048" or not language]
     best = max(others, key=common)
