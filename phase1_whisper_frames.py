@@ -357,7 +357,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "title": footage.written.title,
         "chapters": list(footage.written.chapters),
     }
-    subtitles = [one for track in footage.written.tracks for one in track.subtitles]
+    subtitles = segments.shown_once(track.subtitles for track in footage.written.tracks)
     found: Any = {
         "video_name": video.name,
         "video_path": video.path,

@@ -86,7 +86,13 @@ def test_unfinished_work_is_gone_on_with_and_what_follows_is_due(summaries):
     summaries.break_at = "c"
     assert summaries.run()[0] == "news: new"
     assert (summaries.record["phase4_status"], summaries.read) == ("pending", ["a", "b"])
-    assert artifacts.part_header(summaries.path) == {"stage": "phase4", "format": 1, "input": two, "style": "short"}
+    assert artifacts.part_header(summaries.path) == {
+        "stage": "phase4",
+        "stage_version": 1,
+        "format": 1,
+        "input": two,
+        "style": "short",
+    }
     summaries.break_at = None
     assert summaries.run()[-1].startswith("phase 4: 1 done")
     assert summaries.read == ["a", "b", "c"]

@@ -411,6 +411,27 @@ def test_what_an_older_version_began_by_openai_whisper_is_gone_on_with(project, 
     assert result["made_by"]["sequential"] is True
 
 
+@pytest.mark.parametrize(("begun_by", "stamp"), [(PHASE1.version, PHASE1.version), (2, 2), (None, 1)])
+def test_a_result_is_of_the_version_that_began_it(project, monkeypatch, begun_by, stamp):
+    """Else nobody would be told what is heard and seen better today. Older versions wrote none of their own."""
+    monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)
+    project.one_video()
+    project.transcriber.break_at = 2
+    assert project.phase1() == 130
+    path = artifacts.part_path(artifacts.path_of(PHASE1, project.data, "news"))
+    (header, *records), _ = artifacts._whole_records(path.read_bytes())
+    assert header.pop("stage_version") == PHASE1.version
+    header |= {"stage_version": begun_by} if begun_by else {}
+    path.write_bytes(b"".join(artifacts._packed(record) for record in [header, *records]))
+    assert project.phase1() == 0
+    result = project.result1()
+    assert sum(project.transcriber.heard) == pytest.approx(result["video_duration"], abs=1)  # each stretch once
+    assert (result["version"], project.record()["phase1_version"]) == (stamp, stamp)
+    assert ("news: goes on with what an older version began" in project.err) is (stamp < PHASE1.version)
+    assert project.phase1("--force") == 0
+    assert project.result1()["version"] == PHASE1.version
+
+
 def test_a_model_that_came_meanwhile_is_no_reason_to_begin_anew(project, monkeypatch):
     """Begun by Whisper alone; then a GigaAM was fetched, and `auto` is another transcriber."""
     monkeypatch.setattr(phase1_whisper_frames, "STRETCH_SECONDS", 15.0)

@@ -120,6 +120,17 @@ def test_the_translation_is_what_is_there(found):
     assert (first["subtitle_times"], second["subtitle_times"]) == ("10 10 400", "50")
 
 
+def test_two_of_one_language_are_one_translation(project):
+    """As those for the deaf beside the others: what both show counts once, what one adds is kept."""
+    project.transcriber.language = "kk"
+    beside(project, "news.ru.srt", (1.0, 3.0, "Вода поднялась"), (40.0, 42.0, "Люди уходят"))
+    beside(project, "news.ru.sdh.srt", (1.2, 3.1, "Вода поднялась!"), (5.0, 6.0, "Гром"), (20.0, 21.0, "Люди уходят"))
+    project.config({"name": "news", "path": project.video(), "language": "kk", "transcript": "speech"})
+    assert project.phase1() == 0
+    texts = [one[1] for one in told(project.result1()["segments"][0])]
+    assert sorted(texts) == ["Вода поднялась!", "Гром", "Люди уходят", "Люди уходят"]
+
+
 def test_they_are_searched_and_shown_once(found):
     hit = found.db.search("өзендегі", limit=1)[0]
     assert (hit["segment_index"], hit["document"].count("Вода поднялась")) == (0, 1)

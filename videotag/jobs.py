@@ -21,6 +21,8 @@ from videotag.stages import Record, Stage
 
 log = logging.getLogger("videotag")
 
+_VERSION = "stage_version"  # in the header of a `.part` file; older ones have none
+
 
 def chosen(names: list[str], only: list[str] | None) -> list[str]:
     """The videos that are asked for by --only, in order; raises UserError for a name that is not there."""
@@ -153,6 +155,7 @@ class Job:
         self.path = artifacts.path_of(run.stage, run.args.data_dir, claim.video_name)
         self.completed = False
         self._run, self._stage = run, run.stage
+        self._version = run.stage.version  # the oldest of those that made a part of the result
 
     def taken_over(self) -> Any:
         """The result in data/, marked completed, if it was made of the same and as is asked for now; else None."""
@@ -166,7 +169,7 @@ class Job:
         if stages.changed_setting(self._run.named, found["made_by"]):
             return None
         other = self._unfinished()
-        if other is None or other.items() <= self._header(found["made_by"]).items():
+        if other is None or _unstamped(other).items() <= self._header(found["made_by"]).items():
             artifacts.drop_part(self.path)
         else:
             kept = artifacts.part_path(self.path)
@@ -207,13 +210,25 @@ class Job:
             artifacts.drop_part(self.path)
         else:
             self._refuse_to_drop(self._unfinished() or header, header)
+            header = self._begun_before(header)
             if artifacts.part_header(self.path) not in (None, header):
                 engine()
         return artifacts.Part(artifacts.part_path(self.path), header)
 
+    def _begun_before(self, header: dict[str, Any]) -> dict[str, Any]:
+        """The header as an older version wrote it, where that has begun the same work: it is gone on with."""
+        begun = artifacts.part_header(self.path)
+        if begun is None or _unstamped(begun) != _unstamped(header):
+            return header
+        self._version = min(begun.get(_VERSION, 1), self._version)
+        if self._version < self._stage.version:
+            script = self._stage.script
+            log.warning("%s: goes on with what an older version began; %s --force begins anew", self.video_name, script)
+        return begun
+
     def publish(self, result: Any) -> Any:
         """Write the result under its name and mark the stage completed, if nobody took over; the result."""
-        result["version"] = self._stage.version
+        result["version"] = self._version
         with artifacts.Draft(self.path, result) as draft:
             self._complete_with({**result, "result_id": draft.result_id}, draft)
         return result
@@ -238,7 +253,8 @@ class Job:
         """What a `.part` file must have been made under to be gone on with."""
         # Settings first: an analyzer's own "input" (vLLM's kind of it) must not hide whose result the work is on.
         made_of = {key: value for key, value in self.made_of.items() if value is not None}
-        return {"stage": self._stage.key, "format": artifacts.FORMAT, **settings, **made_of}
+        stage = {"stage": self._stage.key, _VERSION: self._stage.version, "format": artifacts.FORMAT}
+        return {**stage, **settings, **made_of}
 
     def _unfinished(self) -> dict[str, Any] | None:
         """The header of the `.part` file that is there, if it holds work on the same."""
@@ -267,6 +283,11 @@ class Job:
             self._run.db.update_video_status(self.video_name, **again)
         fault = "is not what the database speaks of" if found else "is missing or damaged"
         raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
+
+
+def _unstamped(header: dict[str, Any]) -> dict[str, Any]:
+    """What work was begun under, whichever version of its stage began it."""
+    return {key: value for key, value in header.items() if key != _VERSION}
 
 
 def _naming(option: str, value: Any) -> str:

@@ -25,6 +25,7 @@ uzb uz, vie vi, yid yi, yor yo, yue yue, zho zh, chi zh, cmn zh
 """
 _BY_TAG = {tag: code for tag, code in map(str.split, _ISO_639_2.replace("\n", " ").split(","))}
 """ISO 639-2, both of its sets (B and T), and what else stands in files, to the codes of the list."""
+_CODES = frozenset(_BY_TAG.values())
 _IN_RUSSIAN = {
     "ru": "русском", "kk": "казахском", "en": "английском", "uk": "украинском", "uz": "узбекском", "ky": "киргизском",
     "tr": "турецком", "de": "немецком", "fr": "французском", "es": "испанском", "zh": "китайском",
@@ -45,7 +46,7 @@ def language_name(code: str) -> str:
 def code_of(tag: str | None) -> str:
     """The code in the list of a language that a file tags as ISO 639-1 or -2 or as BCP 47 ("kk-KZ"); "" for none."""
     code = (tag or "").strip().lower().replace("_", "-").partition("-")[0]
-    return _BY_TAG.get(code, code if len(code) == 2 else "")
+    return _BY_TAG.get(code, code if code in _CODES else "")
 
 
 def written_in(text: str, likely: Sequence[str] = ()) -> str:

@@ -4,7 +4,7 @@ All times are seconds from the start of the video.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,21 @@ def subtitles_of(window: Window, subtitles: Sequence[Subtitle]) -> dict[str, Any
     # Copies: a pickle in which anything but text stands twice is not read again (`artifacts.plain_loads`).
     found = [one.copy() for one in subtitles if one["start"] < window.end and one["end"] > window.start]
     return {"subtitles": found} if found else {}
+
+
+def shown_once(tracks: Iterable[Sequence[Subtitle]]) -> list[Subtitle]:
+    """The subtitles of all tracks; what several of one language show at about the same second counts once."""
+    shown: list[Subtitle] = []
+    seen: set[tuple[str, str, int]] = set()
+    for track in tracks:
+        keys = [(one["language"], _bare(one["text"]), int(one["start"])) for one in track]
+        shown += [
+            one
+            for one, (language, text, second) in zip(track, keys, strict=True)
+            if not any((language, text, second + off) in seen for off in (-1, 0, 1))
+        ]
+        seen.update(keys)
+    return shown
 
 
 def texts_of(segment: HeardSegment, phase1: Heard, output_language: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-_TEXT = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})", re.ASCII)
+TEXT = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(?:/[1-9]\d{0,8}|\.\d{1,6})?", re.ASCII)
 _NEAR = Fraction(1, 1000)  # pictures a second by which 29.97 and the like miss what they stand for
 _DROPPING = {Fraction(30_000, 1001): 2, Fraction(60_000, 1001): 4}  # numbers left out at a minute's start
@@ -63,7 +63,7 @@ def timecode(text: str | None, rate: Fraction | None) -> Timecode | None:
 
     `;` or `.` before the frames is drop-frame; at a rate that knows none it is as `:`.
     """
-    match = _TEXT.fullmatch(text or "")
+    match = TEXT.fullmatch(text or "")
     if match is None or rate is None or not can_number(rate) or int(match[5]) >= round(rate):
         return None
     hours, minutes, seconds, frames = (int(match[part]) for part in (1, 2, 3, 5))

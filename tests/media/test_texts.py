@@ -9,8 +9,9 @@ import pytest
 
 from tests import clips
 from tests.clips import Pictures
+from videotag.media import captions
 from videotag.media.source import Source
-from videotag.media.subtitle_text import cues
+from videotag.media.subtitle_text import cues, decoded
 from videotag.media.texts import Track, texts
 from videotag.results import Subtitle
 from videotag.speech.from_subtitles import transcription
@@ -42,13 +43,21 @@ def read(path, languages=()):
     return [(t.source, t.language, [(s["start"], s["end"], s["text"]) for s in t.subtitles]) for t in found]
 
 
-@pytest.mark.parametrize("name", ["news.srt", "news.ru.srt", "news.rus.forced.SRT", "news.ru-RU.srt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("news.srt", "news.ru.srt", "news.rus.forced.SRT", "news.ru-RU.srt", "NEWS.srt", "News.Ru.Srt"),
+        *("news.forced.srt", "news.sdh.srt", "news.ru.hi.srt", "news.cc.rus.srt"),
+    ],
+)
 def test_beside_the_file(video, name):
     video.with_name(name).write_text(SRT, encoding="utf-8")
     assert read(video, ["ru"]) == [(name, "ru", READ)]
 
 
-@pytest.mark.parametrize("name", ["news2.srt", "news.part.srt", "other.ru.srt", "news.txt"])
+@pytest.mark.parametrize(
+    "name", ["news2.srt", "news.part.srt", "other.ru.srt", "news.txt", "news.2024.srt", "news.01.srt", "news.ru.kk.srt"]
+)
 def test_of_another_file(video, name):
     video.with_name(name).write_text(SRT, encoding="utf-8")
     assert read(video) == []
@@ -57,6 +66,50 @@ def test_of_another_file(video, name):
 def test_of_another_video_that_is_called_by_a_language(video):
     video.with_name("news.ru.mkv").touch()
     video.with_name("news.ru.srt").write_text(SRT, encoding="utf-8")
+    assert read(video) == []
+
+
+def test_names_that_differ_in_capitals_where_both_are_there(video):
+    for name in ("NEWS.srt", "NEWS.ru.srt", "news.kk.srt"):
+        video.with_name(name).write_text(SRT, encoding="utf-8")
+    assert len(read(video)) == 1  # they are of one text
+    video.with_name("NEWS.mkv").touch()
+    assert [name for name, _, _ in read(video)] == ["news.kk.srt"]
+
+
+@pytest.mark.parametrize(("name", "beside"), [("a[1]*.mp4", "a[1]*.ru.srt"), ("н.2024.05.01.mp4", "н.2024.05.01.srt")])
+def test_names_with_dots_and_signs(tmp_path, video, name, beside):
+    path = video.rename(tmp_path / name)
+    for other in ("a1.srt", "н.2024.srt", beside):
+        path.with_name(other).write_text(SRT, encoding="utf-8")
+    assert read(path, ["ru"]) == [(beside, "ru", READ)]
+
+
+def test_a_name_that_another_system_has_composed(tmp_path, video):
+    path = video.rename(tmp_path / "й.mp4")
+    path.with_name("и\u0306.srt").write_text(SRT, encoding="utf-8")
+    assert len(read(path)) == 1
+
+
+def test_forced_ones_are_told(video):
+    video.with_name("news.ru.forced.srt").write_text(SRT, encoding="utf-8")
+    video.with_name("news.kk.srt").write_text(SRT.replace("хлеб", "нан"), encoding="utf-8")
+    assert {track.source: track.forced for track in texts(str(video)).tracks} == {
+        "news.kk.srt": False,
+        "news.ru.forced.srt": True,
+    }
+
+
+def test_what_is_too_large_is_told(video, caplog, monkeypatch):
+    monkeypatch.setattr("videotag.media.texts._LARGEST", 100)
+    video.with_name("news.srt").write_text(SRT, encoding="utf-8")
+    assert read(video) == []
+    assert "news.srt: is left out: subtitles have no more than" in caplog.text
+    assert "can be read" not in caplog.text
+
+
+def test_a_folder_that_is_named_like_subtitles(video):
+    video.with_name("news.srt").mkdir()
     assert read(video) == []
 
 
@@ -71,6 +124,84 @@ def test_kazakh_of_before_unicode(video):
     text = "Өзендегі су екі метрге көтерілді"
     video.with_name("news.kk.srt").write_bytes(f"1\n00:00:00,000 --> 00:00:02,000\n{text}\n".encode("kz1048"))
     assert read(video) == [("news.kk.srt", "kk", [(0.0, 2.0, text)])]
+
+
+OLD = "Вода и хлеб на столе, а за окном снег"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "language"),
+    [
+        *((encoding, OLD, "ru") for encoding in ("cp1251", "koi8-r", "cp866", "iso8859-5")),
+        ("cp1251", OLD.upper(), "ru"),
+        ("koi8-r", OLD.upper(), "ru"),
+        ("kz1048", "Қаладағы су екі метрге көтерілді", ""),
+        ("cp1251", "Їхній ґанок є біля річки", ""),
+        ("cp1252", "un café naïf", ""),
+        ("cp1252", "smörgåsbord på svenska", "sv"),
+        ("cp1250", "źdźbło trawy", "pl"),
+        ("cp932", "こんにちは", "ja"),
+        ("utf-16-le", "Всегда снег " * 9, "ru"),
+    ],
+)
+def test_what_was_written_before_unicode(encoding, text, language):
+    assert decoded(f"{text}\n".encode(encoding), language) == f"{text}\n"
+
+
+def test_a_lost_byte_costs_itself():
+    broken = "Вода и хлеб".encode()[:-1]
+    assert decoded(broken, "ru") == "Вода и хле\ufffd"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        *("00:00:01,000 --> 00:00:02,500", "00:00:01:000 --> 00:00:02:500", "00:00:01.000 --> 00:00:02.500"),
+        *("0:00:01,0 --> 0:00:02,5", "00:01,000 --> 00:02,500", "00:00:01,000-->00:00:02,500"),
+        *("00:00:01,000 -> 00:00:02,500", "00:00:01 --> 00:00:02,5", "00: 00: 01,000 --> 00: 00: 02,500"),
+        *(
+            "00:00:01,000 –> 00:00:02,500",
+            "00:00:01,000 --&gt; 00:00:02,500",
+            "00:00:01,000 --> 00:00:02,500 X1:9 Y1:2",
+        ),
+    ],
+)
+def test_times_as_they_are_written(times):
+    assert [(c.start, c.end, c.text) for c in cues(f"\ufeff1\n{times}\nда\n")] == [(1.0, 2.5, "да")]
+
+
+T1, T2 = "00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"1\n{T1}\nда\n2\n{T2}\nнет\n", ["да", "нет"]),  # no blank line between them
+        (f"{T1}\nда\n{T2}\nнет\n", ["да", "нет"]),
+        (f"1\n{T1}\n\nда\n\nи\n\n2\n{T2}\nнет\n", ["да и", "нет"]),  # blank lines within
+        (f"1\n{T1}\nГод\n1991\n\n2\n{T2}\n1992\n", ["Год 1991", "1992"]),
+        (f"{T1}\n1991\n\n{T2}\n1992\n", ["1991", "1992"]),
+        (f"1\n{T1}\n\n2\n{T2}\nнет\n", ["нет"]),
+        (f"WEBVTT\n\n{T1}\nда\n\nNOTE что\n\nname\n{T2}\nнет\n\nNOTE где\n", ["да", "нет"]),
+        (f"WEBVTT\n\n{T1}\nда\n{T2}\nнет\n", ["да", "нет"]),
+        ("", []),
+        ("WEBVTT\n", []),
+    ],
+)
+def test_where_a_text_ends(text, found):
+    assert [cue.text for cue in cues(text)] == found
+
+
+def test_advanced_substation_beside_the_file(video):
+    events = [
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text",
+        "Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,нет",
+        "Dialogue: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}",
+        "Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\k20}Вода, {\\k10}снег\\Nи хлеб",
+    ]
+    text = "[Script Info]\nTitle: a\n\n[Events]\n" + "\n".join(events)
+    video.with_name("news.ass").write_text(text, encoding="utf-8-sig")
+    assert read(video, ["ru"]) == [("news.ass", "ru", [(1.0, 2.5, "Вода, снег и хлеб")])]
 
 
 def test_web_vtt(video):
@@ -163,8 +294,11 @@ def coded(*pairs: int) -> bytes:
     return b"\x06\x04" + bytes([len(payload)]) + payload + b"\x80"  # SEI, user data registered by ITU-T T.35
 
 
-def captioned(path, source, shown):
-    """The clip with a pair of each of `shown` in its frames, as SEI before each picture (H.264, Annex B)."""
+def captioned(path, source, shown, without=0):
+    """The clip with a pair of each of `shown` in its frames, as SEI before each picture (H.264, Annex B).
+
+    `without`: so many frames at the start have no captions at all.
+    """
     raw = path.with_suffix(".h264")
     ffmpeg("-i", source, "-c", "copy", "-bsf:v", "h264_mp4toannexb", raw)
     with av.open(str(raw)) as old:
@@ -172,13 +306,14 @@ def captioned(path, source, shown):
     start = b"\x00\x00\x00\x01"
     pairs = iter(shown)
     with raw.open("wb") as file:
-        for packet in packets:
+        for number, packet in enumerate(packets):
             at = min(
                 at
                 for kind in (b"\x65", b"\x41", b"\x61", b"\x01", b"\x21")
                 if (at := packet.find(b"\x00\x00\x01" + kind)) >= 0
             )
-            file.write(packet[:at] + start[:1] + start[1:] + coded(*next(pairs, (0, 0))) + packet[at:])
+            sei = start + coded(*next(pairs, (0, 0))) if number >= without else b""
+            file.write(packet[:at] + sei + packet[at:])
     ffmpeg("-r", "25", "-i", raw, "-c", "copy", path)
     return path
 
@@ -208,13 +343,20 @@ def test_captions_in_the_pictures(tmp_path, name):
     )
 
 
-def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
-    from videotag.media import texts as module
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
+def test_captions_of_a_programme_that_begins_later(tmp_path, name):
+    """Advertisements of three seconds without any come before it."""
+    clip = clips.write(tmp_path / "clip.mp4", Pictures(clips.steady(8.0), size=(64, 48)))
+    [(_, _, found)] = read(captioned(tmp_path / name, clip, pop_on("SNOW"), without=75))
+    assert [text for _, _, text in found] == ["SNOW"]
+    assert found[0][0] == pytest.approx(3.2, abs=0.05)  # pair 6 of those from 3 s on
 
+
+def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(module, "_read_captions", never)
+    monkeypatch.setattr(captions, "read", never)
     assert read(video) == []
 
 

@@ -79,6 +79,35 @@ def test_a_phones_own_clock_counts_before_that_of_the_container(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "told", "shot_at"),
+    [
+        ("a.avi", "date=Sun Apr 05 12:34:56 2015", "2015-04-05T12:34:56"),
+        ("a.avi", "date=SUN APR 05 12:34:56 2015", "2015-04-05T12:34:56"),
+        ("a.avi", "date=2015-04-05", "2015-04-05T00:00:00"),
+        ("a.avi", "date=2015", ""),
+        ("a.mov", "date=2015:04:05 12:34:56", "2015-04-05T12:34:56"),
+        ("a.mov", "date=2015-04-05T12:34:56+0500", "2015-04-05T12:34:56+05:00"),
+        ("a.mov", "date=2015-04-05", ""),  # of a film the day on which it came out
+        ("a.mkv", "date_recorded=2015/04/05 12:34:56", "2015-04-05T12:34:56"),
+        ("a.mkv", "date_recorded=UTC 2015-04-05 12:34:56", "2015-04-05T12:34:56"),
+        ("a.mkv", "date_recorded=20150405", "2015-04-05T00:00:00"),
+        ("a.mkv", "date_recorded=2015-W14", ""),
+        ("a.mkv", "date_recorded=0000-00-00", ""),
+        ("a.mkv", "creation_time=1904-01-01T00:00:00Z", ""),
+        ("a.mkv", "creation_time=2999-01-01T00:00:00Z", ""),
+    ],
+)
+def test_days_as_cameras_write_them(tmp_path, name, told, shot_at):
+    assert slate(made(tmp_path / name, "-c:v", "mpeg4", "-metadata", told)).shot_at == shot_at
+
+
+def test_the_hour_of_a_broadcast_wave_file_with_other_signs(tmp_path):
+    tags = ["-metadata", "origination_date=2024-05-01", "-metadata", "origination_time=10-20-30", "-write_bext", "1"]
+    sound = ["-f", "lavfi", "-i", "sine=d=1", "-map", "1:a", *tags]
+    assert slate(made(tmp_path / "a.wav", *sound)).shot_at == "2024-05-01T10:20:30"
+
+
+@pytest.mark.parametrize(
     "told", ["creation_time=1970-01-01T00:00:00Z", "location=+00.0000+000.0000/", "location=Almaty"]
 )
 def test_what_nobody_has_set_is_nothing(tmp_path, told):

@@ -1,5 +1,7 @@
 """Subtitles as the transcript: which of them, and when each word is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from videotag.config import Video
@@ -14,6 +16,7 @@ def track(language, *texts, source="track 2"):
     return Track(source, language, tuple(shown))  # type: ignore[arg-type]
 
 
+FORCED = replace(track("kk", (0.0, 1.0, "су")), forced=True)
 KK, RU, UNKNOWN = (track(language, (0.0, 1.0, "су"), source=language or "?") for language in ("kk", "ru", ""))
 
 
@@ -30,6 +33,8 @@ KK, RU, UNKNOWN = (track(language, (0.0, 1.0, "су"), source=language or "?") f
         ("subtitles", "auto", [RU, KK], [], RU),
         ("subtitles", "kk", [UNKNOWN], [None], UNKNOWN),
         ("subtitles", "kk", [RU], [None], None),
+        ("subtitles", "kk", [FORCED, KK], [None], KK),
+        ("", "kk", [FORCED], [DOUBT], None),  # a few sentences of all that is said
         ("subtitles", "kk", [], [None], None),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from videotag.media.source import Source, opened
 from videotag.text import clean
+from videotag.timecode import TEXT
 
 _PACKETS = 250
 """So many packets of pictures are looked at to tell whether their rate is constant, besides what an index tells."""
@@ -23,12 +24,14 @@ _RATES = [
 _GAPS = 0.02
 """This share of pictures may be missing where a rate is constant: some that a recorder has dropped."""
 _FASTEST = 300  # frames a second: more is a clock that was taken for a rate
-_TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d[:;]\d\d\d?")
 _PLACE = re.compile(r"[+-]\d{1,6}(?:\.\d+)?[+-]\d{1,7}(?:\.\d+)?(?:[+-]\d+(?:\.\d+)?)?(?:CRS[\w-]+)?(?=/|$)")
 """ISO 6709, annex H: latitude, longitude, height."""
 _PLACES = ("com.apple.quicktime.location.iso6709", "location", "location-eng")
 _MADE = ("com.apple.quicktime.creationdate", "creation_time", "date_recorded")
 """The first has the offset of the clock where it was taken."""
+_PUBLISHED = "date"  # or taken: with the hour, and in AVI, whose cameras write the day alone
+_DAY = re.compile(r"(?:UTC )?(\d{4})([-:/._ ]?)(\d\d)\2(\d\d)(?!\d)")
+_IN_WORDS = "%a %b %d %H:%M:%S %Y"  # as C writes it, and cameras into AVI
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def slate(path: str, fps: float = 0.0) -> Slate:
     with opened(path) as source:
         tags = list(_tags(source))
         said = _first(tags, ("timecode",), _timecode) or _sound_time(tags, source)
-        shot_at, location = _shot_at(tags), _first(tags, _PLACES, _location)
+        by_camera = source.container.format.name == "avi"
+        shot_at, location = _shot_at(tags, by_camera), _first(tags, _PLACES, _location)
         rate = _frame_rate(source) if source.video else None
     if rate and fps and abs(rate / 2 - Fraction(fps)) < rate / 1000:
         rate /= 2
@@ -86,7 +90,7 @@ def _first(tags: list[Mapping[str, str]], names: tuple[str, ...], read: Any) -> 
 
 def _timecode(text: str) -> str:
     text = text.replace(".", ";")  # as some tools write drop frame
-    return text if _TIMECODE.fullmatch(text) else ""
+    return text if TEXT.fullmatch(text) else ""
 
 
 def _location(text: str) -> str:
@@ -96,21 +100,25 @@ def _location(text: str) -> str:
     return f"{found[0]}/"
 
 
-def _shot_at(tags: list[Mapping[str, str]]) -> str:
+def _shot_at(tags: list[Mapping[str, str]], day_alone: bool) -> str:
     # A broadcast wave file has the day and the time of day apart.
-    joined = [
-        f"{t['date']}T{t['creation_time']}" for t in tags if "date" in t and "T" not in t.get("creation_time", "T")
-    ]
-    return next(filter(None, map(_moment, joined)), "") or _first(tags, _MADE, _moment)
+    apart = [(t["date"], t["creation_time"]) for t in tags if "date" in t and "T" not in t.get("creation_time", "T")]
+    joined = [f"{day}T{re.sub('[-_. ]', ':', hour)}" for day, hour in apart]  # EBU Tech 3285: any of these signs
+    said = next(filter(None, map(_moment, joined)), "") or _first(tags, _MADE, _moment)
+    return said or _first(tags, (_PUBLISHED,), lambda text: _moment(text) if day_alone or len(text) > 10 else "")
 
 
 def _moment(text: str) -> str:
     """ISO 8601 to the second; "" for what is no moment, or that of a clock that nobody has set."""
+    text = " ".join(text.split())
     try:
-        moment = datetime.fromisoformat(text)
+        if day := _DAY.match(text):
+            moment = datetime.fromisoformat(f"{day[1]}-{day[3]}-{day[4]}{text[day.end() :]}")
+        else:
+            moment = datetime.strptime(text, _IN_WORDS)
     except ValueError:
         return ""
-    if moment.year <= 1970 or len(text) < len("2024-05-01"):
+    if not 1970 < moment.year <= datetime.now().year + 1:
         return ""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 

@@ -18,6 +18,7 @@ def chosen(video: Video, tracks: Sequence[Track], doubts: Sequence[str | None]) 
     `doubts`: for each language of the list why the engine had better not hear it, None where nothing speaks against it.
     """
     told = [doubt for doubt in doubts if doubt]
+    tracks = [track for track in tracks if not track.forced]  # else all but a few sentences would be lost
     if video.transcript == SUBTITLES:
         if track := track_for(tracks, video.languages):
             return track, ()
