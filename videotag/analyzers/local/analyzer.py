@@ -95,9 +95,9 @@ class LocalAnalyzer:
         light = look(images) if images else None
         if not self._screen:
             return Seen(True, light, shots)
-        between = videos.captions(segment.video_path, segment.start_time, segment.end_time, times)
-        more, more_times = decode(between)
-        order = sorted(zip((*times, *more_times), (*images, *more), strict=True), key=lambda one: one[0])
+        bands = videos.captions(segment.video_path, segment.start_time, segment.end_time, times)
+        between = [(band.frame.time, band.cut(band.frame.decoded())) for band in bands]
+        order = sorted([*zip(times, images, strict=True), *between], key=lambda one: one[0])
         # The captions stay in the video's language where a guest speaks another.
         texts = self._screen.read([image for _, image in order], segment.video_language or segment.language)
         when = tuple(order[picture][0] - segment.start_time for picture in texts.values())

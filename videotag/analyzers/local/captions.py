@@ -23,11 +23,26 @@ DENSE = 0.2  # share of a line's box that is strokes: text has 0.3 to 0.6
 GAP = (15, 3)  # pixels that may lie between the strokes of a line
 
 
+@dataclass(frozen=True)
+class Band:
+    """A frame and the part of it, of its full width, where lines stand: shares of its height from the top."""
+
+    frame: Frame
+    top: float
+    bottom: float
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        """That part of the frame's picture [h, w, 3]. The detector takes as much less time as it is smaller."""
+        height = image.shape[0]
+        return image[int(self.top * height) : max(1, round(self.bottom * height))]
+
+
 @dataclass
 class _Line:
-    """What looks like a line of text: where, its strokes (bool [h, w]), and the times of its first and last look."""
+    """What looks like a line of text: where, of how many rows, its strokes (bool [h, w]), first and last look at it."""
 
     place: tuple[slice, slice]
+    height: int
     strokes: np.ndarray
     since: float
     until: float
@@ -59,8 +74,8 @@ class Captions:
         if len(self._looks) == STANDS:
             self._find(frame)
 
-    def frames(self, start: float, end: float, shown: Sequence[float]) -> list[Frame]:
-        """The fewest frames in [start, end) that show each line that stands at none of the times `shown`.
+    def bands(self, start: float, end: float, shown: Sequence[float]) -> list[Band]:
+        """Bands of the fewest frames in [start, end) that show each line that stands at none of the times `shown`.
 
         Of more than `MOST` those with the most text. In the order of their times.
         """
@@ -69,15 +84,15 @@ class Captions:
             for line in (*self._gone, *self._standing)
             if start <= line.frame.time < end and not any(map(line.stands, shown))
         ]
-        chosen: dict[float, tuple[int, Frame]] = {}
+        chosen: list[tuple[int, Band]] = []
         while unseen:
             first = min(unseen, key=lambda line: line.until)
             frame = max((line.frame for line in unseen if first.stands(line.frame.time)), key=lambda one: one.time)
             seen = [line for line in unseen if line.stands(frame.time)]
-            chosen[frame.time] = (sum(int(line.strokes.sum()) for line in seen), frame)
+            chosen.append((sum(int(line.strokes.sum()) for line in seen), _band(frame, seen)))
             unseen = [line for line in unseen if not line.stands(frame.time)]
-        most = sorted(chosen.values(), key=lambda one: -one[0])[:MOST]
-        return sorted((frame for _, frame in most), key=lambda frame: frame.time)
+        most = sorted(chosen, key=lambda one: -one[0])[:MOST]
+        return sorted((band for _, band in most), key=lambda band: band.frame.time)
 
     def forget(self, start: float) -> None:
         """Nothing before `start` will be asked about."""
@@ -102,7 +117,18 @@ class Captions:
             return
         picture = Frame(frame.time, frame.jpeg())
         since = self._looks[0][0]
-        self._standing += [_Line(place, stable[place].copy(), since, frame.time, picture) for place in lines]
+        self._standing += [
+            _Line(place, len(stable), stable[place].copy(), since, frame.time, picture) for place in lines
+        ]
+
+
+def _band(frame: Frame, lines: Sequence[_Line]) -> Band:
+    """With a line above and below: strokes are a line's middle, and the next line may be too faint for them."""
+    height = lines[0].height
+    rim = 2 * max(line.place[0].stop - line.place[0].start for line in lines)
+    top = min(line.place[0].start for line in lines) - rim
+    bottom = max(line.place[0].stop for line in lines) + rim
+    return Band(frame, max(0, top) / height, min(height, bottom) / height)
 
 
 def _strokes(image: np.ndarray) -> np.ndarray:

@@ -6,13 +6,13 @@ start of the video.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2  # noqa: TID253  (this module is imported late itself)
 import numpy as np
 
-from videotag.analyzers.contract import Frame
-from videotag.analyzers.local.captions import Captions
+from videotag.analyzers.local.captions import Band, Captions
 from videotag.analyzers.local.sentences import Shots
 from videotag.media.pictures import small_frames
 from videotag.media.skim import Skimmed, skim
@@ -61,16 +61,25 @@ class Videos:
         self._passes[path] = current  # last in the dict: most recently used
         return found
 
-    def captions(self, path: str, start: float, end: float, shown: Sequence[float]) -> list[Frame]:
-        """Frames of the window that `shots` was last asked about, with text that stands at none of the times `shown`.
+    def captions(self, path: str, start: float, end: float, shown: Sequence[float]) -> list[Band]:
+        """Parts of frames of the window `shots` was last asked about: text that stands at none of the times `shown`.
 
         In the order of their times; at most `captions.MOST`.
         """
-        return self._passes[path].captions.frames(start, end, shown)
+        return self._passes[path].captions.bands(start, end, shown)
 
     def close(self) -> None:
         while self._passes:
             self._passes.popitem()[1].close()
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A frame at `time` that differs from the one at `before` like a cut or the first step of a dissolve."""
+
+    before: float
+    time: float
+    differs: float
 
 
 class Pass:
@@ -81,7 +90,9 @@ class Pass:
         self._frames = frames
         self.captions = Captions()
         self._before: np.ndarray | None = None  # the last frame, small, HSV
-        self._shot: float | None = None  # when the shot under way began
+        self._differed = 0.0  # levels, the last frame from the one before
+        self._doubt: _Doubt | None = None
+        self._shot = 0.0  # when the shot under way began
         self._cuts: list[float] = []
         self._samples: list[tuple[float, float | None]] = []
         self._last: tuple[float, np.ndarray] | None = None
@@ -98,6 +109,7 @@ class Pass:
             self._take(frame)
         if self._reached < end:
             self._reached = float("inf")  # the video is over
+            self._settle(float("inf"))
         moved = [share for time, share in self._samples if time < end]
         if not moved:
             return None
@@ -109,37 +121,60 @@ class Pass:
         getattr(self._frames, "close", lambda: None)()
 
     def _take(self, frame: Skimmed) -> None:
-        time, before, self._reached = frame.time, self._reached, frame.time
+        before, self._reached = self._reached, frame.time
         self.captions.take(frame)
         small = _small(frame.image)
-        cut = self._cut(frame, small, before)
+        last, self._before = self._before, cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
+        if last is None:
+            self._shot = frame.time
+        elif last.shape != small.shape:  # a broadcast that switches from 4:3 to 16:9
+            self._settle(float("inf"))
+            self._begin(frame.time)
+        else:
+            self._compare(frame, _difference(last, self._before), before)
+        self._sample(frame.time, small)
+
+    def _compare(self, frame: Skimmed, differs: float, before: float) -> None:
+        """Whether a shot begins with a frame or one passed over, if it differs so from the one at `before`."""
+        self._settle(differs)
+        differed, self._differed = self._differed, differs
+        if differs < CUT_THRESHOLD or frame.time - self._shot < SHORTEST_SHOT - 1e-3:
+            return
+        # Two frames with one between may differ though neither does from its neighbour; but not by twice as much.
+        if frame.intra or not frame.passed or (frame.passed == 1 and differs >= 2 * CUT_THRESHOLD):
+            self._begin(frame.time)
+        elif frame.passed == 1 and differed < differs / 2:
+            self._doubt = _Doubt(before, frame.time, differs)
+            self._last = None
+        else:
+            self._begin(self._among_passed(before, frame.time))
+
+    def _settle(self, differs: float) -> None:
+        """Decide on a doubt, now that it is known by how much the next frame `differs`.
+
+        Before and after a cut little changes, in a dissolve as much again. To look at the frames passed over costs
+        the decoding from the keyframe on.
+        """
+        doubt, self._doubt = self._doubt, None
+        if doubt:
+            alone = differs < doubt.differs / 2
+            self._begin(doubt.time if alone else self._among_passed(doubt.before, doubt.time))
+
+    def _begin(self, cut: float | None) -> None:
         if cut is not None:
             self._shot = cut
             self._cuts.append(cut)
             self._last = None
-        if self._last is None or time - self._last[0] >= SAMPLE_EVERY - 1e-3:
-            grey, share = _blurred(small), None
-            if self._last is not None and (step := time - self._last[0]) <= LONGEST_STEP:
-                share = _changed(self._last[1], grey) * SAMPLE_EVERY / step
-            self._last = (time, grey)
-            if time >= self.forgotten:
-                self._samples.append((time, share))
 
-    def _cut(self, frame: Skimmed, small: np.ndarray, before: float) -> float | None:
-        """When the shot begins, if this is the first frame of it that was decoded; the one before is at `before`."""
-        last, self._before = self._before, cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
-        if last is None or self._shot is None:
-            self._shot = frame.time
-            return None
-        if last.shape != small.shape:  # a broadcast that switches from 4:3 to 16:9
-            return frame.time
-        differs = _difference(last, self._before)
-        if differs < CUT_THRESHOLD or frame.time - self._shot < SHORTEST_SHOT - 1e-3:
-            return None
-        # Two frames with one between may differ though neither does from its neighbour; but not by twice as much.
-        if frame.intra or not frame.passed or (frame.passed == 1 and differs >= 2 * CUT_THRESHOLD):
-            return frame.time
-        return self._among_passed(before, frame.time)
+    def _sample(self, time: float, small: np.ndarray) -> None:
+        if self._last is not None and time - self._last[0] < SAMPLE_EVERY - 1e-3:
+            return
+        grey, share = _blurred(small), None
+        if self._last is not None and (step := time - self._last[0]) <= LONGEST_STEP:
+            share = _changed(self._last[1], grey) * SAMPLE_EVERY / step
+        self._last = (time, grey)
+        if time >= self.forgotten:
+            self._samples.append((time, share))
 
     def _among_passed(self, before: float, time: float) -> float | None:
         """The frame that begins a shot, of all that follow the one at `before` up to the one at `time`."""
