@@ -90,7 +90,7 @@ def measure(video: str, stored: str, language: str) -> None:
             cuts.extend(time for time in self._cuts if time not in cuts)
             return found
 
-    shots.Pass = Pass
+    vars(shots)["Pass"] = Pass
     segments = [
         contract.Segment(
             "film", video, number, start, end, tuple(contract.Frame(*frame) for frame in shown), "", language, "ru"
