@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
+from videotag.media import colour
 from videotag.media.headers import is_protected
 
 log = logging.getLogger("videotag")
@@ -57,6 +58,7 @@ class Source:
         self.video = _video_stream(container)
         self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
         best = container.streams.best("audio", related=self.video)
+        self._colours = colour.told(self.video.codec_context) if self.video else {}
         self._with_alpha = self.video and _alpha_decoder(self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
@@ -134,6 +136,8 @@ class Source:
                 late = self.video.codec_context.reorder_depth * step
                 self._latest = self._latest + step if frame.dts is None else max(0, frame.dts - late)
                 frame.pts = self._latest
+        for frame in frames or ():
+            colour.complete(frame, self.video.codec_context.name, self._colours)
         return frames and [frame for frame in frames if self._is_shown(frame)]
 
     def _is_shown(self, frame: Any) -> bool:

@@ -23,7 +23,7 @@ class Upright:
     def __init__(self, source: "Source") -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._stream = source.video
+        self._path, self._stream = source.path, source.video
         context = self._stream.codec_context
         self._stored = (context.width, context.height)
         self._crop = crop(source.path, source.container.format.name, self._stream.index, self._stored)
@@ -83,11 +83,15 @@ class Upright:
 
     def _bgr(self, frame: Any, width: int, height: int) -> "np.ndarray":
         """The stored picture scaled. BGR uint8 [height, width, 3]"""
-        if colour.is_wide(frame):
-            image = self._reformatted(frame, width, height, "rgb48le")
-            return colour.to_srgb(image, frame.color_trc, frame.color_primaries)
-        if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
-            return _on_ground(self._reformatted(frame, width, height, "bgra"))
+        colour.say_foreign(frame, self._path)
+        seen_through = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+        if not colour.is_plain(frame):
+            image = self._reformatted(frame, width, height, "rgba64le" if seen_through else "rgb48le")
+            shown = colour.to_srgb(image[:, :, :3], frame.color_trc, frame.color_primaries)
+            return _on_ground(shown, image[:, :, 3] / 65535) if seen_through else shown
+        if seen_through:
+            image = self._reformatted(frame, width, height, "bgra")
+            return _on_ground(image[:, :, :3], image[:, :, 3] / 255)
         return self._reformatted(frame, width, height, "bgr24")
 
     def _reformatted(self, frame: Any, width: int, height: int, kind: str) -> "np.ndarray":
@@ -122,14 +126,20 @@ def _tagged_turn(tags: dict[str, str]) -> tuple[int, int, int, int]:
     return _TURNS.get(turn.strip(), (1, 0, 0, 1))
 
 
-def _on_ground(image: "np.ndarray") -> "np.ndarray":
-    """A picture with alpha on a ground that what is drawn stands out from: dark things on light, light ones on dark."""
+def _on_ground(colours: "np.ndarray", share: "np.ndarray") -> "np.ndarray":
+    """A picture with alpha on a ground that what is drawn stands out from: dark things on light, light ones on dark.
+
+    Args:
+        colours: BGR uint8 [height, width, 3].
+        share: float [height, width], 0 where nothing is drawn.
+    """
     import cv2
     import numpy as np
 
-    colours, share = image[:, :, :3], image[:, :, 3:].astype(np.float32) / 255
     if share.min() == 1:
         return colours
-    grey = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)
-    ground = _LIGHT if float((grey * share[:, :, 0]).sum()) < 128 * float(share.sum()) else _DARK
+    share = share.astype(np.float32)
+    grey = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_BGR2GRAY)
+    ground = _LIGHT if float((grey * share).sum()) < 128 * float(share.sum()) else _DARK
+    share = share[:, :, None]
     return np.rint(colours * share + ground * (1 - share)).astype(np.uint8)
