@@ -11,6 +11,7 @@ _MOVED_SHARE = 0.05  # of a block's pixels that must have moved on both sides
 _BLOCK = 16  # pixels, in rows of the frame
 _COMB = 10  # levels by which a row must differ from both its neighbours to be a tooth
 _ONE_MOMENT = 0.67  # of the teeth that the fields of two frames show together: fewer say that a frame is of one moment
+_CUT_SHARE = 0.8  # of a picture's blocks that have moved: more are a cut, or as good as one
 _COMBED_SHARE = 1e-4  # of a frame's pixels; progressive clips marked interlaced stayed below 2e-5
 
 
@@ -30,11 +31,13 @@ def is_combed(before: Any, frame: Any, after: Any) -> bool:
     earlier, now, later = (f.to_ndarray(format="gray").astype(np.int16) for f in (before, frame, after))
     if earlier.shape != now.shape or later.shape != now.shape or min(now.shape) < 2 * _BLOCK:
         return False
-    moved = _moved(earlier, now) & _moved(later, now)
-    if not moved.any():
+    moved = _moved(earlier, now), _moved(later, now)
+    if not (moved[0] & moved[1]).any():
         return False
-    alike = np.minimum(_teeth(now, earlier), _teeth(now, later))
-    combed = moved & (_teeth(now, now) > _ONE_MOMENT * alike)
+    alike = [np.minimum(_teeth(now, other), _teeth(other, now)) for other in (earlier, later)]
+    cut = max(side.mean() for side in moved) > _CUT_SHARE  # what lies beyond a cut says nothing
+    closest = np.minimum(*alike) if cut else np.maximum(*alike)
+    combed = moved[0] & moved[1] & (_teeth(now, now) > _ONE_MOMENT * closest)
     return float(_blocks(_alternates(now))[combed].sum() / combed.size) > _COMBED_SHARE
 
 
@@ -105,20 +108,23 @@ def woven(before: Any, field: Any, after: Any) -> Any:
     """A picture of twice a field's height: rows between come from the fields around it, or where they differ, its own.
 
     Args:
-        before, field, after: three fields in a row, as HEVC's decoder gives them.
+        before, field, after: three fields in a row, as HEVC's decoder gives them; None for one that is not there.
     """
     import av
     import numpy as np
 
     layout = "yuv444p16le"
     size = {"width": field.width, "height": field.height, "format": layout}
-    earlier, own, later = (f.to_ndarray(**size).astype(np.int32) for f in (before, field, after))
+    earlier, own, later = (f and f.to_ndarray(**size).astype(np.int32) for f in (before, field, after))
     first = 0 if _is_top(field) else 1
     beside = np.concatenate([own[:1], own[:-1]] if first else [own[1:], own[-1:]])
-    still = _still(np.abs(earlier - later).max(axis=2))[:, :, None]
+    between = (own + beside) // 2
+    if before and after:
+        still = _still(np.abs(earlier - later).max(axis=2))[:, :, None]
+        between = np.where(still, (earlier + later) // 2, between)
     picture = np.empty((2 * field.height, field.width, 3), np.uint16)
     picture[first::2] = own
-    picture[1 - first :: 2] = np.where(still, (earlier + later) // 2, (own + beside) // 2)
+    picture[1 - first :: 2] = between
     made = av.VideoFrame.from_ndarray(picture, format=layout)
     for tag in ("colorspace", "color_range", "color_trc", "color_primaries", "pts", "time_base", "opaque"):
         if (value := getattr(field, tag)) is not None:

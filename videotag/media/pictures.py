@@ -43,7 +43,8 @@ def pictures(path: str, times: Sequence[float], long_side: int = LONG_SIDE) -> I
         for asked in times:
             frame = seeker.at(asked)
             if last is None or frame is not last[0]:
-                whole = upright.whole(*seeker.around(asked)) if frame.interlaced_frame else frame
+                by_fields = frame.interlaced_frame or source.by_fields
+                whole = upright.whole(*seeker.around(asked)) if by_fields else frame
                 last = (frame, jpeg_of(whole, upright, long_side))
             yield Picture(asked, round(source.time(frame.pts, source.video.time_base), 6), last[1])
 

@@ -30,6 +30,7 @@ _MOST_PIXELS = 1 << 26  # more than 8K video has; larger pictures are not decode
 _PHOTO = "{}: is a photo, not a video; if it moves, save its film as a video; else take its entry out of the list"
 _PHOTOS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 """Brands of MP4's family whose files hold pictures, not films."""
+_PROGRESSIVE = 1  # FFmpeg's order of fields: 0 is unknown, above 1 are the kinds of interlacing
 _JPEG = b"\xff\xd8\xff"  # how each begins
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that keep the alpha of a codec, by the one of FFmpeg's own that drops it."""
@@ -49,6 +50,7 @@ class Source:
         origin: the container's start, in its own seconds: what is second 0 here.
         unordered: whether pictures have only the times at which they are decoded.
         by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
+        by_fields: whether its frames may be of two fields though they do not say so: the container does, or is AVI.
         broken: the times, in the stream's units, of picture packets read so far that are not whole.
         claimed: the length in seconds that the header tells, 0 if none.
     """
@@ -63,6 +65,8 @@ class Source:
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
         self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
+        order = self.video.codec_context.field_order if self.video else 0
+        self.by_fields = order > _PROGRESSIVE or (container.format.name == "avi" and not order)
         self.broken: set[int] = set()
         self._whole: int | None = None  # time of the last picture that was
         self._latest = 0  # time of the last picture that was decoded, where they are unordered

@@ -62,10 +62,10 @@ class Upright:
 
     def whole(self, before: Any, frame: Any, after: Any) -> Any:
         """A frame without the combs of interlacing, made of it and those around it (None where there is none)."""
-        before = before or after or frame
-        after = after or before
         if interlace.is_field(frame, self._stream):
             return interlace.woven(before, frame, after)
+        before = before or after or frame
+        after = after or before
         if interlace.is_combed(before, frame, after):
             return self._deinterlacer.whole(before, frame, after)
         return frame
