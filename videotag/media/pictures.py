@@ -181,12 +181,13 @@ class _Seeker:
 
     def _read_packet(self) -> None:
         packet = next(self._packets, None)
-        if packet is None or not packet.size:
+        if packet is None or (not packet.size and packet.dts is None):
             self._ended = True
             return
-        self._waiting.append(packet)
-        if packet.pts is not None and not packet.is_discard:
-            self._times.add(packet.pts)
+        if packet.size:  # an empty one says that the picture before it goes on
+            self._waiting.append(packet)
+            if packet.pts is not None and not packet.is_discard:
+                self._times.add(packet.pts)
         # Frames come in order of decoding, which is never after that of presentation.
         if packet.dts is not None:
             self._read_to = packet.dts

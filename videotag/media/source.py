@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from videotag.errors import UserError
 from videotag.media import colour
@@ -36,6 +36,18 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that keep the alpha of a codec, by the one of FFmpeg's own that drops it."""
 _PLAYLISTS = {"hls", "dash", "concat", "sdp", "tty", "imf"}
 """FFmpeg's formats that are text and lead elsewhere, or no video."""
+
+
+class State(NamedTuple):
+    """What a frame itself does not tell, as it was when it was decoded; kept in its `opaque`.
+
+    Attributes:
+        shape: of a pixel, as the decoder knows it; None if it does not.
+        matrix: FFmpeg's display matrix, which also holds for what comes after the picture that has it; None without.
+    """
+
+    shape: Fraction | None
+    matrix: bytes | None
 
 
 class Source:
@@ -69,6 +81,7 @@ class Source:
         self.by_fields = order > _PROGRESSIVE or (container.format.name == "avi" and not order)
         self.broken: set[int] = set()
         self._whole: int | None = None  # time of the last picture that was
+        self._state_known, self._matrix = False, None
         self._latest = 0  # time of the last picture that was decoded, where they are unordered
         self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
@@ -142,7 +155,16 @@ class Source:
                 frame.pts = self._latest
         for frame in frames or ():
             colour.complete(frame, self.video.codec_context.name, self._colours)
+            frame.opaque = self._state(frame)
         return frames and [frame for frame in frames if self._is_shown(frame)]
+
+    def _state(self, frame: Any) -> State:
+        from av.sidedata.sidedata import Type
+
+        if frame.key_frame or frame.rotation or not self._state_known:  # to ask each frame costs
+            self._state_known = True
+            self._matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+        return State(self.decoder(self.video).sample_aspect_ratio, self._matrix and bytes(self._matrix))
 
     def _is_shown(self, frame: Any) -> bool:
         """Whether a picture is whole, or there is none for the second before: it is better than nothing then."""
@@ -278,7 +300,7 @@ def measured(path: str) -> tuple[float, float]:
 def decode(context: Any, packet: Any) -> list[Any] | None:
     """The frames that come out of a decoder when `packet` goes in, or at the end (None); None if it is damaged.
 
-    A picture without a time is none that can be shown; its `opaque` is its pixels' shape as the decoder knows it then.
+    A picture without a time is none that can be shown.
     Sound without a time follows what comes before it: of several frames in a packet only the first is told its time.
     """
     from av.error import FFmpegError
@@ -286,13 +308,9 @@ def decode(context: Any, packet: Any) -> list[Any] | None:
     if packet is not None and not packet.size:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
     try:
-        frames = [f for f in context.decode(packet) if f.pts is not None or context.type == "audio"]
+        return [f for f in context.decode(packet) if f.pts is not None or context.type == "audio"]
     except FFmpegError:
         return None
-    if context.type == "video":
-        for frame in frames:
-            frame.opaque = context.sample_aspect_ratio  # as it is now; a frame itself does not tell
-    return frames
 
 
 def _video_stream(container: Any) -> Any:

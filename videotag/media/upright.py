@@ -29,7 +29,6 @@ class Upright:
         self._crop = crop(source.path, source.container.format.name, self._stream.index, self._stored)
         self._told = context.sample_aspect_ratio
         self._turn = _tagged_turn(self._stream.metadata)
-        self._has_matrix: bool | None = None  # whether the first frame has a display matrix; to ask each frame costs
         self._last: tuple[Any, tuple[int, int]] = (None, (0, 0))  # the last kind of frame, and its size
         self._deinterlacer = interlace.Deinterlacer()
         self._scaler = VideoReformatter()  # kept: to make one costs more than to use it
@@ -67,7 +66,9 @@ class Upright:
         before = before or after or frame
         after = after or before
         if interlace.is_combed(before, frame, after):
-            return self._deinterlacer.whole(before, frame, after)
+            whole = self._deinterlacer.whole(before, frame, after)
+            whole.opaque = frame.opaque
+            return whole
         return frame
 
     def _scaled(self, frame: Any, width: int, height: int) -> "np.ndarray":
@@ -103,20 +104,14 @@ class Upright:
 
     def _aspect(self, frame: Any) -> Fraction:
         """The shape of a pixel: the container's word, until the decoder comes to another than it began with."""
-        own: Fraction | None = frame.opaque
+        own: Fraction | None = frame.opaque.shape
         changed = self._told and own and own != self._told
         return (own if changed else self._stream.sample_aspect_ratio or own) or Fraction(1)
 
     def _matrix(self, frame: Any) -> tuple[int, ...]:
-        from av.sidedata.sidedata import Type
-
-        if self._has_matrix is None:
-            self._has_matrix = Type.DISPLAYMATRIX in frame.side_data
-        asked = self._has_matrix or frame.rotation
-        data = frame.side_data.get(Type.DISPLAYMATRIX) if asked else None
-        if data is None:
+        if not frame.opaque.matrix:
             return self._turn
-        a, b, _, c, d = struct.unpack("5i", bytes(data)[:20])
+        a, b, _, c, d = struct.unpack("5i", frame.opaque.matrix[:20])
         return a, b, c, d
 
 
