@@ -62,14 +62,15 @@ class Upright:
     def whole(self, before: Any, frame: Any, after: Any) -> Any:
         """A frame without the combs of interlacing, made of it and those around it (None where there is none)."""
         if interlace.is_field(frame, self._stream):
-            return interlace.woven(before, frame, after)
-        before = before or after or frame
-        after = after or before
-        if interlace.is_combed(before, frame, after):
-            whole = self._deinterlacer.whole(before, frame, after)
-            whole.opaque = frame.opaque
-            return whole
-        return frame
+            whole = interlace.woven(before, frame, after)
+        else:
+            before = before or after or frame
+            after = after or before
+            combed = interlace.is_combed(before, frame, after)
+            whole = self._deinterlacer.whole(before, frame, after) if combed else frame
+        if whole is not frame:
+            whole.opaque = frame.opaque._replace()  # a copy: PyAV forgets an object with the first frame that had it
+        return whole
 
     def _scaled(self, frame: Any, width: int, height: int) -> "np.ndarray":
         """The part that is seen, as it lies in the file, scaled to `width` and `height`."""
