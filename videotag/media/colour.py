@@ -1,15 +1,25 @@
 """Colours as a screen shows them: what a frame's tags say of its YUV, and HDR and wide gamuts brought to sRGB."""
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-BT709_MATRIX = 1  # FFmpeg's numbers, after ITU-T H.273
+log = logging.getLogger("videotag")
+
+BT709_MATRIX, BT2020_MATRIX = 1, 9  # FFmpeg's numbers, after ITU-T H.273
 _UNSAID = 2
+_UNSAID_IN = {"color_primaries": _UNSAID, "color_trc": _UNSAID, "colorspace": _UNSAID, "color_range": 0}
+_SAID_BY_DECODER = {"vp8": _UNSAID, "mjpeg": 5, "dnxhd": None}
+"""Codecs whose decoders tell one matrix whatever the file says, and what that is worth: VP8 means nothing by it, JPEG
+is BT.601 (JFIF), DNxHD has it in its frames (None), where writers seldom put the right one."""
+_LINEAR, _LOG, _LONG_LOG = 8, 9, 10
 _PQ, _HLG = 16, 18
 _BT2020, _DCI_P3, _DISPLAY_P3 = 9, 11, 12
+_READABLE = {0, 1, 2, 4, 5, 6, 7, 9}  # matrices that FFmpeg's scaler knows
+_FOREIGN = {8, 11, 14, 15, 16, 17}  # those of no Y'CbCr: YCgCo, ICtCp and their like
 _PRIMARIES = {  # x and y of red, green, blue; white is D65 everywhere
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
     _BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
@@ -23,19 +33,54 @@ _KNEE = 0.6  # share of white above which what is brighter than white makes room
 _STEPS = 1 << 14
 
 
+def told(context: Any) -> dict[str, int]:
+    """The tags that the container gives, by their names in a frame; of a decoder that has not decoded anything yet."""
+    tags = {name: int(getattr(context, name)) for name in _UNSAID_IN}
+    return {name: value for name, value in tags.items() if value != _UNSAID_IN[name]}
+
+
+def complete(frame: Any, codec: str, container: dict[str, int]) -> None:
+    """Give a frame the tags that its decoder does not know of: several forget those that only the container has."""
+    if codec in _SAID_BY_DECODER:
+        worth = _SAID_BY_DECODER[codec]
+        frame.colorspace = container.get("colorspace", frame.colorspace if worth is None else worth)
+    for name, value in container.items():
+        if getattr(frame, name) == _UNSAID_IN[name]:
+            setattr(frame, name, value)
+
+
+def say_foreign(frame: Any, path: str) -> None:
+    """Say once of a file that its colours cannot be read. Dolby Vision 5 is told by its data where no tag tells it."""
+    from av.sidedata.sidedata import Type
+
+    dolby = (Type.DOVI_RPU_BUFFER, Type.DOVI_METADATA)
+    untold = frame.color_trc == frame.colorspace == _UNSAID and frame.format.name == "yuv420p10le"
+    if int(frame.colorspace) in _FOREIGN or (untold and any(kind in frame.side_data for kind in dolby)):
+        _is_foreign(path)
+
+
 def matrix(frame: Any) -> int | None:
-    """The YUV matrix to read the frame with where its own tag is not enough: HD that says nothing is BT.709."""
+    """The YUV matrix to read the frame with where its own tag is not enough.
+
+    What is unsaid follows from the primaries; else HD is BT.709. A matrix that the scaler lacks is read as its nearest.
+    """
+    own = int(frame.colorspace)
+    if own in _READABLE - {_UNSAID}:
+        return None
+    if frame.color_primaries == _BT2020 or frame.color_trc in (_PQ, _HLG):
+        return BT2020_MATRIX
     hd = frame.height >= 720 or frame.width >= 1280
-    return BT709_MATRIX if frame.colorspace == _UNSAID and hd else None
+    return BT709_MATRIX if hd or own != _UNSAID or frame.color_primaries in _PRIMARIES else None
 
 
-def is_wide(frame: Any) -> bool:
-    """Whether the frame is HDR (PQ, HLG) or of a wider gamut than BT.709."""
-    return frame.color_trc in (_PQ, _HLG) or frame.color_primaries in (_BT2020, _DCI_P3, _DISPLAY_P3)
+def is_plain(frame: Any) -> bool:
+    """Whether the frame's R'G'B' are a screen's: neither HDR (PQ, HLG), linear light nor a gamut wider than BT.709."""
+    wide = frame.color_primaries in (_BT2020, _DCI_P3, _DISPLAY_P3)
+    return not wide and frame.color_trc not in (_PQ, _HLG, _LINEAR, _LOG, _LONG_LOG)
 
 
 def to_srgb(image: "np.ndarray", transfer: int, primaries: int) -> "np.ndarray":
-    """HDR or wide-gamut R'G'B' as a screen of today shows it.
+    """R'G'B' that is not plain, as a screen of today shows it.
 
     HDR's diffuse white, 203 cd/m2, becomes white. Where a picture is brighter than that, the uppermost tones are drawn
     together (extended Reinhard curve above a knee), so that the brightest is white; elsewhere nothing is changed.
@@ -50,8 +95,8 @@ def to_srgb(image: "np.ndarray", transfer: int, primaries: int) -> "np.ndarray":
     import cv2
     import numpy as np
 
-    if primaries not in _PRIMARIES or primaries == _UNSAID:
-        primaries = _BT2020
+    if primaries not in _PRIMARIES:
+        primaries = _BT2020 if transfer in (_PQ, _HLG) else 1
     linear = _light(transfer)[image]
     if transfer == _HLG:
         luminance = cv2.transform(linear, _xyz(primaries)[1:2].astype(np.float32))
@@ -86,6 +131,10 @@ def _light(transfer: int) -> "np.ndarray":
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
         light = scene * (_HLG_PEAK / _WHITE) ** (1 / _HLG_GAMMA)
+    elif transfer == _LINEAR:
+        light = signal
+    elif transfer in (_LOG, _LONG_LOG):  # ITU-T H.273, table 3: two decades of light, or two and a half
+        light = np.where(signal > 0, 10 ** ((signal - 1) * (2 if transfer == _LOG else 2.5)), 0)
     else:  # what SDR looks like is what a screen makes of it
         light = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
@@ -120,3 +169,9 @@ def _to_bt709(primaries: int) -> "np.ndarray":
     import numpy as np
 
     return np.linalg.solve(_xyz(1), _xyz(primaries))
+
+
+@cache
+def _is_foreign(path: str) -> None:
+    kinds = "Dolby Vision 5, ICtCp or the like"
+    log.warning("%s: its colours cannot be read here (%s) and come out wrong; give a copy in HDR10 or SDR", path, kinds)

@@ -11,7 +11,8 @@ _MOVED_SHARE = 0.05  # of a block's pixels that must have moved on both sides
 _BLOCK = 16  # pixels, in rows of the frame
 _COMB = 10  # levels by which a row must differ from both its neighbours to be a tooth
 _ONE_MOMENT = 0.67  # of the teeth that the fields of two frames show together: fewer say that a frame is of one moment
-_COMBED_SHARE = 1e-4  # of a frame's pixels; progressive clips marked interlaced stayed below 2e-5
+_CUT_SHARE = 0.8  # of a picture's blocks that have moved: more are a cut, or as good as one
+_COMBED_SHARE = 3e-4  # of a frame's pixels, a tenth of what is seen; progressive clips stayed below 3e-4
 
 
 def is_field(frame: Any, stream: Any) -> bool:
@@ -30,12 +31,18 @@ def is_combed(before: Any, frame: Any, after: Any) -> bool:
     earlier, now, later = (f.to_ndarray(format="gray").astype(np.int16) for f in (before, frame, after))
     if earlier.shape != now.shape or later.shape != now.shape or min(now.shape) < 2 * _BLOCK:
         return False
-    moved = _moved(earlier, now) & _moved(later, now)
-    if not moved.any():
+    others = earlier, later
+    changed = [_changed(other, now) for other in others]
+    moved = [_blocks(pixels) > _MOVED_SHARE for pixels in changed]
+    both = moved[0] & moved[1]
+    if not both.any():
         return False
-    alike = np.minimum(_teeth(now, earlier), _teeth(now, later))
-    combed = moved & (_teeth(now, now) > _ONE_MOMENT * alike)
-    return float(_blocks(_alternates(now))[combed].sum() / combed.size) > _COMBED_SHARE
+    shares = [side.mean() for side in moved]
+    sides = [0, 1] if max(shares) < _CUT_SHARE else [int(np.argmin(shares))]  # what lies beyond a cut says nothing
+    where = np.logical_and.reduce([changed[side] for side in sides])
+    alike = [np.minimum(_teeth(now, others[side], where), _teeth(others[side], now, where)) for side in sides]
+    combed = both & (_teeth(now, now, where) > _ONE_MOMENT * np.maximum.reduce(alike))
+    return float(_blocks(_alternates(now) & where)[combed].sum() / combed.size) > _COMBED_SHARE
 
 
 def _rows(image: "np.ndarray") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
@@ -54,19 +61,20 @@ def _blocks(values: "np.ndarray") -> "np.ndarray":
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _moved(other: "np.ndarray", now: "np.ndarray") -> "np.ndarray":
+def _changed(other: "np.ndarray", now: "np.ndarray") -> "np.ndarray":
+    """Pixels of the lower field that have changed, or one above or below them."""
     import numpy as np
 
-    lower, upper, _ = _rows(np.abs(other - now) > _MOVED)
-    return _blocks(lower | upper) > _MOVED_SHARE
+    lower, above, below = _rows(np.abs(other - now) > _MOVED)
+    return lower | above | below
 
 
-def _teeth(lower: "np.ndarray", upper: "np.ndarray") -> "np.ndarray":
-    """How much the lower field of one frame stands out from the upper field of another."""
+def _teeth(lower: "np.ndarray", upper: "np.ndarray", where: "np.ndarray") -> "np.ndarray":
+    """How much the lower field of one frame stands out from the upper field of another, in the pixels of `where`."""
     import numpy as np
 
     row, (_, above, below) = _rows(lower)[0], _rows(upper)
-    return _blocks(np.abs(2 * row - above - below))
+    return _blocks(np.abs(2 * row - above - below) * where)
 
 
 def _alternates(image: "np.ndarray") -> "np.ndarray":
@@ -105,22 +113,25 @@ def woven(before: Any, field: Any, after: Any) -> Any:
     """A picture of twice a field's height: rows between come from the fields around it, or where they differ, its own.
 
     Args:
-        before, field, after: three fields in a row, as HEVC's decoder gives them.
+        before, field, after: three fields in a row, as HEVC's decoder gives them; None for one that is not there.
     """
     import av
     import numpy as np
 
     layout = "yuv444p16le"
     size = {"width": field.width, "height": field.height, "format": layout}
-    earlier, own, later = (f.to_ndarray(**size).astype(np.int32) for f in (before, field, after))
+    earlier, own, later = (f and f.to_ndarray(**size).astype(np.int32) for f in (before, field, after))
     first = 0 if _is_top(field) else 1
     beside = np.concatenate([own[:1], own[:-1]] if first else [own[1:], own[-1:]])
-    still = _still(np.abs(earlier - later).max(axis=2))[:, :, None]
+    between = (own + beside) // 2
+    if before and after:
+        still = _still(np.abs(earlier - later).max(axis=2))[:, :, None]
+        between = np.where(still, (earlier + later) // 2, between)
     picture = np.empty((2 * field.height, field.width, 3), np.uint16)
     picture[first::2] = own
-    picture[1 - first :: 2] = np.where(still, (earlier + later) // 2, (own + beside) // 2)
+    picture[1 - first :: 2] = between
     made = av.VideoFrame.from_ndarray(picture, format=layout)
-    for tag in ("colorspace", "color_range", "color_trc", "color_primaries", "pts", "time_base", "opaque"):
+    for tag in ("colorspace", "color_range", "color_trc", "color_primaries", "pts", "time_base"):
         if (value := getattr(field, tag)) is not None:
             setattr(made, tag, value)
     return made

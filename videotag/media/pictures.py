@@ -43,7 +43,8 @@ def pictures(path: str, times: Sequence[float], long_side: int = LONG_SIDE) -> I
         for asked in times:
             frame = seeker.at(asked)
             if last is None or frame is not last[0]:
-                whole = upright.whole(*seeker.around(asked)) if frame.interlaced_frame else frame
+                by_fields = frame.interlaced_frame or source.by_fields
+                whole = upright.whole(*seeker.around(asked)) if by_fields else frame
                 last = (frame, jpeg_of(whole, upright, long_side))
             yield Picture(asked, round(source.time(frame.pts, source.video.time_base), 6), last[1])
 
@@ -180,12 +181,13 @@ class _Seeker:
 
     def _read_packet(self) -> None:
         packet = next(self._packets, None)
-        if packet is None or not packet.size:
+        if packet is None or (not packet.size and packet.dts is None):
             self._ended = True
             return
-        self._waiting.append(packet)
-        if packet.pts is not None and not packet.is_discard:
-            self._times.add(packet.pts)
+        if packet.size:  # an empty one says that the picture before it goes on
+            self._waiting.append(packet)
+            if packet.pts is not None and not packet.is_discard:
+                self._times.add(packet.pts)
         # Frames come in order of decoding, which is never after that of presentation.
         if packet.dts is not None:
             self._read_to = packet.dts

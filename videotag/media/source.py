@@ -13,9 +13,10 @@ from fractions import Fraction
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from videotag.errors import UserError
+from videotag.media import colour
 from videotag.media.headers import is_protected
 
 log = logging.getLogger("videotag")
@@ -29,11 +30,24 @@ _MOST_PIXELS = 1 << 26  # more than 8K video has; larger pictures are not decode
 _PHOTO = "{}: is a photo, not a video; if it moves, save its film as a video; else take its entry out of the list"
 _PHOTOS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 """Brands of MP4's family whose files hold pictures, not films."""
+_PROGRESSIVE = 1  # FFmpeg's order of fields: 0 is unknown, above 1 are the kinds of interlacing
 _JPEG = b"\xff\xd8\xff"  # how each begins
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that keep the alpha of a codec, by the one of FFmpeg's own that drops it."""
 _PLAYLISTS = {"hls", "dash", "concat", "sdp", "tty", "imf"}
 """FFmpeg's formats that are text and lead elsewhere, or no video."""
+
+
+class State(NamedTuple):
+    """What a frame itself does not tell, as it was when it was decoded; kept in its `opaque`.
+
+    Attributes:
+        shape: of a pixel, as the decoder knows it; None if it does not.
+        matrix: FFmpeg's display matrix, which also holds for what comes after the picture that has it; None without.
+    """
+
+    shape: Fraction | None
+    matrix: bytes | None
 
 
 class Source:
@@ -48,6 +62,7 @@ class Source:
         origin: the container's start, in its own seconds: what is second 0 here.
         unordered: whether pictures have only the times at which they are decoded.
         by_edits: whether an edit list tells what is shown, and an index all pictures (MP4, QuickTime).
+        by_fields: whether its frames may be of two fields though they do not say so: the container does, or is AVI.
         broken: the times, in the stream's units, of picture packets read so far that are not whole.
         claimed: the length in seconds that the header tells, 0 if none.
     """
@@ -57,12 +72,16 @@ class Source:
         self.video = _video_stream(container)
         self.sounds: list[Any] = [stream for stream in container.streams.audio if stream.codec_context]
         best = container.streams.best("audio", related=self.video)
+        self._colours = colour.told(self.video.codec_context) if self.video else {}
         self._with_alpha = self.video and _alpha_decoder(self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
         # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
         self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
+        order = self.video.codec_context.field_order if self.video else 0
+        self.by_fields = order > _PROGRESSIVE or (container.format.name == "avi" and not order)
         self.broken: set[int] = set()
         self._whole: int | None = None  # time of the last picture that was
+        self._state_known, self._matrix = False, None
         self._latest = 0  # time of the last picture that was decoded, where they are unordered
         self.by_edits = "mp4" in container.format.name
         self.origin = (container.start_time or 0) / 1_000_000
@@ -134,7 +153,18 @@ class Source:
                 late = self.video.codec_context.reorder_depth * step
                 self._latest = self._latest + step if frame.dts is None else max(0, frame.dts - late)
                 frame.pts = self._latest
+        for frame in frames or ():
+            colour.complete(frame, self.video.codec_context.name, self._colours)
+            frame.opaque = self._state(frame)
         return frames and [frame for frame in frames if self._is_shown(frame)]
+
+    def _state(self, frame: Any) -> State:
+        from av.sidedata.sidedata import Type
+
+        if frame.key_frame or frame.rotation or not self._state_known:  # to ask each frame costs
+            self._state_known = True
+            self._matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+        return State(self.decoder(self.video).sample_aspect_ratio, self._matrix and bytes(self._matrix))
 
     def _is_shown(self, frame: Any) -> bool:
         """Whether a picture is whole, or there is none for the second before: it is better than nothing then."""
@@ -270,7 +300,7 @@ def measured(path: str) -> tuple[float, float]:
 def decode(context: Any, packet: Any) -> list[Any] | None:
     """The frames that come out of a decoder when `packet` goes in, or at the end (None); None if it is damaged.
 
-    A picture without a time is none that can be shown; its `opaque` is its pixels' shape as the decoder knows it then.
+    A picture without a time is none that can be shown.
     Sound without a time follows what comes before it: of several frames in a packet only the first is told its time.
     """
     from av.error import FFmpegError
@@ -278,13 +308,9 @@ def decode(context: Any, packet: Any) -> list[Any] | None:
     if packet is not None and not packet.size:
         return []  # PyAV's own mark of the end, which does not come where a file is broken off
     try:
-        frames = [f for f in context.decode(packet) if f.pts is not None or context.type == "audio"]
+        return [f for f in context.decode(packet) if f.pts is not None or context.type == "audio"]
     except FFmpegError:
         return None
-    if context.type == "video":
-        for frame in frames:
-            frame.opaque = context.sample_aspect_ratio  # as it is now; a frame itself does not tell
-    return frames
 
 
 def _video_stream(container: Any) -> Any:

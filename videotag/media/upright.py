@@ -23,13 +23,12 @@ class Upright:
     def __init__(self, source: "Source") -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._stream = source.video
+        self._path, self._stream = source.path, source.video
         context = self._stream.codec_context
         self._stored = (context.width, context.height)
         self._crop = crop(source.path, source.container.format.name, self._stream.index, self._stored)
         self._told = context.sample_aspect_ratio
         self._turn = _tagged_turn(self._stream.metadata)
-        self._has_matrix: bool | None = None  # whether the first frame has a display matrix; to ask each frame costs
         self._last: tuple[Any, tuple[int, int]] = (None, (0, 0))  # the last kind of frame, and its size
         self._deinterlacer = interlace.Deinterlacer()
         self._scaler = VideoReformatter()  # kept: to make one costs more than to use it
@@ -62,13 +61,16 @@ class Upright:
 
     def whole(self, before: Any, frame: Any, after: Any) -> Any:
         """A frame without the combs of interlacing, made of it and those around it (None where there is none)."""
-        before = before or after or frame
-        after = after or before
         if interlace.is_field(frame, self._stream):
-            return interlace.woven(before, frame, after)
-        if interlace.is_combed(before, frame, after):
-            return self._deinterlacer.whole(before, frame, after)
-        return frame
+            whole = interlace.woven(before, frame, after)
+        else:
+            before = before or after or frame
+            after = after or before
+            combed = interlace.is_combed(before, frame, after)
+            whole = self._deinterlacer.whole(before, frame, after) if combed else frame
+        if whole is not frame:
+            whole.opaque = frame.opaque._replace()  # a copy: PyAV forgets an object with the first frame that had it
+        return whole
 
     def _scaled(self, frame: Any, width: int, height: int) -> "np.ndarray":
         """The part that is seen, as it lies in the file, scaled to `width` and `height`."""
@@ -83,11 +85,15 @@ class Upright:
 
     def _bgr(self, frame: Any, width: int, height: int) -> "np.ndarray":
         """The stored picture scaled. BGR uint8 [height, width, 3]"""
-        if colour.is_wide(frame):
-            image = self._reformatted(frame, width, height, "rgb48le")
-            return colour.to_srgb(image, frame.color_trc, frame.color_primaries)
-        if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
-            return _on_ground(self._reformatted(frame, width, height, "bgra"))
+        colour.say_foreign(frame, self._path)
+        seen_through = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+        if not colour.is_plain(frame):
+            image = self._reformatted(frame, width, height, "rgba64le" if seen_through else "rgb48le")
+            shown = colour.to_srgb(image[:, :, :3], frame.color_trc, frame.color_primaries)
+            return _on_ground(shown, image[:, :, 3] / 65535) if seen_through else shown
+        if seen_through:
+            image = self._reformatted(frame, width, height, "bgra")
+            return _on_ground(image[:, :, :3], image[:, :, 3] / 255)
         return self._reformatted(frame, width, height, "bgr24")
 
     def _reformatted(self, frame: Any, width: int, height: int, kind: str) -> "np.ndarray":
@@ -99,20 +105,14 @@ class Upright:
 
     def _aspect(self, frame: Any) -> Fraction:
         """The shape of a pixel: the container's word, until the decoder comes to another than it began with."""
-        own: Fraction | None = frame.opaque
+        own: Fraction | None = frame.opaque.shape
         changed = self._told and own and own != self._told
         return (own if changed else self._stream.sample_aspect_ratio or own) or Fraction(1)
 
     def _matrix(self, frame: Any) -> tuple[int, ...]:
-        from av.sidedata.sidedata import Type
-
-        if self._has_matrix is None:
-            self._has_matrix = Type.DISPLAYMATRIX in frame.side_data
-        asked = self._has_matrix or frame.rotation
-        data = frame.side_data.get(Type.DISPLAYMATRIX) if asked else None
-        if data is None:
+        if not frame.opaque.matrix:
             return self._turn
-        a, b, _, c, d = struct.unpack("5i", bytes(data)[:20])
+        a, b, _, c, d = struct.unpack("5i", frame.opaque.matrix[:20])
         return a, b, c, d
 
 
@@ -122,14 +122,20 @@ def _tagged_turn(tags: dict[str, str]) -> tuple[int, int, int, int]:
     return _TURNS.get(turn.strip(), (1, 0, 0, 1))
 
 
-def _on_ground(image: "np.ndarray") -> "np.ndarray":
-    """A picture with alpha on a ground that what is drawn stands out from: dark things on light, light ones on dark."""
+def _on_ground(colours: "np.ndarray", share: "np.ndarray") -> "np.ndarray":
+    """A picture with alpha on a ground that what is drawn stands out from: dark things on light, light ones on dark.
+
+    Args:
+        colours: BGR uint8 [height, width, 3].
+        share: float [height, width], 0 where nothing is drawn.
+    """
     import cv2
     import numpy as np
 
-    colours, share = image[:, :, :3], image[:, :, 3:].astype(np.float32) / 255
     if share.min() == 1:
         return colours
-    grey = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)
-    ground = _LIGHT if float((grey * share[:, :, 0]).sum()) < 128 * float(share.sum()) else _DARK
+    share = share.astype(np.float32)
+    grey = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_BGR2GRAY)
+    ground = _LIGHT if float((grey * share).sum()) < 128 * float(share.sum()) else _DARK
+    share = share[:, :, None]
     return np.rint(colours * share + ground * (1 - share)).astype(np.uint8)
