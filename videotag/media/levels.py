@@ -20,6 +20,8 @@ _FAINT = 40.0  # dB below the loudest: the noise of an input to which nothing is
 _STEADY = 3.0
 """dB between the 5th and the 95th percentile of the levels of 20 ms: of a tone 0, of time code and noise up to 2, of
 speech 30 and more."""
+_PART = 100  # blocks: 2 s
+_SPOKEN = 10.0  # dB between the 10th and the 90th percentile within 2 s: who speaks beside a tone for so long is heard
 _PLACES, _PLACE_SECONDS = 12, 5.0
 _SHORT = 90.0  # seconds that are looked at whole
 _ACTIVE = 20.0  # dB below its 95th percentile: above it a channel sounds
@@ -52,8 +54,11 @@ class Levels:
         import numpy as np
 
         level = _levels(self.power[channel])
-        low, high = np.percentile(level[level > level.max() - _FAINT], (5, 95))
-        return bool(high - low < _STEADY)
+        level = level[level > level.max() - _FAINT]
+        low, high = np.percentile(level, (5, 95))
+        parts = level[: len(level) // _PART * _PART].reshape(-1, _PART)
+        within = np.ptp(np.percentile(parts, (10, 90), axis=1), axis=0)
+        return bool(high - low < _STEADY and within.max(initial=0) < _SPOKEN)
 
     def opposed(self) -> bool:
         """Whether somewhere the first two channels cancel each other in the mix."""
@@ -172,6 +177,7 @@ class _Meter:
         count = self._held.shape[1] // _BLOCK
         cut = self._held[:, : count * _BLOCK].reshape(len(self._held), count, _BLOCK)
         self._held = self._held[:, count * _BLOCK :]
+        cut = cut - cut.mean(axis=2, keepdims=True)  # a direct current is no sound
         product = (cut[0] * cut[min(1, len(cut) - 1)]).mean(axis=1)
         self._found.append((round(self._next * 50) + np.arange(count), np.square(cut).mean(axis=2), product))
         self._next += count / 50
