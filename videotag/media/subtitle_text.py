@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from videotag.text import clean
+from videotag.text import READING_SPEED, clean
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*--+>\s*{_TIME}(?:\s|$)")
@@ -23,7 +23,6 @@ _OLD = {"kk": "kz1048", "pl": "cp1250", "cs": "cp1250", "hu": "cp1250", "tr": "c
     ("en", "de", "fr", "es", "it", "pt"), "cp1252"
 )
 """What Windows wrote before Unicode, where it is not cp1251."""
-_READING_SPEED = 17  # characters a second, for a text without an end: as `speech.subtitles`
 _TOUCH = 0.1  # seconds between two texts that follow each other at once
 _SCREEN = 20  # lines, of which some stay while others come
 
@@ -79,7 +78,7 @@ def cue(start: float, end: float, lines: Iterable[str]) -> list[Cue]:
     whole = html.unescape(_STYLE.sub("", _BREAK.sub("\n", whole)))
     kept = tuple(line for raw in whole.split("\n") if (line := " ".join(clean(raw).split())))
     if end <= start:
-        end = start + max(1.0, sum(map(len, kept)) / _READING_SPEED)
+        end = start + max(1.0, sum(map(len, kept)) / READING_SPEED)
     return [Cue(round(start, 3), round(end, 3), kept)] if kept else []
 
 
