@@ -59,8 +59,10 @@ class Source:
         best = container.streams.best("audio", related=self.video)
         self._with_alpha = self.video and _alpha_decoder(self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
-        # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
-        self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
+        # AVI tells no times of presentation, and PyAV's are guesses where pictures may be stored out of order.
+        context = self.video and self.video.codec_context
+        guessed = context and (context.has_b_frames or context.name in ("h264", "hevc"))
+        self.unordered = container.format.name == "avi" and bool(guessed)
         self.broken: set[int] = set()
         self._whole: int | None = None  # time of the last picture that was
         self._latest = 0  # time of the last picture that was decoded, where they are unordered
