@@ -20,7 +20,7 @@ NTSC = "30000/1001"
 
 
 def video(path="/tapes/Новости дня.mxf", rate: str | None = "25", start: str | None = "10:00:00:00", **more) -> Video:
-    known = {"video_duration": 600.0, "width": 1920, "height": 1080, **more}
+    known = {"video_duration": 600.0, "width": 1920, "height": 1080, "audio_track": "track 1", **more}
     return video_of({"video_path": path, "frame_rate": rate, "timecode": start, **known})
 
 
@@ -66,6 +66,23 @@ def test_chapters_of_a_record_and_of_a_result():
     for chapters in (told, json.dumps(told)):
         record = {"video_path": "a.mp4", "chapters": chapters}
         assert [(c.start, c.end, c.text) for c in chapters_of(record)] == [(0, 12.5, "Начало"), (12.5, 20, "")]
+
+
+def test_a_source_without_sound_has_none_in_an_editor():
+    mute = video("/tapes/mute.mov", audio_track=None, transcript_source="")
+    clips = [Clip(mute, 0, 2, "а"), Clip(TAPE, 0, 1, "")]
+    assets = ElementTree.fromstring(only("fcpxml", *clips)).findall("resources/asset")
+    assert [asset.get("hasAudio") for asset in assets] == [None, "1"]
+    events = [line.split()[2] for line in made("edl", *clips)[".edl"].splitlines() if line[:3].isdigit()]
+    assert events == ["V", "B"]
+    text = only("otio", *clips)
+    sound = otio.adapters.read_from_string(text, "otio_json").tracks[1]
+    assert [type(item) for item in sound] == [otio.schema.Gap, otio.schema.Clip]
+    assert sound.range_of_child(sound[1]).start_time.value == 50
+    library = otio.adapters.write_to_string(otio.adapters.read_from_string(text, "otio_json"), "otio_json")
+    assert json.loads(text) == json.loads(library)
+    read = video(audio_track="", transcript_source="subtitles: a.srt")  # nobody listened
+    assert read.sounds and video_of({"video_path": "old.mp4"}).sounds
 
 
 # --- csv
@@ -236,6 +253,7 @@ def test_every_time_of_fcpxml_lies_on_a_picture():
     for sequence in sequences:
         end = Fraction(0)
         for clip in sequence.iter("asset-clip"):
+            assert rates[clip.get("format")] == assets[clip.get("ref")]
             rate = rates[sequence.get("format")]
             assert seconds_of(clip.get("offset")) == end
             end += seconds_of(clip.get("duration"))

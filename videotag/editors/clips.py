@@ -25,6 +25,7 @@ class Video:
     height: int
     rate: Fraction | None  # pictures a second; None where it varies or is not known
     start: Timecode | None  # of the first picture; None where the file tells none
+    sounds: bool = True  # whether it has sound
 
     @property
     def zero(self) -> Timecode | None:
@@ -100,6 +101,8 @@ def video_of(record: Mapping[str, Any]) -> Video:
         record.get("height") or 0,
         rate,
         timecode(record.get("timecode"), rate),
+        # What was heard, or read in its place; older records tell neither that nor a rate.
+        rate is None or bool(record.get("audio_track") or record.get("transcript_source")),
     )
 
 
