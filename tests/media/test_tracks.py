@@ -13,7 +13,7 @@ from tests.sounds import RATE, Track, alike, faint, murmur, silence, stereo, tim
 from videotag.languages import code_of
 from videotag.media.probe import probe
 from videotag.media.sound import stretches
-from videotag.media.tracks import Choice, Part, choose
+from videotag.media.tracks import Choice, Part, choose, heard_first
 
 A, B = murmur(1), murmur(2)
 CAMERAS = [("a.mov", "pcm_s16le", RATE), ("a.mxf", "pcm_s16le", 48_000), ("a.mp4", "aac", RATE)]
@@ -328,6 +328,11 @@ def test_more_sound_than_its_times_have_room_for_is_kept(tmp_path: Path, step: f
     sound = heard(str(path))
     assert np.abs(sound - tones(0, 8, RATE, *(n + 0.5 for n in range(8)))).max() < 1e-3
     assert "more sound than its times have room for" in caplog.text or "begin anew" in caplog.text
+
+
+def test_the_first_track_that_a_text_tells():
+    texts = ["track 2 (rus); not heard: track 1 (eng)", "tracks 3, 4 mixed", "track 12, left channel", "", None]
+    assert [heard_first(text) for text in texts] == [2, 3, 12, 0, 0]
 
 
 def test_tags_of_languages():

@@ -111,6 +111,12 @@ def choose(path: str, languages: Sequence[str] = (), wanted: str = "", told: Tol
     return _Choosing(found, _looked_at(path, readable), languages, wanted, told).choice()
 
 
+def heard_first(text: str | None) -> int:
+    """The number of the first track that is heard, of a `Choice`'s text; 0 where that tells none."""
+    found = re.match(r"tracks? (\d+)", text or "")
+    return int(found[1]) if found else 0
+
+
 def _looked_at(path: str, tracks: Sequence[Track]) -> dict[int, Levels]:
     """What the tracks are like. That one is silent throughout, or a tone, is said of no sample."""
     measures = measured(path)
