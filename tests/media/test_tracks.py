@@ -295,6 +295,25 @@ def test_speech_on_any_of_eight_channels(tmp_path: Path, loud: int):
     assert np.abs(sound).max() > 0.15 * np.abs(A).max()
 
 
+def test_speech_on_the_third_of_three_channels(tmp_path: Path):
+    """Whose third is taken for the one of bass, of which nothing is mixed."""
+    channels = np.stack([silence(), silence(), A])
+    assert alike(heard(tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="2.1"))), A) > 0.99
+
+
+@pytest.mark.parametrize("loud", [0, 4])
+def test_channels_in_an_order_of_their_own(tmp_path: Path, loud: int):
+    """QuickTime's "MPEG 5.1 B": left, right, both behind, middle, bass. PyAV ended the process."""
+    channels = np.zeros((6, len(A)), np.float32)
+    channels[loud] = A
+    path = Path(tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="5.1")))
+    data = path.read_bytes()
+    tag = data.index(b"chan") + 8
+    path.write_bytes(data[:tag] + bytes([0, 122, 0, 6]) + data[tag + 4 :])
+    assert choose(str(path)).text == f"track 1, channels {loud + 1}"
+    assert alike(heard(str(path)), A) > 0.99
+
+
 # --- times
 
 

@@ -229,7 +229,22 @@ def opened(path: str) -> Iterator[Source]:
                     size = f"{context.width} x {context.height}"
                     raise UserError(f"{path}: has pictures of {size}, larger than any video; scale it down")
                 context.options = {"max_pixels": str(_MOST_PIXELS)}  # the pictures may tell another size
+        for stream in container.streams.audio:
+            if stream.codec_context is not None:
+                _plain_layout(stream.codec_context)
         yield Source(path, container)
+
+
+def _plain_layout(context: Any) -> None:
+    """Sets the layout of channels as it is, or without places where they stand in an order that has no name.
+
+    PyAV 18.1 shares the map of such an order with each layout that it gives out, and frees it with each: the process
+    ends. What is set in its place has none.
+    """
+    layout = context.layout
+    count, name = layout.nb_channels, layout.name
+    if count:
+        context.layout = {1: "mono", 2: "stereo"}.get(count, f"{count} channels") if " channels" in name else name
 
 
 def _first_bytes(path: str) -> bytes:

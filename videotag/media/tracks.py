@@ -32,7 +32,7 @@ _VERSION_TITLE = re.compile(r"dub|дубл|дубляж|origin|оригинал|
 _TITLES = ("title", "name", "handler_name")  # the latter two in MP4 and QuickTime
 _VERSIONS = ("dub", "original")
 _SIDES = ("left", "right")
-_FRONT = 3  # the first channels of every layout of speakers: left, right, middle
+_FRONT = ("FL", "FR", "FC")  # FFmpeg's mix of many channels is of these, and little of others
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Track:
     aside: str  # why it comes last, "" where it does not
     favoured: int  # 2: the container's best, 1: marked as default
     kind: tuple[str, int, int] | None  # codec, rate, channels; None: it cannot be decoded
-    layout: str = ""
+    fronts: frozenset[int] = frozenset()  # its channels that are left, right or middle, as far as it tells
     version: str = ""  # what it is of a film that has several sounds: a flag or its title
 
     @property
@@ -229,10 +229,10 @@ class _Choosing:
         levels = self.measures[track.stream]
         signals = [(track.stream, channel) for channel in range(len(levels.power))]
         loud = [channel for stream, channel in self.audible if stream == track.stream]
-        named = not track.layout.endswith("channels")  # else FFmpeg does not know what the channels are
         mixed = (Part(track.stream),), track.text
         opposed = len(signals) > 1 and levels.opposed() and max(loud, key=levels.loudest, default=0) < len(_SIDES)
-        if len(signals) == 1 or (len(signals) > 2 and named and min(loud, default=0) < _FRONT and not opposed):
+        front = not loud or not track.fronts.isdisjoint(loud)
+        if len(signals) == 1 or (len(signals) > 2 and front and not opposed):
             return mixed
         kept = tuple(channel for _, channel in self._voices(signals))
         heard = (Part(track.stream, kept),)
@@ -317,5 +317,6 @@ def _track(number: int, stream: Any, best: bool) -> Track:
     track = replace(track, version=" ".join(versions))
     if (context := stream.codec_context) is None:
         return track
-    kind = (context.name, context.sample_rate, context.layout.nb_channels)
-    return replace(track, kind=kind, layout=context.layout.name)
+    channels = context.layout.channels
+    fronts = frozenset(number for number, channel in enumerate(channels) if channel.name in _FRONT)
+    return replace(track, kind=(context.name, context.sample_rate, len(channels)), fronts=fronts)
