@@ -61,15 +61,18 @@ class Levels:
         return bool(high - low < _STEADY and within.max(initial=0) < _SPOKEN)
 
     def opposed(self) -> bool:
-        """Whether somewhere the first two channels cancel each other in the mix."""
+        """Whether somewhere the first two channels cancel each other in the mix, and no other is louder there."""
+        import numpy as np
+
         whole = len(self.blocks) // _WINDOW * _WINDOW
-        left, right, product = (
-            values[:whole].reshape(-1, _WINDOW).mean(axis=1) for values in (*self.power[:2], self.product)
+        others = self.power[2:].max(axis=0, initial=0)
+        left, right, product, rest = (
+            values[:whole].reshape(-1, _WINDOW).mean(axis=1) for values in (*self.power[:2], self.product, others)
         )
         loud = max(left.max(initial=0), right.max(initial=0)) / 10 ** (_FAINT / 10)
         against = product < OPPOSED * (left * right) ** 0.5
-        enough = min(_OPPOSED_WINDOWS, max(1, len(left) // 2))
-        return bool((against & (left > loud) & (right > loud)).sum() >= enough)
+        heard = (left > loud) & (right > loud) & (np.maximum(left, right) > rest)
+        return bool((against & heard).sum() >= min(_OPPOSED_WINDOWS, max(1, len(left) // 2)))
 
 
 Signal = tuple[int, int]

@@ -230,7 +230,7 @@ class _Choosing:
         signals = [(track.stream, channel) for channel in range(len(levels.power))]
         loud = [channel for stream, channel in self.audible if stream == track.stream]
         mixed = (Part(track.stream),), track.text
-        opposed = len(signals) > 1 and levels.opposed() and max(loud, key=levels.loudest, default=0) < len(_SIDES)
+        opposed = len(signals) > 1 and levels.opposed()
         front = not loud or not track.fronts.isdisjoint(loud)
         if len(signals) == 1 or (len(signals) > 2 and front and not opposed):
             return mixed
