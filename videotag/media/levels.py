@@ -154,32 +154,39 @@ class _Meter:
     def __init__(self) -> None:
         self._resampler: Any = None
         self._kind: Any = None
-        self._next = 0.0  # the second of the next sample that comes out
-        self._held: Any = None
+        self._next = 0.0  # the second of the first sample that is held
+        self._held: list[np.ndarray] = []
+        self._size = 0  # samples held
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, frame: Any, second: float | None, start: float, end: float) -> None:
         import av
-        import numpy as np
 
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        now = self._next if second is None else second
+        due = self._next + self._size / SAMPLE_RATE
+        now = due if second is None else second
         if not start <= now <= end:
             self._kind = None
             return
-        if kind != self._kind or abs(now - self._next) > 1.0:
+        if kind != self._kind or abs(now - due) > 1.0:
+            self._measure()
             self._resampler = av.AudioResampler(format="s16", layout=frame.layout, rate=SAMPLE_RATE)
-            self._kind, self._next, self._held = kind, now, np.zeros((frame.layout.nb_channels, 0))
-        blocks = [samples_of(block) for block in self._resampler.resample(frame)]
-        self._held = np.concatenate([self._held, *blocks], axis=1)
-        self._measure()
+            self._kind, self._next, self._held, self._size = kind, now, [], 0
+        for block in map(samples_of, self._resampler.resample(frame)):
+            self._held.append(block)
+            self._size += block.shape[1]
+        if self._size >= SAMPLE_RATE:  # not frame by frame, of which there are a hundred a second
+            self._measure()
 
     def _measure(self) -> None:
         import numpy as np
 
-        count = self._held.shape[1] // _BLOCK
-        cut = self._held[:, : count * _BLOCK].reshape(len(self._held), count, _BLOCK)
-        self._held = self._held[:, count * _BLOCK :]
+        count = self._size // _BLOCK
+        if not count:
+            return
+        held = np.concatenate(self._held, axis=1)
+        cut = held[:, : count * _BLOCK].reshape(len(held), count, _BLOCK)
+        self._held, self._size = [held[:, count * _BLOCK :]], self._size - count * _BLOCK
         cut = cut - cut.mean(axis=2, keepdims=True)  # a direct current is no sound
         product = (cut[0] * cut[min(1, len(cut) - 1)]).mean(axis=1)
         self._found.append((round(self._next * 50) + np.arange(count), np.square(cut).mean(axis=2), product))
@@ -188,6 +195,7 @@ class _Meter:
     def levels(self) -> Levels:
         import numpy as np
 
+        self._measure()
         most = max((len(power) for _, power, _ in self._found), default=1)
         powers = [np.pad(power, ((0, most - len(power)), (0, 0))) for _, power, _ in self._found]
         blocks = [np.zeros(0, np.int64), *(found[0] for found in self._found)]
