@@ -20,7 +20,7 @@ NTSC = "30000/1001"
 
 
 def video(path="/tapes/Новости дня.mxf", rate: str | None = "25", start: str | None = "10:00:00:00", **more) -> Video:
-    known = {"video_duration": 600.0, "width": 1920, "height": 1080, "audio_track": "track 1", **more}
+    known = {"video_duration": 600.0, "width": 1920, "height": 1080, **more}
     return video_of({"video_path": path, "frame_rate": rate, "timecode": start, **known})
 
 
@@ -69,7 +69,7 @@ def test_chapters_of_a_record_and_of_a_result():
 
 
 def test_a_source_without_sound_has_none_in_an_editor():
-    mute = video("/tapes/mute.mov", audio_track=None, transcript_source="")
+    mute = video("/tapes/mute.mov", transcript_source="")
     clips = [Clip(mute, 0, 2, "а"), Clip(TAPE, 0, 1, "")]
     assets = ElementTree.fromstring(only("fcpxml", *clips)).findall("resources/asset")
     assert [asset.get("hasAudio") for asset in assets] == [None, "1"]
@@ -81,8 +81,9 @@ def test_a_source_without_sound_has_none_in_an_editor():
     assert sound.range_of_child(sound[1]).start_time.value == 50
     library = otio.adapters.write_to_string(otio.adapters.read_from_string(text, "otio_json"), "otio_json")
     assert json.loads(text) == json.loads(library)
-    read = video(audio_track="", transcript_source="subtitles: a.srt")  # nobody listened
-    assert read.sounds and video_of({"video_path": "old.mp4"}).sounds
+    assert video(transcript_source="subtitles: a.srt").sounds  # nobody listened
+    records = [{"video_path": "a.mp4", "phase1_version": version} for version in (1, 3)]
+    assert [video_of(record).sounds for record in ({"video_path": "a.mp4"}, *records)] == [True, True, False]
 
 
 # --- csv
