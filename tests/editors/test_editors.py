@@ -68,6 +68,24 @@ def test_chapters_of_a_record_and_of_a_result():
         assert [(c.start, c.end, c.text) for c in chapters_of(record)] == [(0, 12.5, "Начало"), (12.5, 20, "")]
 
 
+def test_a_source_without_sound_has_none_in_an_editor():
+    mute = video("/tapes/mute.mov", transcript_source="")
+    clips = [Clip(mute, 0, 2, "а"), Clip(TAPE, 0, 1, "")]
+    assets = ElementTree.fromstring(only("fcpxml", *clips)).findall("resources/asset")
+    assert [asset.get("hasAudio") for asset in assets] == [None, "1"]
+    events = [line.split()[2] for line in made("edl", *clips)[".edl"].splitlines() if line[:3].isdigit()]
+    assert events == ["V", "B"]
+    text = only("otio", *clips)
+    sound = otio.adapters.read_from_string(text, "otio_json").tracks[1]
+    assert [type(item) for item in sound] == [otio.schema.Gap, otio.schema.Clip]
+    assert sound.range_of_child(sound[1]).start_time.value == 50
+    library = otio.adapters.write_to_string(otio.adapters.read_from_string(text, "otio_json"), "otio_json")
+    assert json.loads(text) == json.loads(library)
+    assert video(transcript_source="subtitles: a.srt").sounds  # nobody listened
+    records = [{"video_path": "a.mp4", "phase1_version": version} for version in (1, 3)]
+    assert [video_of(record).sounds for record in ({"video_path": "a.mp4"}, *records)] == [True, True, False]
+
+
 # --- csv
 
 
@@ -236,6 +254,7 @@ def test_every_time_of_fcpxml_lies_on_a_picture():
     for sequence in sequences:
         end = Fraction(0)
         for clip in sequence.iter("asset-clip"):
+            assert rates[clip.get("format")] == assets[clip.get("ref")]
             rate = rates[sequence.get("format")]
             assert seconds_of(clip.get("offset")) == end
             end += seconds_of(clip.get("duration"))

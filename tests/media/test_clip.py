@@ -6,9 +6,11 @@ import pytest
 
 from tests.clips import Pictures, Sound, number_in, steady, tones, write
 from tests.pipeline import SAMPLE
+from tests.sounds import Track, alike, murmur, tracks
 from videotag.errors import UserError
 from videotag.media import clip, probe
 from videotag.media import sound as media_sound
+from videotag.media.tracks import Choice, Part
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,28 @@ def test_how_far_before_a_picture_decoding_begins(recording, numbered, tmp_path)
     assert clip.lead(str(recording), 13.5) == 13.5  # and here 15 s before is before the start
     sound = write(tmp_path / "sound.flac", None, Sound([(0, tones(0, 3, 48_000, 1.0)[None])]))
     assert clip.lead(str(sound), 2.0) == 0.0
+
+
+def test_the_sound_that_was_heard_comes_first(tmp_path):
+    """Speech on the second of two tracks: players take the first."""
+    one, other = murmur(1), murmur(2)
+    path = tracks(tmp_path / "film.mxf", "pcm_s16le", Track(one), Track(other), rate=48_000)
+    for track, first in ((0, one), (2, other)):
+        target = tmp_path / f"{track}.mp4"
+        clip.clip(path, 1.0, 4.0, target, track=track)
+        with av.open(str(target)) as container:
+            assert len(container.streams.audio) == 2
+            assert container.streams.best("audio") == container.streams.audio[0]
+        sound = np.concatenate([part for _, part in media_sound.stretches(str(target), choice=Choice((Part(1),)))])
+        assert alike(sound, first[16_000:]) > 0.9
+
+
+def test_a_clip_of_a_program_stream_has_pictures(tmp_path):
+    """So small that ffmpeg does not find the place that it seeks."""
+    sound = Sound([(0, tones(0, 25, 48_000, 14.0)[None])], codec="ac3")
+    path = write(tmp_path / "a.vob", Pictures(steady(25), codec="mpeg2video", gop=100, b_frames=2), sound)
+    clip.clip(str(path), 20.0, 22.0, tmp_path / "clip.mp4")
+    assert numbers(tmp_path / "clip.mp4") == list(range(500, 550))
 
 
 def test_a_clip_of_the_sample(tmp_path):

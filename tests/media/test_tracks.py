@@ -13,7 +13,7 @@ from tests.sounds import RATE, Track, alike, faint, murmur, silence, stereo, tim
 from videotag.languages import code_of
 from videotag.media.probe import probe
 from videotag.media.sound import stretches
-from videotag.media.tracks import Choice, Part, choose
+from videotag.media.tracks import Choice, Part, choose, heard_first
 
 A, B = murmur(1), murmur(2)
 CAMERAS = [("a.mov", "pcm_s16le", RATE), ("a.mxf", "pcm_s16le", 48_000), ("a.mp4", "aac", RATE)]
@@ -72,11 +72,52 @@ def test_what_is_said_beside_the_film_comes_last(tmp_path: Path, wanted: Track):
     assert choose(tracks(tmp_path / "b.mkv", "flac", wanted), ("ru",)).parts  # better than nothing
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("Комментарий режиссёра", "commentary"),
+        ("Director's commentary", "commentary"),
+        ("Audio description", "description"),
+        ("Тифлокомментарий", "description"),
+        ("M&E", "effects"),
+    ],
+)
+def test_what_the_title_of_a_track_says(tmp_path: Path, name: str, title: str, told: str):
+    path = tracks(tmp_path / name, "aac", Track(B[:RATE], "rus", title=title), Track(A[:RATE], "rus"))
+    assert choose(path, ("ru",)).text == f"track 2 (rus); not heard: track 1 (rus, {told})"
+
+
+@pytest.mark.parametrize("dub", [Track(A, "rus", title="Дубляж"), Track(A, "rus", "original")])
+def test_versions_of_a_sound_are_no_channels_of_one(tmp_path: Path, dub: Track):
+    assert choose(tracks(tmp_path / "a.mkv", "flac", dub, Track(B, "rus")), ("ru",)).parts == (Part(0),)
+
+
+@pytest.mark.parametrize("title", ["Left", "Комментатор", "Director's Cut"])
+def test_other_titles_say_nothing(tmp_path: Path, title: str):
+    path = tracks(tmp_path / "a.mkv", "flac", Track(A, title=title), Track(B))
+    assert choose(path).text == "tracks 1, 2 mixed"
+
+
 def test_a_silent_track_is_passed_over(tmp_path: Path):
     path = tracks(tmp_path / "a.mkv", "flac", Track(np.stack([silence(), silence()]), "rus"), Track(A, "kaz"))
     choice = choose(path, ("ru",))
     assert choice.text == "track 2 (kaz); not heard: track 1 (rus, silent)"
     assert choose(path, ("ru",), "1").text.startswith("track 1 (rus)")  # the list has the last word
+
+
+@pytest.mark.parametrize("nothing", [faint(-90), silence() + 0.02], ids=["dither", "direct current"])
+def test_what_is_as_good_as_silent(tmp_path: Path, nothing: np.ndarray):
+    path = tracks(tmp_path / "a.mov", "pcm_s16le", Track(nothing.astype(np.float32)), Track(A))
+    assert choose(path).text == "track 2; not heard: track 1 (silent)"
+
+
+def test_what_is_seldom_said_beside_a_tone_is_heard(tmp_path: Path):
+    """Speech of 3 s on a side that is a tone wherever it is looked at first."""
+    side = np.resize(EVEN["tone"], 130 * RATE).astype(np.float32)
+    side[7 * RATE : 10 * RATE] = murmur(5, 3.0)
+    path = tracks(tmp_path / "a.mkv", "flac", Track(np.stack([murmur(1, 130.0), side])))
+    assert choose(path).text == "track 1"
 
 
 def test_what_is_seldom_said_is_no_silence(tmp_path: Path):
@@ -150,6 +191,20 @@ def test_opposite_phase_is_heard(tmp_path: Path, name: str, codec: str):
     assert alike(heard(path, choice), A) > 0.95
 
 
+@pytest.mark.parametrize("centre", [0.0, 0.5])
+def test_opposite_phase_of_the_fronts_of_six_channels(tmp_path: Path, centre: float):
+    channels = np.stack([A, -A, centre * B, *np.zeros((3, len(A)))]).astype(np.float32)
+    path = tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="5.1"))
+    assert alike(heard(path), A) > 0.7
+
+
+def test_what_the_fronts_lose_of_music_is_no_matter_where_the_centre_speaks(tmp_path: Path):
+    channels = np.stack([B / 3, -B / 3, A, *np.zeros((3, len(A)))]).astype(np.float32)
+    path = tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="5.1"))
+    assert choose(path).plain
+    assert alike(heard(path), A) > 0.99
+
+
 def test_opposite_phase_in_a_part(tmp_path: Path):
     right = A.copy()
     right[3 * RATE :] *= -1
@@ -195,6 +250,23 @@ def test_of_two_voices_at_once_the_told_one_is_heard(tmp_path: Path):
     assert choose(path, ("ru",)).plain
 
 
+@pytest.mark.parametrize("sounds", [(A, B, murmur(3)), (A, A, B, B)], ids=["three", "pairs"])
+def test_several_voices_at_once_on_mono_tracks(tmp_path: Path, sounds: Any):
+    path = tracks(tmp_path / "a.mov", "pcm_s16le", *map(Track, sounds))
+    asked = []
+
+    def told(voices: Any, at: float) -> int:
+        asked.extend(voices)
+        return 1
+
+    choice = choose(path, ("ru",), told=told)
+    assert alike(heard(path, choice), B) > 0.99
+    assert choice.text.endswith("(another voice)")
+    each = list({id(sound): sound for sound in sounds}.values())
+    assert all(alike(heard(path, voice), sound) > 0.99 for voice, sound in zip(asked, each, strict=True))
+    assert choose(path, ("ru",), told=lambda voices, at: None).text.endswith("mixed")
+
+
 def test_a_side_that_is_silent_but_for_a_moment_is_no_voice_at_once(tmp_path: Path):
     moment = silence(12.0)
     moment[: RATE // 5] = B[: RATE // 5]
@@ -221,6 +293,25 @@ def test_speech_on_any_of_eight_channels(tmp_path: Path, loud: int):
     sound = heard(path)
     assert alike(sound, A) > 0.99
     assert np.abs(sound).max() > 0.15 * np.abs(A).max()
+
+
+def test_speech_on_the_third_of_three_channels(tmp_path: Path):
+    """Whose third is taken for the one of bass, of which nothing is mixed."""
+    channels = np.stack([silence(), silence(), A])
+    assert alike(heard(tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="2.1"))), A) > 0.99
+
+
+@pytest.mark.parametrize("loud", [0, 4])
+def test_channels_in_an_order_of_their_own(tmp_path: Path, loud: int):
+    """QuickTime's "MPEG 5.1 B": left, right, both behind, middle, bass. PyAV ended the process."""
+    channels = np.zeros((6, len(A)), np.float32)
+    channels[loud] = A
+    path = Path(tracks(tmp_path / "a.mov", "pcm_s16le", Track(channels, layout="5.1")))
+    data = path.read_bytes()
+    tag = data.index(b"chan") + 8
+    path.write_bytes(data[:tag] + bytes([0, 122, 0, 6]) + data[tag + 4 :])
+    assert choose(str(path)).text == f"track 1, channels {loud + 1}"
+    assert alike(heard(str(path)), A) > 0.99
 
 
 # --- times
@@ -256,6 +347,11 @@ def test_more_sound_than_its_times_have_room_for_is_kept(tmp_path: Path, step: f
     sound = heard(str(path))
     assert np.abs(sound - tones(0, 8, RATE, *(n + 0.5 for n in range(8)))).max() < 1e-3
     assert "more sound than its times have room for" in caplog.text or "begin anew" in caplog.text
+
+
+def test_the_first_track_that_a_text_tells():
+    texts = ["track 2 (rus); not heard: track 1 (eng)", "tracks 3, 4 mixed", "track 12, left channel", "", None]
+    assert [heard_first(text) for text in texts] == [2, 3, 12, 0, 0]
 
 
 def test_tags_of_languages():

@@ -62,6 +62,14 @@ def test_mpv_plays_at_the_second_and_goes_on_by_itself(programs, tmp_path, monke
 
 
 @posix_only
+@pytest.mark.parametrize(("name", "told"), [("mpv", "--aid=2"), ("vlc", "--audio-track=1")])
+def test_the_sound_that_was_heard_is_played(programs, tmp_path, name, told):
+    programs(name)
+    player.play(str(SAMPLE), 5, 2)
+    assert told in called(tmp_path, name)
+
+
+@posix_only
 def test_vlc_is_the_next(programs, tmp_path):
     programs("vlc")
     programs("xdg-open")

@@ -475,6 +475,15 @@ def test_open(capsys, monkeypatch, db):
     assert len(err) == 3
 
 
+def test_open_plays_the_sound_that_was_heard(capsys, monkeypatch):
+    played = []
+    monkeypatch.setattr(player, "play", lambda path, second, track: played.append(track) or "playing in mpv")
+    record = {"video_name": "news", "audio_track": "track 2 (kaz); not heard: track 1 (rus)"}
+    monkeypatch.setattr(FakeDatabase, "list_videos", lambda self, where: [record], raising=False)
+    typed(capsys, monkeypatch, FakeDatabase(NEWS), "плотина", ":open 1")
+    assert played == [2]
+
+
 def test_frames_and_clip(capsys, monkeypatch, project):
     project.one_video()
     assert project.phase1() == 0

@@ -12,6 +12,7 @@ from videotag.text import clean, printable
 from videotag.timecode import Timecode, frames_until, rate_of, timecode
 
 _NO_CHARACTERS = {0xFFFE: None, 0xFFFF: None}  # which XML cannot hold
+_SOURCE_SINCE = 3  # version of phase 1 whose records tell where the words come from
 _LONGEST = 300  # characters of a note or marker
 
 
@@ -25,6 +26,7 @@ class Video:
     height: int
     rate: Fraction | None  # pictures a second; None where it varies or is not known
     start: Timecode | None  # of the first picture; None where the file tells none
+    sounds: bool = True  # whether it has sound
 
     @property
     def zero(self) -> Timecode | None:
@@ -100,7 +102,16 @@ def video_of(record: Mapping[str, Any]) -> Video:
         record.get("height") or 0,
         rate,
         timecode(record.get("timecode"), rate),
+        _sounds(record),
     )
+
+
+def _sounds(record: Mapping[str, Any]) -> bool:
+    """Whether it tells whose or what the words are, or is too old to; what is empty is left out of a video's record."""
+    source = record.get("transcript_source")
+    if source is None and record.get("phase1_version", 1) >= _SOURCE_SINCE:
+        source = ""
+    return source != ""
 
 
 def chapters_of(record: Mapping[str, Any]) -> list[Clip]:

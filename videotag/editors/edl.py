@@ -68,7 +68,11 @@ def _list(clips: Sequence[Clip], title: str, reels: dict[str, str]) -> str:
         source, ends = clip.video.zero.after(first), record.after(last - first)
         reel = reels[clip.video.path]
         times = f"{source} {source.after(last - first)} {record} {ends}"
-        lines += [f"{number:03d}  {reel:<8} B     C        {times}", f"* FROM CLIP NAME: {clip.video.file_name}"]
+        channels = "B" if clip.video.sounds else "V"  # both, or pictures alone
+        lines += [
+            f"{number:03d}  {reel:<8} {channels}     C        {times}",
+            f"* FROM CLIP NAME: {clip.video.file_name}",
+        ]
         record = ends
     return "\n".join(lines) + "\n"
 

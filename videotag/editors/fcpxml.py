@@ -67,7 +67,7 @@ class _Resources:
             start, duration = seconds(video.zero.frame, video.rate), seconds(video.pictures, video.rate)
             told = {"id": self._ids[video.path], "name": video.file_name, "start": start, "duration": duration}
             told |= {"hasVideo": "1", "format": form}
-            told |= {"hasAudio": "1", "audioSources": "1", "audioChannels": "2"}
+            told |= {"hasAudio": "1", "audioSources": "1", "audioChannels": "2"} if video.sounds else {}
             asset = SubElement(self._element, "asset", told)
             SubElement(asset, "media-rep", kind="original-media", src=video.address)
         return self._ids[video.path]
@@ -88,6 +88,7 @@ def _sequence(project: Element, clips: Sequence[Clip], rate: Fraction, names: _R
         start = seconds(video.zero.frame + clip.span[0], video.rate)
         told = {"ref": names.asset(video), "name": video.file_name, "offset": seconds(offset, rate), "start": start}
         told |= {"duration": seconds(length, rate), "tcFormat": _kind([video])}
+        told |= {"format": names.format(video.rate, video.width, video.height)}  # else that of the sequence
         element = SubElement(spine, "asset-clip", told)
         if clip.note:
             SubElement(element, "marker", start=start, duration=seconds(1, video.rate), value=clip.note)

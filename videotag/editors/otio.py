@@ -15,7 +15,7 @@ def as_otio(clips: Sequence[Clip], title: str) -> str:
     """
     tracks = [
         _composition("Track.1", "V1", [_clip(clip, marked=True) for clip in clips], kind="Video"),
-        _composition("Track.1", "A1", [_clip(clip, marked=False) for clip in clips], kind="Audio"),
+        _composition("Track.1", "A1", [_sound(clip) for clip in clips], kind="Audio"),
     ]
     stack = _composition("Stack.1", "tracks", tracks)
     timeline = _named("Timeline.1", plain(title), global_start_time=None, tracks=stack)
@@ -42,6 +42,15 @@ def _clip(clip: Clip, marked: bool) -> dict[str, Any]:
         media_references={"DEFAULT_MEDIA": media},
         active_media_reference_key="DEFAULT_MEDIA",
     )
+
+
+def _sound(clip: Clip) -> dict[str, Any]:
+    """The clip once more; of one without sound its length, so that those after it stay under their pictures."""
+    if clip.video.sounds:
+        return _clip(clip, marked=False)
+    assert clip.video.rate
+    first, last = clip.span
+    return _item("Gap.1", "", source_range=_range(0, last - first, clip.video.rate), markers=[])
 
 
 def _marker(note: str, marked: dict[str, Any]) -> dict[str, Any]:

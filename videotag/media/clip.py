@@ -18,9 +18,14 @@ _SLACK = 0.25  # s by which programs differ in where they land: FFmpeg's own goe
 
 
 def clip(
-    path: str, start: float, end: float, target: Path, progress: Callable[[float], None] = lambda seconds: None
+    path: str,
+    start: float,
+    end: float,
+    target: Path,
+    progress: Callable[[float], None] = lambda seconds: None,
+    track: int = 0,
 ) -> None:
-    """Cut [start, end) out of a video into a new file.
+    """Cut [start, end) out of a video into a new file, with all of its sound tracks.
 
     It is encoded again: a copy of the stream can only begin at a keyframe, which may be ten seconds before.
 
@@ -28,13 +33,11 @@ def clip(
         start, end: seconds.
         target: .mp4, .mkv or .mov.
         progress: called with the seconds that are done.
+        track: the number, from 1, of the sound track that players take; 0: the container's best.
 
     Raises:
         UserError: the video cannot be read, the target exists, is of another kind or cannot be written.
     """
-    import ffmpeg
-    from imageio_ffmpeg import get_ffmpeg_exe
-
     video = checked_path(path)
     target = target.absolute()
     if target.suffix.lower() not in CLIP_KINDS:
@@ -42,15 +45,37 @@ def clip(
     _refuse_existing(target)
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}; make it, or choose another name")
-    before = lead(str(video), start)
+    unfinished = target.with_name(f".{uuid.uuid4().hex[:8]}{target.suffix}")
+    try:
+        # MPEG program streams are not always found again where they are sought: then all before is decoded.
+        for before in dict.fromkeys((lead(str(video), start), start)):
+            _encode(_command(video, (start, end), before, track, unfinished), path, progress)
+            if _has_pictures(unfinished) or not _has_pictures(video):
+                break
+        _refuse_existing(target)
+        unfinished.rename(target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def _command(video: Path, span: tuple[float, float], before: float, track: int, target: Path) -> Sequence[str]:
+    """What the program is told, that is to begin to decode so many seconds `before`."""
+    import ffmpeg
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    start, end = span
     # FLV that begins after 0 gives no picture where 0 is sought.
     place = {"ss": f"{start - before:.3f}"} if start > before else {}
     whole = ffmpeg.input(str(video), protocol_whitelist="file", **place)
-    unfinished = target.with_name(f".{uuid.uuid4().hex[:8]}{target.suffix}")
+    sounds = _sounds(str(video), track)
+    flags = {f"disposition:a:{n}": "-default" if n else "default" for n in range(len(sounds))}
     cut = ffmpeg.output(
         whole["V:0?"],  # the pictures, not the cover of a sound file
-        whole["a:0?"],
-        str(unfinished),
+        *(whole[str(index)] for index in sounds),
+        str(target),
         ss=f"{before:.3f}",
         t=f"{end - start:.3f}",
         vcodec="libx264",
@@ -61,16 +86,22 @@ def clip(
         acodec="aac",
         audio_bitrate="160k",
         map_chapters=-1,
-    ).global_args("-nostdin", "-loglevel", "error", "-progress", "pipe:1")
-    try:
-        _encode(ffmpeg.compile(cut, cmd=get_ffmpeg_exe()), path, progress)
-        _refuse_existing(target)
-        unfinished.rename(target)
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        **flags,
+    ).global_args("-nostdin", "-y", "-loglevel", "error", "-progress", "pipe:1")
+    return ffmpeg.compile(cut, cmd=get_ffmpeg_exe())
+
+
+def _sounds(path: str, track: int) -> list[int]:
+    """The indices of the sound tracks that can be decoded, the wanted one first."""
+    with opened(path) as source:
+        streams = list(source.container.streams.audio)
+        wanted = streams[track - 1] if 0 < track <= len(streams) else source.audio
+        return [stream.index for stream in sorted(source.sounds, key=lambda stream: stream != wanted)]
+
+
+def _has_pictures(path: Path) -> bool:
+    with opened(str(path)) as source:
+        return source.video is not None
 
 
 def lead(path: str, second: float) -> float:

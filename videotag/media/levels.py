@@ -20,6 +20,8 @@ _FAINT = 40.0  # dB below the loudest: the noise of an input to which nothing is
 _STEADY = 3.0
 """dB between the 5th and the 95th percentile of the levels of 20 ms: of a tone 0, of time code and noise up to 2, of
 speech 30 and more."""
+_PART = 100  # blocks: 2 s
+_SPOKEN = 10.0  # dB between the 10th and the 90th percentile within 2 s: who speaks beside a tone for so long is heard
 _PLACES, _PLACE_SECONDS = 12, 5.0
 _SHORT = 90.0  # seconds that are looked at whole
 _ACTIVE = 20.0  # dB below its 95th percentile: above it a channel sounds
@@ -52,19 +54,25 @@ class Levels:
         import numpy as np
 
         level = _levels(self.power[channel])
-        low, high = np.percentile(level[level > level.max() - _FAINT], (5, 95))
-        return bool(high - low < _STEADY)
+        level = level[level > level.max() - _FAINT]
+        low, high = np.percentile(level, (5, 95))
+        parts = level[: len(level) // _PART * _PART].reshape(-1, _PART)
+        within = np.ptp(np.percentile(parts, (10, 90), axis=1), axis=0)
+        return bool(high - low < _STEADY and within.max(initial=0) < _SPOKEN)
 
     def opposed(self) -> bool:
-        """Whether somewhere the first two channels cancel each other in the mix."""
+        """Whether somewhere the first two channels cancel each other in the mix, and no other is louder there."""
+        import numpy as np
+
         whole = len(self.blocks) // _WINDOW * _WINDOW
-        left, right, product = (
-            values[:whole].reshape(-1, _WINDOW).mean(axis=1) for values in (*self.power[:2], self.product)
+        others = self.power[2:].max(axis=0, initial=0)
+        left, right, product, rest = (
+            values[:whole].reshape(-1, _WINDOW).mean(axis=1) for values in (*self.power[:2], self.product, others)
         )
         loud = max(left.max(initial=0), right.max(initial=0)) / 10 ** (_FAINT / 10)
         against = product < OPPOSED * (left * right) ** 0.5
-        enough = min(_OPPOSED_WINDOWS, max(1, len(left) // 2))
-        return bool((against & (left > loud) & (right > loud)).sum() >= enough)
+        heard = (left > loud) & (right > loud) & (np.maximum(left, right) > rest)
+        return bool((against & heard).sum() >= min(_OPPOSED_WINDOWS, max(1, len(left) // 2)))
 
 
 Signal = tuple[int, int]
@@ -146,32 +154,40 @@ class _Meter:
     def __init__(self) -> None:
         self._resampler: Any = None
         self._kind: Any = None
-        self._next = 0.0  # the second of the next sample that comes out
-        self._held: Any = None
+        self._next = 0.0  # the second of the first sample that is held
+        self._held: list[np.ndarray] = []
+        self._size = 0  # samples held
         self._found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, frame: Any, second: float | None, start: float, end: float) -> None:
         import av
-        import numpy as np
 
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        now = self._next if second is None else second
+        due = self._next + self._size / SAMPLE_RATE
+        now = due if second is None else second
         if not start <= now <= end:
             self._kind = None
             return
-        if kind != self._kind or abs(now - self._next) > 1.0:
+        if kind != self._kind or abs(now - due) > 1.0:
+            self._measure()
             self._resampler = av.AudioResampler(format="s16", layout=frame.layout, rate=SAMPLE_RATE)
-            self._kind, self._next, self._held = kind, now, np.zeros((frame.layout.nb_channels, 0))
-        blocks = [samples_of(block) for block in self._resampler.resample(frame)]
-        self._held = np.concatenate([self._held, *blocks], axis=1)
-        self._measure()
+            self._kind, self._next, self._held, self._size = kind, now, [], 0
+        for block in map(samples_of, self._resampler.resample(frame)):
+            self._held.append(block)
+            self._size += block.shape[1]
+        if self._size >= SAMPLE_RATE:  # not frame by frame, of which there are a hundred a second
+            self._measure()
 
     def _measure(self) -> None:
         import numpy as np
 
-        count = self._held.shape[1] // _BLOCK
-        cut = self._held[:, : count * _BLOCK].reshape(len(self._held), count, _BLOCK)
-        self._held = self._held[:, count * _BLOCK :]
+        count = self._size // _BLOCK
+        if not count:
+            return
+        held = np.concatenate(self._held, axis=1)
+        cut = held[:, : count * _BLOCK].reshape(len(held), count, _BLOCK)
+        self._held, self._size = [held[:, count * _BLOCK :]], self._size - count * _BLOCK
+        cut = cut - cut.mean(axis=2, keepdims=True)  # a direct current is no sound
         product = (cut[0] * cut[min(1, len(cut) - 1)]).mean(axis=1)
         self._found.append((round(self._next * 50) + np.arange(count), np.square(cut).mean(axis=2), product))
         self._next += count / 50
@@ -179,6 +195,7 @@ class _Meter:
     def levels(self) -> Levels:
         import numpy as np
 
+        self._measure()
         most = max((len(power) for _, power, _ in self._found), default=1)
         powers = [np.pad(power, ((0, most - len(power)), (0, 0))) for _, power, _ in self._found]
         blocks = [np.zeros(0, np.int64), *(found[0] for found in self._found)]

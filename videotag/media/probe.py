@@ -43,14 +43,15 @@ def probe(path: str) -> Media:
         if not length:
             remedy = "convert it to .mp4 or take its entry out of the list"
             raise UserError(f"{path}: is empty, or tells no times; {remedy}")
-        width, height, fps, claimed = 0, 0, 0.0, 0.0
+        width, height, fps, claimed, end = 0, 0, 0.0, 0.0, source.origin + length
         if video:
             frame = next(source.frames(video), None)
             if frame is None:
                 raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
             width, height = Upright(source).size(frame)  # rotation, which only a decoded frame tells, honoured
             fps, claimed = rate / (2 if is_field(frame, video) else 1), source.claimed
-    if length < 0.95 * claimed - 1:
+    # Fragments of MP4 and WMV that begin later tell where they end, not how long they are.
+    if length < 0.95 * claimed - 1 and abs(end - claimed) > 1:
         log.warning("%s: holds %.0f of the %.0f s that its header tells; check that it is whole", path, length, claimed)
     if ("video" in unknown and not video) or ("audio" in unknown and not audio):
         lost, used = ("sound", "pictures are") if video else ("pictures", "sound is")

@@ -75,9 +75,11 @@ class Source:
         self._colours = colour.told(self.video.codec_context) if self.video else {}
         self._with_alpha = self.video and _alpha_decoder(self.video)
         self.audio: Any = best if best in self.sounds else next(iter(self.sounds), None)
-        # AVI tells no times of presentation, and PyAV's are guesses where pictures are not stored in their order.
-        self.unordered = container.format.name == "avi" and bool(self.video and self.video.codec_context.has_b_frames)
-        order = self.video.codec_context.field_order if self.video else 0
+        # AVI tells no times of presentation, and PyAV's are guesses where pictures may be stored out of order.
+        context = self.video and self.video.codec_context
+        guessed = context and (context.has_b_frames or context.name in ("h264", "hevc"))
+        self.unordered = container.format.name == "avi" and bool(guessed)
+        order = context.field_order if context else 0
         self.by_fields = order > _PROGRESSIVE or (container.format.name == "avi" and not order)
         self.broken: set[int] = set()
         self._whole: int | None = None  # time of the last picture that was
@@ -257,7 +259,22 @@ def opened(path: str) -> Iterator[Source]:
                     size = f"{context.width} x {context.height}"
                     raise UserError(f"{path}: has pictures of {size}, larger than any video; scale it down")
                 context.options = {"max_pixels": str(_MOST_PIXELS)}  # the pictures may tell another size
+        for stream in container.streams.audio:
+            if stream.codec_context is not None:
+                _plain_layout(stream.codec_context)
         yield Source(path, container)
+
+
+def _plain_layout(context: Any) -> None:
+    """Sets the layout of channels as it is, or without places where they stand in an order that has no name.
+
+    PyAV 18.1 shares the map of such an order with each layout that it gives out, and frees it with each: the process
+    ends. What is set in its place has none.
+    """
+    layout = context.layout
+    count, name = layout.nb_channels, layout.name
+    if count:
+        context.layout = {1: "mono", 2: "stereo"}.get(count, f"{count} channels") if " channels" in name else name
 
 
 def _first_bytes(path: str) -> bytes:

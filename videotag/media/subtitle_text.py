@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
 
-from videotag.text import clean
+from videotag.text import READING_SPEED, clean
 
 _TIME = r"(?:(\d{1,3}):[ ]?)?(\d{1,2}):[ ]?(\d{1,2})(?:[.,:;][ ]?(\d{1,9}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*(?:[-–—]{{1,9}}[ ]?(?:>|&gt;))\s*{_TIME}(?:\s|$)", re.ASCII)
@@ -38,7 +38,6 @@ _COMMON = frozenset("оеаинтсрвлкмдыіәңқғұөүїєґў")
 _CLEARLY = 0.15  # of the letters: so many more must be common ones in another encoding than the expected one,
 _ENOUGH = 20  # and there must be so many
 _SAMPLE = 200_000  # bytes, of which an encoding is told
-_READING_SPEED = 17  # characters a second, for a text without an end: as `speech.subtitles`
 _TOUCH = 0.1  # seconds between two texts that follow each other at once
 _SCREEN = 20  # lines, of which some stay while others come
 
@@ -151,7 +150,7 @@ def cue(start: float, end: float, lines: Iterable[str]) -> list[Cue]:
     whole = html.unescape(_STYLE.sub("", _BREAK.sub("\n", whole)))
     kept = tuple(line for raw in whole.split("\n") if (line := " ".join(clean(raw).split())))
     if end <= start:
-        end = start + max(1.0, sum(map(len, kept)) / _READING_SPEED)
+        end = start + max(1.0, sum(map(len, kept)) / READING_SPEED)
     return [Cue(round(start, 3), round(end, 3), kept)] if kept else []
 
 

@@ -21,9 +21,18 @@ _ASIDE = {
     "hearing_impaired": "for the hard of hearing", "clean_effects": "effects", "karaoke": "karaoke",
 }  # fmt: skip
 """FFmpeg's dispositions of tracks that come last, and what they are called here."""
-_ASIDE_TITLE = re.compile(r"comment|коммент|түсініктеме|descri|дескрип", re.IGNORECASE)
+_ASIDE_TITLES = {
+    "description": r"descri|дескрип|тифло|сипатта|слабовид|незряч|visually|\bblind",
+    "commentary": r"comment(?!at)|коммент(?!ат)|түсініктеме",
+    "for the hard of hearing": r"hearing|слабослыш",
+    "effects": r"\bm ?& ?e\b|music (?:and|&) effects|international sound|intersound|интершум|karaoke|караоке",
+}  # fmt: skip
+"""What titles of tracks that come last hold, small, and what such tracks are called here."""
+_VERSION_TITLE = re.compile(r"dub|дубл|дубляж|origin|оригинал|түпнұсқа|перевод|аударма|voice.?over|закадр|interpret")
+_TITLES = ("title", "name", "handler_name")  # the latter two in MP4 and QuickTime
+_VERSIONS = ("dub", "original")
 _SIDES = ("left", "right")
-_FRONT = 3  # the first channels of every layout of speakers: left, right, middle
+_FRONT = ("FL", "FR", "FC")  # FFmpeg's mix of many channels is of these, and little of others
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,8 @@ class Track:
     aside: str  # why it comes last, "" where it does not
     favoured: int  # 2: the container's best, 1: marked as default
     kind: tuple[str, int, int] | None  # codec, rate, channels; None: it cannot be decoded
-    layout: str = ""
+    fronts: frozenset[int] = frozenset()  # its channels that are left, right or middle, as far as it tells
+    version: str = ""  # what it is of a film that has several sounds: a flag or its title
 
     @property
     def language(self) -> str:
@@ -101,13 +111,21 @@ def choose(path: str, languages: Sequence[str] = (), wanted: str = "", told: Tol
     return _Choosing(found, _looked_at(path, readable), languages, wanted, told).choice()
 
 
+def heard_first(text: str | None) -> int:
+    """The number of the first track that is heard, of a `Choice`'s text; 0 where that tells none."""
+    found = re.match(r"tracks? (\d+)", text or "")
+    return int(found[1]) if found else 0
+
+
 def _looked_at(path: str, tracks: Sequence[Track]) -> dict[int, Levels]:
-    """What the tracks are like. That one is silent throughout is said of no sample."""
+    """What the tracks are like. That one is silent throughout, or a tone, is said of no sample."""
     measures = measured(path)
-    heard = {stream for stream, _ in sounding(measures)}
-    if len(tracks) > 1 and any(track.stream not in heard for track in tracks):
+    heard = sounding(measures)
+    streams = {stream for stream, _ in heard}
+    silent = len(tracks) > 1 and any(track.stream not in streams for track in tracks)
+    if silent or not heard or any(measures[stream].steady(channel) for stream, channel in heard):
         return measured(path, whole=True)
-    return measures or measured(path, whole=True)
+    return measures
 
 
 @dataclass
@@ -139,6 +157,8 @@ class _Choosing:
             why = "cannot be decoded"
         elif not self._sounds(track):
             why = "faint" if self.measures[track.stream].loudest() > SILENT else "silent"
+        elif not why and not self._speaks(track):
+            why = "tone or noise"
         told = ", ".join(filter(None, (track.tag, track.aside, why)))
         return f"track {track.number}" + (f" ({told})" if told else "")
 
@@ -189,7 +209,8 @@ class _Choosing:
         """The mono tracks of the same kind and language, if it is one of several: the channels of one sound."""
         if first.kind is None or first.kind[2] != 1 or first.aside:
             return [first]
-        alike = [t for t in self.tracks if (t.kind, t.language, t.aside) == (first.kind, first.language, "")]
+        one = (first.kind, first.language, "", first.version)
+        alike = [t for t in self.tracks if (t.kind, t.language, t.aside, t.version) == one]
         return [track for track in alike if track.stream in self.measures]
 
     def _heard(self, tracks: list[Track]) -> tuple[tuple[Part, ...], str]:
@@ -208,16 +229,17 @@ class _Choosing:
         levels = self.measures[track.stream]
         signals = [(track.stream, channel) for channel in range(len(levels.power))]
         loud = [channel for stream, channel in self.audible if stream == track.stream]
-        named = not track.layout.endswith("channels")  # else FFmpeg does not know what the channels are
         mixed = (Part(track.stream),), track.text
-        if len(signals) == 1 or (len(signals) > 2 and named and min(loud, default=0) < _FRONT):
+        opposed = len(signals) > 1 and levels.opposed()
+        front = not loud or not track.fronts.isdisjoint(loud)
+        if len(signals) == 1 or (len(signals) > 2 and front and not opposed):
             return mixed
         kept = tuple(channel for _, channel in self._voices(signals))
         heard = (Part(track.stream, kept),)
         if len(signals) > 2:
             return heard, f"{track.text}, channels {', '.join(str(channel + 1) for channel in kept)}"
         if set(kept) == set(loud) or not loud:
-            return (heard, f"{track.text}, sides in opposite phase") if len(kept) == 2 and levels.opposed() else mixed
+            return (heard, f"{track.text}, sides in opposite phase") if len(kept) == 2 and opposed else mixed
         return heard, f"{track.text}, {_SIDES[kept[0]]} channel"
 
     def _voices(self, signals: list[Signal]) -> list[Signal]:
@@ -228,15 +250,29 @@ class _Choosing:
             if speaking and signal not in speaking:
                 self._tell(signal, "tone or noise")
         kept = speaking or loud or signals
-        if len(kept) != 2 or not speaking or self.told is None:
+        if not speaking or self.told is None:
             return kept
-        at = two_at_once(self.measures, *kept)
-        one_each = [Choice((self._part(signal),)) for signal in kept]
-        heard = None if at is None else self.told(one_each, at)
+        voices, at = self._apart(kept)
+        heard = None if at is None else self.told([Choice((self._part(voice[0]),)) for voice in voices], at)
         if heard is None:
             return kept
-        self._tell(kept[1 - heard], "another voice")
-        return [kept[heard]]
+        for signal in kept:
+            if signal not in voices[heard]:
+                self._tell(signal, "another voice")
+        return voices[heard]
+
+    def _apart(self, signals: list[Signal]) -> tuple[list[list[Signal]], float | None]:
+        """The signals by voices that sound at once, and a second at which two of them do; None for a single one."""
+        voices: list[list[Signal]] = []
+        at = None
+        for signal in signals:
+            times = [two_at_once(self.measures, voice[0], signal) for voice in voices]
+            if None in times:
+                voices[times.index(None)].append(signal)
+            else:
+                voices.append([signal])
+                at = times[0] if times else at
+        return voices, at
 
     def _part(self, signal: Signal) -> Part:
         stream, channel = signal
@@ -270,12 +306,17 @@ def _track(number: int, stream: Any, best: bool) -> Track:
     from av.stream import Disposition
 
     tag = printable(stream.metadata.get("language", ""))[:20].strip()
-    title = printable(stream.metadata.get("title", ""))
+    title = " ".join(stream.metadata.get(name, "") for name in _TITLES).lower()
     flags = [name for flag, name in _ASIDE.items() if Disposition[flag] & stream.disposition]
-    aside = flags[0] if flags else "commentary" if _ASIDE_TITLE.search(title) else ""
+    titled = [name for name, words in _ASIDE_TITLES.items() if re.search(words, title)]
+    aside = next(iter(flags + titled), "")
+    versions = [flag for flag in _VERSIONS if Disposition[flag] & stream.disposition]
+    versions += _VERSION_TITLE.findall(title)
     favoured = 2 if best else int(bool(Disposition.default & stream.disposition))
     track = Track(number, stream.index, "" if tag in ("und", "mul", "mis", "zxx") else tag, aside, favoured, None)
+    track = replace(track, version=" ".join(versions))
     if (context := stream.codec_context) is None:
         return track
-    kind = (context.name, context.sample_rate, context.layout.nb_channels)
-    return replace(track, kind=kind, layout=context.layout.name)
+    channels = context.layout.channels
+    fronts = frozenset(number for number, channel in enumerate(channels) if channel.name in _FRONT)
+    return replace(track, kind=(context.name, context.sample_rate, len(channels)), fronts=fronts)

@@ -87,7 +87,8 @@ def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:
         video = video_of({**record, "video_path": moment.get("video_path")})
         first, last = Clip(video, moment["start"], moment["end"], "").timecodes or (None, None)
         codes = {"source_timecode": first and str(first), "source_timecode_end": last and str(last)}
-        whole.append({**moment, **codes, "frame_rate": video.rate and str(video.rate), "video": video})
+        more = {"frame_rate": video.rate and str(video.rate), "audio_track": record.get("audio_track")}
+        whole.append({**moment, **codes, **more, "video": video})
     return whole
 
 

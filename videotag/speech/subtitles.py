@@ -15,13 +15,11 @@ from typing import Any
 
 from videotag.results import HeardSegment
 from videotag.speech.words import Word
-from videotag.text import UNSPACED, UNSPACED_LETTER, clean
+from videotag.text import READING_SPEED, UNSPACED, UNSPACED_LETTER, clean
 
 LINE_CHARACTERS = 42
 LINES = 2
-LONGEST_SECONDS = 7.0
-READING_SPEED = 17
-"""Characters a second. This, the lines and the longest cue: Netflix Timed Text Style Guide (adult programmes)."""
+LONGEST_SECONDS = 7.0  # as the lines: Netflix Timed Text Style Guide
 SHORTEST_SECONDS = 1.0  # the same guide asks for 5/6 s at least
 PAUSE_SECONDS = 1.0  # a longer silence ends a cue
 PARAGRAPH_PAUSE_SECONDS = 2.0

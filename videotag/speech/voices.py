@@ -15,15 +15,19 @@ _CLEARLY = 2.0  # so many times likelier
 
 
 def wanted(engine: Callable[[], Transcriber], video: Video, voices: Sequence[Choice], at: float) -> int | None:
-    """The number of the voice, by 20 s of each from second `at` on; None where not every one of them speaks.
+    """The number of the voice, by 20 s of each from second `at` on; None where fewer than two of them speak.
 
     Where none is clearly in a language of the list, it is the one with most words.
     """
     sounds = [_sound(video.path, voice, at) for voice in voices]
     words = [len(engine().transcribe(sound, Expected(video.languages)).words) for sound in sounds]
-    if min(words) < _FEWEST_WORDS:
+    speak = [count >= _FEWEST_WORDS for count in words]
+    if sum(speak) < 2:
         return None
-    likely = [_likely(cast(Ear, engine()), sound, video.languages) for sound in sounds]
+    likely = [
+        _likely(cast(Ear, engine()), sound, video.languages) if speaks else 0.0
+        for sound, speaks in zip(sounds, speak, strict=True)
+    ]
     best, second = sorted(likely, reverse=True)[:2]
     return likely.index(best) if best > _CLEARLY * second else words.index(max(words))
 

@@ -10,6 +10,7 @@ from videotag import cli
 from videotag.artifacts import safe_name
 from videotag.errors import UserError, did_you_mean
 from videotag.media import clip as media_clip
+from videotag.media.tracks import heard_first
 from videotag.progress import Progress
 from videotag.search import hits as hit_files
 from videotag.search.ask import Answer, Database, Question, find
@@ -150,7 +151,8 @@ class Prompt:
 
     def open(self, text: str) -> None:
         hit = self._hit(text)
-        cli.say(f"{hit['video_name']} {clock(hit['start'])}: {player.play(hit['video_path'], hit['start'])}")
+        done = player.play(hit["video_path"], hit["start"], *_heard(hit))
+        cli.say(f"{hit['video_name']} {clock(hit['start'])}: {done}")
 
     def frames(self, text: str) -> None:
         hit = self._hit(text)
@@ -163,7 +165,8 @@ class Prompt:
         hit = self._hit(number)
         target = _path(name.strip() or f"{_file_name(hit)}.mp4")
         with Progress("clip", hit["end"] - hit["start"], "s") as progress:
-            media_clip.clip(hit["video_path"], hit["start"], hit["end"], target, lambda done: progress.to(int(done)))
+            place = hit["video_path"], hit["start"], hit["end"]
+            media_clip.clip(*place, target, lambda done: progress.to(int(done)), *_heard(hit))
         cli.say(f"{clock(hit['start'])}-{clock(hit['end'])} of {hit['video_name']} in {target.absolute()}")
 
     def save(self, text: str) -> None:
@@ -214,3 +217,9 @@ def _path(text: str) -> Path:
 def _file_name(hit: Hit) -> str:
     """Of a moment: `news_01-30`."""
     return f"{safe_name(hit['video_name'])}_{time_name(hit['start'])}"
+
+
+def _heard(hit: Hit) -> list[int]:
+    """The number of the sound track that was heard, as far as it is told."""
+    track = heard_first(hit.get("audio_track"))
+    return [track] if track else []

@@ -22,8 +22,10 @@ _PLACES = (
 """Where VLC is installed without being on the PATH."""
 
 
-def play(path: str, second: float) -> str:
+def play(path: str, second: float, track: int = 0) -> str:
     """Start the first player found at that second; what was done, in words. It goes on by itself.
+
+    `track`: the number of the sound track, from 1; 0: what the player takes.
 
     Raises:
         UserError: the file is not there or no video, no player is installed, or it ended at once.
@@ -32,10 +34,12 @@ def play(path: str, second: float) -> str:
     before = lead(str(video), second)
     if mpv := shutil.which("mpv"):
         place = (f"--start={second:.3f}", f"--hr-seek-demuxer-offset={before:.3f}")
-        _start([mpv, "--no-terminal", "--force-window=yes", *place, "--", str(video)])
+        sound = [f"--aid={track}"] if track else []
+        _start([mpv, "--no-terminal", "--force-window=yes", *place, *sound, "--", str(video)])
         return "playing in mpv"
     if vlc := shutil.which("vlc") or next(filter(os.path.isfile, _PLACES), None):
-        _start([vlc, f"--start-time={second:.3f}", str(video)])
+        sound = [f"--audio-track={track - 1}"] if track else []
+        _start([vlc, f"--start-time={second:.3f}", *sound, str(video)])
         late = ", where the picture of such a file may come seconds late (not in mpv)" if before > _WAIT else ""
         return f"playing in VLC{late}"
     opener = _open_with_system(video)
