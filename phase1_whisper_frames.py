@@ -351,7 +351,6 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
     count = footage.settings["frames_per_segment"]
     heard_by = f"speech by {made_by['transcriber']}, model {made_by['model']}" if media.has_audio else ""
     own = {
-        "transcript_source": next((record["source"] for record in speech if "source" in record), heard_by),
         **asked_of(video),
         **dataclasses.asdict(slate(video.path, media.fps)),
         "title": footage.written.title,
@@ -368,6 +367,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
         "spoken_languages": {language: round(seconds, 1) for language, seconds in spoken.items()},
         "unheard": [stretch for record in speech for stretch in record.get("unheard", [])],
         "audio_track": next((track for record in reversed(speech) if (track := record.get("audio_track"))), ""),
+        "transcript_source": next((record["source"] for record in speech if "source" in record), heard_by),
         "video_duration": media.duration,
         "width": media.width,
         "height": media.height,

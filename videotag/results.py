@@ -57,7 +57,7 @@ class Heard(TypedDict):
     unheard: NotRequired[list[dict[str, Any]]]  # speech without words: `speech.words.Unheard`s
     audio_track: NotRequired[str]  # what was heard of the file's sound and what was not, in words
     audio_asked: NotRequired[str]  # the list's `audio_track`, "" for none
-    transcript_source: NotRequired[str]  # who heard the words, or what they were read from
+    transcript_source: NotRequired[str]  # who heard the words, or what they were read from; "" without sound
     transcript: NotRequired[str]  # as the list has it, if it does
     timecode: NotRequired[str]  # this and the next: `media.timecode.Slate`'s, where the file tells them
     frame_rate: NotRequired[str]
