@@ -1,7 +1,6 @@
 """Texts that are there to be read: subtitles beside a file and in it, captions, chapters, the title."""
 
 import subprocess
-import weakref
 
 import av
 import imageio_ffmpeg
@@ -9,7 +8,6 @@ import pytest
 
 from tests import clips
 from tests.clips import Pictures
-from videotag.media import captions
 from videotag.media.source import Source
 from videotag.media.subtitle_text import cues, decoded
 from videotag.media.texts import Track, texts
@@ -352,32 +350,9 @@ def test_captions_of_a_programme_that_begins_later(tmp_path, name):
     assert found[0][0] == pytest.approx(3.2, abs=0.05)  # pair 6 of those from 3 s on
 
 
-def test_pictures_without_captions_are_not_all_decoded(video, monkeypatch):
+def test_pictures_without_captions_are_not_decoded(video, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(captions, "read", never)
+    monkeypatch.setattr(Source, "frames", never)
     assert read(video) == []
-
-
-class Frame:
-    def __init__(self, side_data, pts):
-        self.side_data, self.pts = side_data, pts
-
-
-def test_of_pictures_that_are_looked_at_for_captions_none_is_kept(video, monkeypatch):
-    """Sixty of 4K are a gigabyte."""
-    alive, most = weakref.WeakSet(), []
-
-    def frames(source, *arguments):
-        for frame in real(source, *arguments):
-            wrapped = Frame(frame.side_data, frame.pts)
-            alive.add(wrapped)
-            most.append(len(alive))
-            yield wrapped
-
-    real = Source.frames
-    monkeypatch.setattr(Source, "frames", frames)
-    assert read(video) == []
-    assert len(most) >= 60
-    assert max(most) <= 3

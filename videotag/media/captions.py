@@ -6,14 +6,16 @@ and each text gets the time at which it comes.
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from videotag.media.source import Source
 from videotag.media.subtitle_text import Cue, cue, in_order
 
 _CARRIERS = ("h264", "hevc", "mpeg2video", "mpegvideo", "libdav1d", "av1")
-_WITHIN = 60  # frames: captions fill every frame, with nothing where there is none
+_MARKS = (b"GA94", b"CC\x01\xf8", b"\0\0\1\xb2\3")
+"""What precedes the codes in a packet: ATSC A/53 (all codecs), DVD, and SCTE 20 (MPEG-2's user data of type 3)."""
+_WITHIN = 60  # pictures: captions fill every one, with nothing where there is none
 _SHORT = 6.0  # seconds, of which the first frames tell
 _ERASE = (0x94, 0x2C)  # the displayed text, with odd parity
 _LOADED, _ROLLED, _PAINTED, _SHOWN, _ERASED, _NEXT_LINE = 0x20, (0x25, 0x26, 0x27), 0x29, 0x2F, 0x2C, 0x2D
@@ -27,18 +29,21 @@ def in_pictures(source: Source) -> dict[int, list[Cue]]:
     """
     if source.video is None or source.video.codec_context.name not in _CARRIERS:
         return {}
-    source.video.thread_type = "AUTO"
-    codes = _codes(source)
-    first = list(islice(codes, _WITHIN))
-    if any(code for _, code in first):
-        return read(chain(first, codes))
-    if source.claimed < _SHORT:
-        return {}
-    source.seek(source.video, source.claimed / 2)
-    if not any(code for _, code in islice(_codes(source), _WITHIN)):
-        return {}
+    if not _marked(source):
+        if source.claimed < _SHORT:
+            return {}
+        source.seek(source.video, source.claimed / 2)
+        if not _marked(source):
+            return {}
     source.seek(source.video, 0.0)
+    source.video.thread_type = "AUTO"
     return read(_codes(source))
+
+
+def _marked(source: Source) -> bool:
+    """Whether the next packets carry captions: looking for the mark costs next to nothing, decoding does."""
+    packets = (bytes(packet) for packet in islice(source.packets(source.video), _WITHIN))
+    return any(mark in packet for packet in packets for mark in _MARKS)
 
 
 def _codes(source: Source) -> Iterator[tuple[float, bytes]]:
