@@ -230,10 +230,14 @@ def test_segments_of_several_videos_may_be_mixed(tmp_path: Path) -> None:
     videos.close()
 
 
+def skimmed(time: float, image: np.ndarray) -> Skimmed:
+    return Skimmed(time, image, passed=0, intra=False, scaled=lambda width: image, jpeg=bytes)
+
+
 def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
     def switched(path: str, start: float) -> Iterator[Skimmed]:
-        yield from (Skimmed(number / 10, plain(RED, 320, 240)) for number in range(20))
-        yield from (Skimmed(number / 10, plain(RED, 320, 180)) for number in range(20, 40))
+        yield from (skimmed(number / 10, plain(RED, 320, 240)) for number in range(20))
+        yield from (skimmed(number / 10, plain(RED, 320, 180)) for number in range(20, 40))
 
     assert Videos(switched).shots("", 0, 4) == Shots(1, 2.0, "still")
 
@@ -271,7 +275,7 @@ def test_a_quick_dissolve_is_no_cut_though_frames_are_passed_over(tmp_path: Path
 
     path = str(write(tmp_path / "a.mp4", Pictures(steady(4), gop=500, b_frames=3, size=(320, 180), draw=draw)))
     found = Pass(path, skim(path))
-    every = Pass(path, (Skimmed(time, image) for time, image in small_frames(path)))
+    every = Pass(path, (skimmed(time, image) for time, image in small_frames(path)))
     found.window(0, 4)
     every.window(0, 4)
     assert len(found._cuts) == len(every._cuts)

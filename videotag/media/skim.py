@@ -23,17 +23,19 @@ class Skimmed:
     Attributes:
         passed: how many frames were passed over between the frame before and this one.
         intra: it is coded without others, as encoders do where a shot begins.
+        scaled: makes the picture of another width in pixels, from the whole one.
         jpeg: makes the JPEG file's bytes that `pictures` would give of it.
     """
 
     time: float
     image: "np.ndarray"
-    passed: int = 0
-    intra: bool = False
-    jpeg: Callable[[], bytes] = bytes
+    passed: int
+    intra: bool
+    scaled: "Callable[[int], np.ndarray]"
+    jpeg: Callable[[], bytes]
 
 
-def skim(path: str, start: float = 0.0, width: int = 320) -> Iterator[Skimmed]:
+def skim(path: str, start: float = 0.0, width: int = 160) -> Iterator[Skimmed]:
     """The frames from second `start` on, but for those that can be left out and cost no more than `SPARSEST`.
 
     Half of the frames of common H.264 and HEVC; none of a file without frames that nothing refers to.
@@ -58,9 +60,14 @@ def skim(path: str, start: float = 0.0, width: int = 320) -> Iterator[Skimmed]:
             if passed and time - before > SPARSEST + TIME_SLACK:
                 stream.codec_context.skip_frame = "DEFAULT"
             before = time
-            image = upright.image(frame, width / upright.size(frame)[0])
+
+            def scaled(width: int, frame: Any = frame) -> "np.ndarray":
+                return upright.image(frame, width / upright.size(frame)[0])
+
             intra = frame.pict_type == PictureType.I
-            yield Skimmed(time, image, passed, intra, lambda frame=frame: jpeg_of(frame, upright, LONG_SIDE))
+            yield Skimmed(
+                time, scaled(width), passed, intra, scaled, lambda frame=frame: jpeg_of(frame, upright, LONG_SIDE)
+            )
 
 
 class _Waiting:

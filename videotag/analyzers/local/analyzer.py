@@ -72,7 +72,7 @@ class LocalAnalyzer:
         """
         from videotag.analyzers.local.shots import Videos
 
-        with closing(Videos(self._read_frames) if self._read_frames else Videos()) as videos:
+        with closing(Videos(self._read_frames)) as videos:
             for segment in segments:
                 yield segment, self._result(segment, wording(segment.output_language), videos)
 

@@ -15,10 +15,11 @@ from videotag.analyzers.contract import Frame
 from videotag.media.skim import Skimmed
 
 MOST = 6  # frames a window that are read besides the stored ones: as many as are stored
+WIDTH = 320  # pixels, of the small frames
 EVERY, STANDS = 0.4, 3  # seconds between two looks, and in how many looks on end a stroke must be to be text
 STROKE = 40  # levels of luma (of 255) between the left and the right side of a stroke; letters are 100 and more
 KEPT = 0.75  # share of a line's strokes that is left while it stands; another text of the same kind keeps a half
-SMALLEST = 24  # pixels of strokes in a line, at 320 pixels of width: two letters 6 pixels high
+SMALLEST = 24  # pixels of strokes in a line: two letters 6 pixels high
 DENSE = 0.2  # share of a line's box that is strokes: text has 0.3 to 0.6
 GAP = (15, 3)  # pixels that may lie between the strokes of a line
 
@@ -64,7 +65,7 @@ class Captions:
         """Look at a frame. They must come in the order of their times."""
         if self._looks and frame.time - self._looks[-1][0] < EVERY - 1e-3:
             return
-        strength = _strokes(frame.image)
+        strength = _strokes(frame.scaled(WIDTH))
         if self._looks and strength.shape != self._looks[-1][1].shape:
             self._looks.clear()
             self._gone += self._standing

@@ -7,6 +7,7 @@ start of the video.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import cv2  # noqa: TID253  (this module is imported late itself)
@@ -30,7 +31,8 @@ LEAD_IN = 1.0
 SAMPLE_EVERY = 0.2  # seconds between the pictures that are compared for movement
 LONGEST_STEP = 0.5  # seconds; pictures further apart (slides, 1 frame a second) say nothing about movement
 WIDTH = 160
-"""Pixels. All cuts of our clips are the same at 320 and at 160, at half the cost; movement is measured so, too."""
+"""Pixels. All cuts of our clips are the same at 320 and at 160, but in black and white: scaling tints its greys by a
+level or not, as the size is, and the hue of a grey is then anything. At 320 three false cuts in 30 s of an old film."""
 CHANGED = 12  # levels of luma (of 255) by which a blurred pixel must differ: coding noise stays below
 LIT = 16  # luma above which a pixel counts as picture: black bars do not move and must not dilute what does
 STILL, STRONG = 0.01, 0.2
@@ -42,8 +44,8 @@ OPEN_VIDEOS = 4
 class Videos:
     """The passes under way, for a stream in which the segments of several videos may be mixed."""
 
-    def __init__(self, read: FrameReader = skim) -> None:
-        self._read = read
+    def __init__(self, read: FrameReader | None = None) -> None:
+        self._read = read or partial(skim, width=WIDTH)
         self._passes: dict[str, Pass] = {}
 
     def shots(self, path: str, start: float, end: float) -> Shots | None:
@@ -123,7 +125,7 @@ class Pass:
     def _take(self, frame: Skimmed) -> None:
         before, self._reached = self._reached, frame.time
         self.captions.take(frame)
-        small = _small(frame.image)
+        small = frame.image
         last, self._before = self._before, cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
         if last is None:
             self._shot = frame.time
@@ -188,11 +190,6 @@ class Pass:
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
     """Mean difference of the channels of two pictures of one shape, in levels."""
     return cv2.norm(one, other, cv2.NORM_L1) / one.size
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
-    return image if image.shape[1] == WIDTH else cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:
