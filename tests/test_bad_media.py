@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -369,11 +370,26 @@ def obey_permissions() -> None:
 
 
 @pytest.mark.slow
-def test_a_picture_that_unpacks_to_768_mb(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a.mp4", "is a photo, not a video; "),
+        ("a.mov", "has pictures of 16000 x 16000, larger than any video; scale it down"),
+    ],
+)
+def test_a_picture_that_unpacks_to_768_mb(tmp_path: Path, name: str, told: str) -> None:
+    """By itself, and as a film of one."""
     (tmp_path / "here").mkdir()
-    bad_media.huge_png(tmp_path / "here" / "a.mp4")
-    run = phase1(tmp_path, {"a": "a.mp4"})
+    path = tmp_path / "here" / name
+    bad_media.huge_png(picture := path.with_name("a.mp4"))
+    if path != picture:
+        with av.open(str(picture)) as photo, av.open(str(path), "w") as film:
+            stream = film.add_stream_from_template(photo.streams.video[0])
+            packet = next(photo.demux(video=0))
+            packet.stream = stream
+            film.mux(packet)
+    run = phase1(tmp_path, {"a": name})
     (line,) = run.err
-    assert line == "error: a: a.mp4: has pictures of 16000 x 16000, larger than any video; scale it down"
+    assert line.startswith(f"error: a: {name}: {told}")
     assert run.code == 1
     assert run.peak < 1000  # FFmpeg unpacks it once to know what it is; nobody does so again
