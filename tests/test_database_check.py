@@ -248,13 +248,18 @@ def test_what_chromadbs_own_index_hides_is_found(tmp_path):
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(900, 16)).astype(np.float32)
     vectors[rng.permutation(900)[:400]] = vectors[0]
-    db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
     segments = [segment("news", i) for i in range(900)]
-    db.add_segments("news.mp4", segments, embeddings=vectors)
-    with db.session():
-        collection = db._segments.find()
-        found = [set(ids) for ids in collection.query(query_embeddings=vectors, n_results=900, include=[])["ids"]]
-    assert [i for i in range(900) if f"news_seg_{i}" not in found[i]]
+
+    def hiding(folder):
+        """A database, if it hides some: threads build another graph each time, seldom one that hides nothing."""
+        db = ChromaDBManager(folder, embedder=FakeEmbedder())
+        db.add_segments("news.mp4", segments, embeddings=vectors)
+        with db.session():
+            collection = db._segments.find()
+            found = [set(ids) for ids in collection.query(query_embeddings=vectors, n_results=900, include=[])["ids"]]
+        return db if any(f"news_seg_{i}" not in found[i] for i in range(900)) else None
+
+    db = next(filter(None, (hiding(tmp_path / str(attempt)) for attempt in range(5))))
     assert db.check_segments("news", "news.mp4", segments) == {}
 
 

@@ -601,7 +601,7 @@ def test_a_fault_of_all_questions_at_all_servers_ends_the_run_at_once(serve, war
 
 @REFUSED
 def test_a_server_that_refuses_all_questions_is_left_out(serve, warnings, fault, remedy):
-    first, second = serve(scripted(*[good()] * 3, then=fault)), serve()
+    first, second = serve(scripted(*[good()] * 3, then=fault)), serve(Answer(good().body, wait=0.02))
     assert results(engine(first, second, concurrency=2), segments(40)) == [analysis(SEEN)] * 40
     assert 3 < len(first.asked) <= 5
     [warning] = warnings.messages
@@ -609,7 +609,7 @@ def test_a_server_that_refuses_all_questions_is_left_out(serve, warnings, fault,
 
 
 def test_a_server_that_refuses_the_key_when_it_is_checked_is_left_out(serve, warnings):
-    first, second = serve(refusal(500, "CUDA error")), serve()
+    first, second = serve(refusal(500, "CUDA error")), serve(Answer(good().body, wait=0.02))
     analyzer = engine(first, second, concurrency=2)
     first.probe = lambda asked: refusal(401, "expired")
     assert results(analyzer, segments(40)) == [analysis(SEEN)] * 40
