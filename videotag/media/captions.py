@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from videotag.media.source import Source
-from videotag.media.subtitle_text import Cue, cue, in_order
+from videotag.media.subtitle_text import Cue, cue, dialogue, in_order
 
 _CARRIERS = ("h264", "hevc", "mpeg2video", "mpegvideo", "libdav1d", "av1")
 _MARKS = (b"GA94", b"CC\x01\xf8", b"\0\0\1\xb2\3")
@@ -89,6 +89,8 @@ class _Channel:
         self._page = False
 
     def take(self, time: float, high: int, low: int) -> None:
+        from av import Packet
+
         control = low & 0x7F if high & 0x7F in (0x14, 0x15) else 0
         if control and (high, low) == self._before:
             self._before = None  # sent twice, for safety
@@ -98,7 +100,10 @@ class _Channel:
             self._page = control in _PAGES
         if self._page:
             return
-        for text in self._shown_before(time, high, low):
+        packet = Packet(bytes((0xFC, high, low)))
+        packet.time_base = Fraction(1, 1000)
+        packet.pts = packet.dts = round(time * 1000)
+        for text in dialogue(self._decoder, packet):
             self.found += cue(time if self._since is None else self._since, time, [text])
             self._since = None
         if control in (_LOADED, _PAINTED, *_ROLLED):
@@ -108,15 +113,3 @@ class _Channel:
             self._since = time
         elif control == _ERASED:
             self._since = None
-
-    def _shown_before(self, time: float, high: int, low: int) -> list[str]:
-        from av import Packet
-        from av.error import FFmpegError
-
-        packet = Packet(bytes((0xFC, high, low)))
-        packet.time_base = Fraction(1, 1000)
-        packet.pts = packet.dts = round(time * 1000)
-        try:
-            return [part.dialogue.decode("utf-8", "replace") for part in self._decoder.decode(packet)]
-        except (FFmpegError, ValueError):
-            return []

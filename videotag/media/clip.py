@@ -45,11 +45,12 @@ def clip(
     _refuse_existing(target)
     if not target.parent.is_dir():
         raise UserError(f"{target}: there is no folder {target.parent}; make it, or choose another name")
+    sounds = _sounds(str(video), track)
     unfinished = target.with_name(f".{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         # MPEG program streams are not always found again where they are sought: then all before is decoded.
         for before in dict.fromkeys((lead(str(video), start), start)):
-            _encode(_command(video, (start, end), before, track, unfinished), path, progress)
+            _encode(_command(video, (start, end), before, sounds, unfinished), path, progress)
             if _has_pictures(unfinished) or not _has_pictures(video):
                 break
         _refuse_existing(target)
@@ -61,8 +62,10 @@ def clip(
             unfinished.unlink(missing_ok=True)
 
 
-def _command(video: Path, span: tuple[float, float], before: float, track: int, target: Path) -> Sequence[str]:
-    """What the program is told, that is to begin to decode so many seconds `before`."""
+def _command(
+    video: Path, span: tuple[float, float], before: float, sounds: Sequence[int], target: Path
+) -> Sequence[str]:
+    """What the program is told, that is to begin to decode so many seconds `before`; `sounds`: indices of tracks."""
     import ffmpeg
     from imageio_ffmpeg import get_ffmpeg_exe
 
@@ -70,7 +73,6 @@ def _command(video: Path, span: tuple[float, float], before: float, track: int, 
     # FLV that begins after 0 gives no picture where 0 is sought.
     place = {"ss": f"{start - before:.3f}"} if start > before else {}
     whole = ffmpeg.input(str(video), protocol_whitelist="file", **place)
-    sounds = _sounds(str(video), track)
     flags = {f"disposition:a:{n}": "-default" if n else "default" for n in range(len(sounds))}
     cut = ffmpeg.output(
         whole["V:0?"],  # the pictures, not the cover of a sound file

@@ -56,7 +56,7 @@ def say_foreign(frame: Any, path: str) -> None:
     dolby = (Type.DOVI_RPU_BUFFER, Type.DOVI_METADATA)
     untold = frame.color_trc == frame.colorspace == _UNSAID and frame.format.name == "yuv420p10le"
     if int(frame.colorspace) in _FOREIGN or (untold and any(kind in frame.side_data for kind in dolby)):
-        _is_foreign(path)
+        _warn_foreign(path)
 
 
 def matrix(frame: Any) -> int | None:
@@ -172,6 +172,6 @@ def _to_bt709(primaries: int) -> "np.ndarray":
 
 
 @cache
-def _is_foreign(path: str) -> None:
+def _warn_foreign(path: str) -> None:
     kinds = "Dolby Vision 5, ICtCp or the like"
     log.warning("%s: its colours cannot be read here (%s) and come out wrong; give a copy in HDR10 or SDR", path, kinds)

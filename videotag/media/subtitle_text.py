@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
+from typing import Any
 
 from videotag.text import READING_SPEED, clean
 
@@ -117,13 +118,25 @@ def cues(text: str) -> list[Cue]:
 
 def _event(line: str) -> list[Cue]:
     match = _EVENT.match(line)
-    times = match.groups() if match else ()
-    return cue(_seconds(*times[:4]), _seconds(*times[4:]), [uncommented(line[match.end() :])]) if match else []
+    if match is None:
+        return []
+    return cue(_seconds(*match.groups()[:4]), _seconds(*match.groups()[4:]), [uncommented(line[match.end() :])])
 
 
 def uncommented(text: str) -> str:
     """The text of an event of ASS without its author's remarks: braces without an override."""
     return _REMARK.sub("", text)
+
+
+def dialogue(context: Any, packet: Any) -> list[str]:
+    """What comes out of a decoder of subtitles, as text; nothing of a damaged packet."""
+    from av.error import FFmpegError
+
+    try:
+        shown = [part.dialogue for part in context.decode(packet) if hasattr(part, "dialogue")]
+    except (FFmpegError, ValueError):
+        return []
+    return [text.decode("utf-8", "replace") for text in shown]
 
 
 def sample_texts(data: bytes) -> Iterator[str]:

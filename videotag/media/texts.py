@@ -13,7 +13,7 @@ from typing import Any
 from videotag.languages import code_of, written_in
 from videotag.media import captions
 from videotag.media.source import Source, opened
-from videotag.media.subtitle_text import Cue, cue, cues, decoded, in_order, sample_texts, uncommented
+from videotag.media.subtitle_text import Cue, cue, cues, decoded, dialogue, in_order, sample_texts, uncommented
 from videotag.results import Chapter, Subtitle
 from videotag.text import clean
 
@@ -114,15 +114,16 @@ def _track(
 def _beside(video: Path, languages: Sequence[str]) -> Iterator[Track]:
     for path, language, forced in _files(video):
         try:
-            large = path.stat().st_size > _LARGEST
-            data = b"" if large else path.read_bytes()
+            if path.stat().st_size > _LARGEST:
+                most = _LARGEST // 10**6
+                log.warning("%s: is left out: subtitles have no more than %d MB; move it away", path, most)
+                continue
+            data = path.read_bytes()
         except OSError as error:
             log.warning("%s: cannot be read (%s); mend its rights or move it away", path, error.strerror)
             continue
         found = cues(decoded(data, language or _only(languages)))
-        if large:
-            log.warning("%s: is left out: subtitles have no more than %d MB; move it away", path, _LARGEST // 10**6)
-        elif not found:
+        if not found:
             log.warning("%s: holds no subtitles that can be read, and is left out; mend it or move it away", path)
         yield from _track(path.name, language, found, languages, forced)
 
@@ -145,11 +146,8 @@ def _files(video: Path) -> Iterator[tuple[Path, str, bool]]:
         kinds = stem[len(own) + 1 :].split(".") if stem != own else []
         language, *rest = [kind for kind in kinds if kind not in _KINDS] or [""]
         known = not language or code_of(language)
-        if (
-            known
-            and rest in ([], [_HEARING_IMPAIRED])
-            and not others & {path.stem, path.stem.rsplit(".", len(kinds))[0]}
-        ):
+        of_another = others & {path.stem, path.stem.rsplit(".", len(kinds))[0]}
+        if known and rest in ([], [_HEARING_IMPAIRED]) and not of_another:
             yield path, code_of(language), _FORCED in kinds
 
 
@@ -234,14 +232,4 @@ def _lines(packet: Any, kind: str, languages: Sequence[str]) -> list[str]:
         return re.split("[\r\n]", decoded(data, language))
     if kind == _WEB_VTT:
         return [line for text in sample_texts(data) for line in text.splitlines()]
-    return [said.decode("utf-8", "replace") for said in _dialogue(packet.stream.codec_context, packet)]
-
-
-def _dialogue(context: Any, packet: Any) -> list[bytes]:
-    """What a decoder makes of a packet; nothing of one that it cannot read."""
-    from av.error import FFmpegError
-
-    try:
-        return [part.dialogue for shown in [context.decode(packet)] for part in shown if hasattr(part, "dialogue")]
-    except (FFmpegError, ValueError):
-        return []
+    return dialogue(packet.stream.codec_context, packet)

@@ -28,7 +28,7 @@ _ASIDE_TITLES = {
     "effects": r"\bm ?& ?e\b|music (?:and|&) effects|international sound|intersound|интершум|karaoke|караоке",
 }  # fmt: skip
 """What titles of tracks that come last hold, small, and what such tracks are called here."""
-_VERSION_TITLE = re.compile(r"dub|дубл|дубляж|origin|оригинал|түпнұсқа|перевод|аударма|voice.?over|закадр|interpret")
+_VERSION_TITLE = re.compile(r"dub|дубл|origin|оригинал|түпнұсқа|перевод|аударма|voice.?over|закадр|interpret")
 _TITLES = ("title", "name", "handler_name")  # the latter two in MP4 and QuickTime
 _VERSIONS = ("dub", "original")
 _SIDES = ("left", "right")
