@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from db_manager import ChromaDBManager  # noqa: E402
-from videotag.search.typical import QUESTIONS, SEGMENTS  # noqa: E402
+from videotag.search.typical import ASKED, SEGMENTS  # noqa: E402
 
 SEED = 20261125
 COUNT, A_VIDEO, DIMENSION, CLUSTERS, TEXTS = 2000, 50, 384, 40, 5
@@ -38,7 +38,7 @@ class Given:
 
     def __init__(self, vectors: np.ndarray, others: np.ndarray) -> None:
         self._vectors = vectors
-        self._others = dict(zip((*QUESTIONS, *SEGMENTS), others, strict=True))
+        self._others = dict(zip((*ASKED, *SEGMENTS), others, strict=True))
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([self._others[t] if t in self._others else self._vectors[int(t)] for t in texts])
@@ -60,7 +60,7 @@ def measure(share: float, folder: Path) -> None:
     vectors[repeated] = vectors[rng.integers(0, TEXTS, repeated.sum())]
     others = np.flatnonzero(~repeated)
     others = others[others >= TEXTS]
-    db = ChromaDBManager(folder / "db", embedder=Given(vectors, clustered(len(QUESTIONS) + len(SEGMENTS), rng)))
+    db = ChromaDBManager(folder / "db", embedder=Given(vectors, clustered(len(ASKED) + len(SEGMENTS), rng)))
     for video in range(COUNT // A_VIDEO):
         numbers = range(video * A_VIDEO, (video + 1) * A_VIDEO)
         segments = [

@@ -56,7 +56,8 @@ def background():
     +-0.8321, one half each: that is the standard deviation.
     """
     sample = np.array([[0.6, 0.8, 0], [0.6, -0.8, 0]] * 100, np.float32)
-    return ranking.Background(sample, Typical(np.array([[0.8, 0.6, 0], [0.8, -0.6, 0]], np.float32), sample[:0]))
+    questions = np.array([[0.8, 0.6, 0], [0.8, -0.6, 0]], np.float32)
+    return ranking.Background(sample, 200, Typical({"ru": questions}, sample[:0]))
 
 
 QUESTION = np.array([0.8, 0, 0.6], np.float32)  # without what is common: (0.4, 0, 0.6) / 0.7211
@@ -88,10 +89,10 @@ def test_words_outweigh_what_chance_makes_of_meanings(background):
     ranked = rank(background, (0, 0.5, 0))
     assert [hit.id for hit in ranked] == ["b", "a", "c"]  # 3 * 0.5, 1 and -1 deviations
     assert [hit.cosine for hit in ranked] == pytest.approx([0.48, 0.96, 0], abs=1e-6)
-    assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) = 3.255 on
+    assert not any(hit.close for hit in ranked)  # from sqrt(2 ln 200) + 0.3 = 3.555 on
     assert not rank(background, (0, 0.99, 0))[0].close  # 2.97
     assert rank(background, (0, 1.0, 0))[0].close  # all of the question's words: that answers
-    assert rank(background, (0.8, 0, 0))[0].close  # 1 + 2.4
+    assert not rank(background, (0.84, 0, 0))[0].close and rank(background, (0.86, 0, 0))[0].close  # 3.52, 3.58
 
 
 def test_only_some_are_ranked_and_only_the_best_given(background):
@@ -109,7 +110,7 @@ def test_equal_ones_are_ordered_by_their_ids(background):
 
 def test_a_segment_is_not_near_to_itself_by_chance():
     axes = np.eye(20, dtype=np.float32)  # mean 1/20 each; all cosines between two of them are equal: no deviation, 1
-    between = ranking.Background(axes, None).deviations(axes[0], axes[1:2])
+    between = ranking.Background(axes, 20, None).deviations(axes[0], axes[1:2])
     assert between == pytest.approx([-0.05 / (0.95**0.5 * 0.9625**0.5)], abs=1e-6)
 
 
@@ -123,22 +124,38 @@ def test_of_few_segments_typical_ones_tell_what_chance_makes():
     asked, one = np.array([1, 0, 0], np.float32), np.array([[1, 0, 0]], np.float32)
     for question, spread in (([0, 0, 1], 1.0), ([1, 0, 0], 0.5**0.5)):
         questions = np.array([question, [-x for x in question]], np.float32)
-        background = ranking.Background(one, Typical(questions, segments))
+        background = ranking.Background(one, 1, Typical({"ru": questions}, segments))
         assert background.deviations(asked, one) == pytest.approx([1 / spread], abs=1e-6)
-        assert background.close_from == pytest.approx(1.7941, abs=1e-4)  # as of 5: sqrt(2 * 1.6094)
+        assert background.close_from == pytest.approx(2.0941, abs=1e-4)  # as of 5: sqrt(2 * 1.6094) + 0.3
 
 
 def test_how_much_is_asked_of_a_hit():
+    """The more segments there are, the more: sqrt(2 ln n) + 0.3, without an end."""
     rows = np.eye(20, dtype=np.float32)
-    typical = Typical(rows[:2], rows[:2])
-    counts = {0: 1.7941, 5: 1.7941, 10: 2.1460, 20: 2.4477, 200: 3.2552, 2000: 3.2552}  # sqrt(2 ln n)
-    of = {n: ranking.Background(np.resize(rows, (n, 20)), typical).close_from for n in counts}
+    typical = Typical({"ru": rows[:2]}, rows[:2])
+    counts = {0: 2.0941, 5: 2.0941, 20: 2.7477, 200: 3.5552, 100_000: 5.0985, 1_000_000: 5.5566}
+    of = {n: ranking.Background(rows[:n], n, typical).close_from for n in counts}
     assert of == pytest.approx(counts, abs=1e-4)
+
+
+def test_a_question_is_measured_by_those_in_its_language():
+    """Two segments (0, +-1, 0). Questions (+-0.6, +-0.8, 0) in Kazakh and (+-1, 0, 0) in Russian have the mean 0.
+
+    Their cosines with the segments are +-0.8 and 0: deviations of 0.8 and none, which counts as 1; of both of them, or
+    in a language that no question is in, the root of (0.64 + 0) / 2.
+    """
+    sample = np.array([[0, 1, 0], [0, -1, 0]] * 10, np.float32)
+    kazakh = np.array([[0.6, 0.8, 0], [-0.6, -0.8, 0]], np.float32)
+    russian = np.array([[1, 0, 0], [-1, 0, 0]], np.float32)
+    background = ranking.Background(sample, 20, Typical({"kk": kazakh, "ru": russian}, sample[:0]))
+    question, one = np.array([0, 0.6, 0.8], np.float32), sample[:1]  # cosine 0.6
+    for language, deviations in (("kk", 0.75), ("ru", 0.6), ("en", 0.6 / 0.32**0.5), ("", 0.6 / 0.32**0.5)):
+        assert background.asked_in(language).deviations(question, one) == pytest.approx([deviations], abs=1e-6)
 
 
 def test_what_is_like_one_of_few_segments_is_all_close():
     rows = np.eye(20, dtype=np.float32)
-    few = ranking.Background(rows[:19], None)
+    few = ranking.Background(rows[:19], 19, None)
     both = segments("ab", np.array([rows[0], -rows[0]]))
     ranked = ranking.rank(both, None, np.zeros(2), rows[0], few, 2)
     assert [hit.close for hit in ranked] == [True, True]

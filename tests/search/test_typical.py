@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import FakeEmbedder
-from videotag.search.typical import QUESTIONS, SEGMENTS, Typical, typical
+from videotag.search.typical import ASKED, QUESTIONS, SEGMENTS, Typical, typical
+
+
+TEXTS = [text for some in QUESTIONS.values() for text in some]
 
 
 class Counting(FakeEmbedder):
@@ -17,7 +20,7 @@ class Counting(FakeEmbedder):
         self.asked = 0
 
     def embed_queries(self, texts):
-        if list(texts) == list(QUESTIONS):  # the fake embeds documents by this, too
+        if list(texts) == TEXTS:  # the fake embeds documents by this, too
             self.asked += len(texts)
         return super().embed_queries(texts)
 
@@ -39,11 +42,15 @@ def again(embedder: Counting) -> Typical:
 def test_once_a_model(folder):
     one, other = Counting(), Counting("other model", 8)
     first = typical(one)
-    assert first.questions.shape == (24, 16) and one.asked == len(QUESTIONS) == len(set(QUESTIONS))
+    assert {language: vectors.shape for language, vectors in first.questions.items()} == dict.fromkeys(
+        ("ru", "kk", "en"), (40, 16)
+    )
+    assert np.array_equal(first.questions["kk"], FakeEmbedder().embed_queries(QUESTIONS["kk"]))
+    assert one.asked == 120 == len(set(ASKED))
     assert first.segments.shape == (24, 16) and one.embedded == list(SEGMENTS)
-    assert np.array_equal(again(one).questions, first.questions) and one.asked == 24
-    assert again(other).segments.shape == (24, 8) and other.asked == len(other.embedded) == 24
-    assert np.array_equal(again(one).segments, first.segments) and one.asked == len(one.embedded) == 24
+    assert np.array_equal(again(one).questions["en"], first.questions["en"]) and one.asked == 120
+    assert again(other).segments.shape == (24, 8) and (other.asked, len(other.embedded)) == (120, 24)
+    assert np.array_equal(again(one).segments, first.segments) and (one.asked, len(one.embedded)) == (120, 24)
 
 
 def evil() -> bytes:
@@ -60,7 +67,7 @@ def wrong(shape: tuple[int, ...], value: float = 1.0) -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no array", pickle.dumps([1.0]), evil(), wrong((24, 8)), wrong((24, 16), np.nan)],
+    [b"", b"no array", pickle.dumps([1.0]), evil(), wrong((120, 8)), wrong((120, 16), np.nan)],
     ids=["empty", "text", "pickle", "objects", "another shape", "nan"],
 )
 def test_a_damaged_file_is_made_anew(content, folder, caplog):
@@ -72,10 +79,9 @@ def test_a_damaged_file_is_made_anew(content, folder, caplog):
         file.write_bytes(content)
     with caplog.at_level(logging.WARNING):
         found = again(embedder)
-    assert caplog.text.count("is made anew") == 2 and embedder.asked == len(embedder.embedded) == 48
-    for file, vectors, expected in zip(
-        files, (found.questions, found.segments), (right.questions, right.segments), strict=True
-    ):
+    assert caplog.text.count("is made anew") == 2 and (embedder.asked, len(embedder.embedded)) == (240, 48)
+    both = [(np.vstack(list(made.questions.values())), made.segments) for made in (found, right)]
+    for file, vectors, expected in zip(files, *both, strict=True):
         assert np.array_equal(vectors, expected) and np.array_equal(np.load(file), expected)
 
 
@@ -83,5 +89,5 @@ def test_a_cache_that_cannot_be_written_is_said(folder, caplog):
     folder.write_text("in the way")
     embedder = Counting()
     with caplog.at_level(logging.WARNING):
-        assert typical(embedder).questions.shape == (24, 16)
+        assert typical(embedder).questions["ru"].shape == (40, 16)
     assert str(folder) in caplog.text

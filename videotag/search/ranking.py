@@ -2,13 +2,17 @@
 
 Vectors of one model lie close together: all segments have much in common, and so have all questions. What is common is
 taken away (the mean of a sample of the segments; of the typical questions' mean the half, for it is not this archive's
-own), and what is left is measured by what chance makes of it: the standard deviation between typical questions and that
-sample, to which typical segments are added while it is small. A share of the question's words adds to that. Figures
-chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath, "All-but-the-Top", 2018.
+own), and what is left is measured by what chance makes of it: the standard deviation between the typical questions in
+the question's language and that sample, to which typical segments are added while it is small. A share of the
+question's words adds to that. Figures chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath,
+"All-but-the-Top", 2018.
+
+What is close has to be nearer than the nearest of all segments is by chance, which is the nearer the more there are.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +28,9 @@ SAMPLE = 1000  # segments that stand for all
 COMMON = 0.5  # of the typical questions' mean, taken away
 WEIGHT = 3.0  # standard deviations that all of the question's words are worth
 ALL = 0.999  # of a question's words: what rounding makes of 1
-FEWEST, ENOUGH = 20, 200
-"""Segments: with fewer, typical ones help to tell what chance makes of a question; more do not raise what is asked of
-a hit."""
+FEWEST = 20  # segments; with fewer, typical ones help to tell what chance makes of a question
 LEAST = 5  # segments; of fewer as much is asked as of so many
+MARGIN = 0.3  # standard deviations; words, and what is related and no answer, bring the nearest so much nearer
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
 BARELY = 1e-3  # the same of a length that is the root of a difference
 
@@ -44,11 +47,12 @@ class Ranked:
 class Background:
     """What an archive's segments have in common, and how far from a question they lie by chance."""
 
-    def __init__(self, sample: np.ndarray, typical: Typical | None, alike: bool = False) -> None:
+    def __init__(self, sample: np.ndarray, total: int, typical: Typical | None, alike: bool = False) -> None:
         """Measure it.
 
         Args:
             sample: float32 [n, dimension], unit vectors of segments that stand for all.
+            total: how many these are.
             typical: by the same embedder. None: not known, and of few segments all are close.
             alike: the question is itself a segment.
         """
@@ -57,17 +61,24 @@ class Background:
         few = len(sample) < FEWEST
         unknown = few and typical is None
         segments = np.vstack([sample, typical.segments]) if few and typical is not None else sample
-        questions = segments if alike or typical is None else typical.questions
         self._segment = np.zeros(sample.shape[1:], np.float32) if unknown else segments.mean(axis=0)
+        of_languages = {} if alike or typical is None else typical.questions
+        questions = np.vstack(list(of_languages.values())) if of_languages else segments
         self._question = COMMON * questions.mean(axis=0)
         by_chance = _unit(questions - self._question) @ _unit(segments - self._segment).T
         if questions is segments:
             by_chance = by_chance[~np.eye(len(segments), dtype=bool)]  # nothing is near to itself by chance
-        spread = float(by_chance.std()) if by_chance.size else 0.0
-        self._spread = spread if spread > NOTHING else 1.0
-        # Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes.
-        greatest = math.sqrt(2 * math.log(min(max(len(sample), LEAST), ENOUGH)))
-        self.close_from = -math.inf if unknown else greatest
+        self._spread = _spread(by_chance)
+        ends = np.cumsum([len(some) for some in of_languages.values()])[:-1]
+        parts = np.split(by_chance, ends) if of_languages else ()
+        self._spreads = {language: _spread(part) for language, part in zip(of_languages, parts, strict=True)}
+        self.close_from = -math.inf if unknown else nearest_by_chance(total)
+
+    def asked_in(self, language: str) -> Background:
+        """The same for a question in that language, ISO 639-1; one that is not known is any."""
+        one = copy.copy(self)
+        one._spread = self._spreads.get(language, self._spread)
+        return one
 
     def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
         """How much nearer than by chance, in standard deviations, float32 [n].
@@ -83,6 +94,14 @@ class Background:
         lengths = np.sqrt(np.maximum(squares, 0))
         along = segments @ towards - common @ towards
         return np.where(lengths > BARELY, along / np.maximum(lengths, BARELY), 0) / self._spread
+
+
+def nearest_by_chance(total: int) -> float:
+    """How near the nearest of so many segments is to a question that none answers, in standard deviations.
+
+    Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes.
+    """
+    return math.sqrt(2 * math.log(max(total, LEAST))) + MARGIN
 
 
 def rank(
@@ -124,6 +143,12 @@ def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int
         best = ~(left < (np.partition(left, -page)[-page] if page < len(among) else -math.inf))  # ends with nan, too
         yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
         among, page = among[~best], 3 * page
+
+
+def _spread(by_chance: np.ndarray) -> float:
+    """The standard deviation; 1 of what does not deviate."""
+    spread = float(by_chance.std()) if by_chance.size else 0.0
+    return spread if spread > NOTHING else 1.0
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from videotag.errors import UserError
+from videotag.languages import written_in
 from videotag.search import ranking
 from videotag.search.forms import count_words, exact_pattern, has_no_spaces, is_all_quoted, quoted
 from videotag.search.index import Entry, SegmentIndex, Segments
@@ -34,6 +35,7 @@ By = Literal["together", "vectors", "words", "alike"]
 
 LONGEST = 100  # words in quotes; of twice as many ChromaDB's search for a pattern fails
 SPOKEN = 2000  # segments in which a phrase in quotes is looked for in the speech itself
+ASKED_IN = ("ru", "en")  # what a question's script tells; Kazakh by its letters
 SLACK = 600_000  # ms; what another client of a server wrote so long before its generation was seen is read once more
 
 
@@ -79,7 +81,7 @@ class SegmentSearch:
         segments, allowed, shares = chosen.segments, chosen.allowed, chosen.shares
         if not segments.ids:
             return iter(())
-        background = self._measured(segments, typical, by == "alike")
+        background = self._measured(segments, typical, by == "alike").asked_in(written_in(query, ASKED_IN))
         rows = None if allowed is None else [segments.rows[id_] for id_ in allowed if id_ in segments.rows]
         if rows is not None and by != "vectors" and is_all_quoted(query):
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
@@ -144,7 +146,7 @@ class SegmentSearch:
         known = self._background
         if known is None or known[0] is not segments or known[1] is not typical or known[2] is not alike:
             some = [segments.rows[id_] for id_ in sample(segments.ids, ranking.SAMPLE)]
-            known = segments, typical, alike, ranking.Background(segments.vectors[some], typical, alike)
+            known = segments, typical, alike, ranking.Background(segments.vectors[some], len(segments.ids), typical, alike)
             self._background = known
         return known[3]
 

@@ -10,9 +10,10 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from videotag import artifacts
@@ -24,15 +25,48 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 
-_QUESTIONS = """
+_RU = """
 что говорят о погоде, разговор двух людей за столом, когда это произошло, смешной случай с детьми, сколько это стоит
-спортсмен радуется победе, как приготовить это блюдо, новости экономики
-бұл қашан болды, ауа райы туралы хабар, балалар ойнап жүр, ән айтып тұрған әнші, қала көшелері
-спорт жарысының жеңімпазы, тарихи оқиға туралы, дәрігер кеңесі
-what happened in the end, people walking in the street, interview with a woman, animals in the wild
-the price of things, an old photograph, music and dancing, who won the prize
+спортсмен радуется победе, как приготовить это блюдо, новости экономики, лодка на озере, авария на дороге
+интервью с врачом, строительство моста, кто написал этот роман, в каком году была основана компания
+почему листья желтеют осенью, как называется самая глубокая впадина, сколько граммов белка в яйце
+из чего делают бумагу, какую должность занимал отец художника, где находится штаб-квартира организации
+свадьба в деревне, заседание парламента, реклама автомобиля, пожар в лесу, старая фотография солдата
+дети играют во дворе, корабль в море во время шторма, мужчина играет на гитаре, выставка современного искусства
+повышение цен на бензин, как починить кран, чем отличается вирус от бактерии, какой язык программирования выбрать
+кто изобрёл телефон, какая столица у этой страны, сколько лет длилась война, что такое инфляция, лекция по физике
+футбольный матч, закат над горами
 """
-QUESTIONS = tuple(re.split(", |\n", _QUESTIONS.strip()))
+_KK = """
+бұл қашан болды, ауа райы туралы хабар, балалар ойнап жүр, ән айтып тұрған әнші, қала көшелері
+спорт жарысының жеңімпазы, тарихи оқиға туралы, дәрігер кеңесі, көлдегі қайық, жолдағы апат, мұғаліммен сұхбат
+көпір құрылысы, бұл романды кім жазды, компания қай жылы құрылды, күзде жапырақ неге сарғаяды
+ең терең шұңғыма қалай аталады, жұмыртқада қанша ақуыз бар, қағазды неден жасайды
+суретшінің әкесі қандай қызмет атқарды, ұйымның штаб-пәтері қайда орналасқан, ауылдағы той, парламент отырысы
+көлік жарнамасы, ормандағы өрт, сарбаздың ескі суреті, аулада доп ойнаған балалар, теңіздегі кеме
+домбыра тартқан адам, заманауи өнер көрмесі, жанармай бағасының өсуі, шүмекті қалай жөндеуге болады
+вирустың бактериядан айырмашылығы неде, қай бағдарламалау тілін таңдау керек, телефонды кім ойлап тапты
+бұл елдің астанасы қай қала, соғыс неше жылға созылды, инфляция деген не, физикадан дәріс, футбол матчы
+таудағы күн батуы
+"""
+_EN = """
+what happened in the end, people walking in the street, interview with a woman, animals in the wild
+the price of things, an old photograph, music and dancing, who won the prize, a boat on the lake, a road accident
+talking to a doctor, building a bridge, who wrote this novel, in which year was the company founded
+why do leaves turn yellow in autumn, what is the deepest trench called, how many grams of protein are in an egg
+what is paper made of, which office did the painter's father hold, where are the headquarters of the organisation
+a wedding in a village, a session of parliament, a car advertisement, a forest fire, a soldier's portrait
+children playing in the yard, a ship in a storm, a man playing the guitar, an exhibition of modern art
+rising petrol prices, how to fix a tap, how does a virus differ from a bacterium
+which programming language to choose, who invented the telephone, what is the capital of this country
+how many years did the war last, what is inflation, a lecture on physics, a football match
+sunset over the mountains
+"""
+QUESTIONS = {
+    language: tuple(re.split(", |\n", table.strip())) for language, table in (("ru", _RU), ("kk", _KK), ("en", _EN))
+}
+"""By ISO 639-1 language: of what is seen, what is said, and what people want to know; the same 40 in each, but a few."""
+ASKED = tuple(text for some in QUESTIONS.values() for text in some)
 SEGMENTS = (
     "Ведущая в студии рассказывает о событиях дня, за её спиной экран с заставкой программы.\n"
     "Добрый вечер, в эфире новости. Коротко о главном к этому часу.\nновости, ведущая, студия, эфир, выпуск",
@@ -88,19 +122,25 @@ SEGMENTS = (
 
 @dataclass(frozen=True, eq=False)
 class Typical:
-    """Unit vectors of one embedder: float32 [24, dimension] each."""
+    """Unit vectors of one embedder.
 
-    questions: np.ndarray
+    Attributes:
+        questions: by language, float32 [40, dimension] each.
+        segments: float32 [24, dimension].
+    """
+
+    questions: Mapping[str, np.ndarray]
     segments: np.ndarray
 
 
 @lru_cache(maxsize=1)
 def typical(embedder: Embedder) -> Typical:
-    """The vectors: embedded once a model (3 s of CPU), then among the user's cached files."""
-    return Typical(
-        _kept("questions", QUESTIONS, embedder, embedder.embed_queries),
-        _kept("segments", SEGMENTS, embedder, embedder.embed_documents),
-    )
+    """The vectors: embedded once a model (5 s of CPU), then among the user's cached files."""
+    import numpy as np
+
+    rows = iter(_kept("questions", ASKED, embedder, embedder.embed_queries))
+    questions = {language: np.stack(list(islice(rows, len(some)))) for language, some in QUESTIONS.items()}
+    return Typical(questions, _kept("segments", SEGMENTS, embedder, embedder.embed_documents))
 
 
 def _kept(
