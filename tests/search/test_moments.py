@@ -113,6 +113,23 @@ def test_or_before_the_first_text_on_the_screen(query, changes, start):
     assert moment["start"] == start
 
 
+@pytest.mark.parametrize(
+    ("query", "start"),
+    [
+        ("уровень воды в плотине", 127.5),  # all three from 130 s on, at 105 s one of them
+        ("уровень воды", 127.5),
+        ("вода", 102.5),
+        ("дождь и вода", 122.5),
+        ("дождь в плотине", 122.5),  # each alone: the first
+        ('"в плотине"', 136.5),
+    ],
+)
+def test_a_moment_starts_where_most_of_the_question_is_told(query, start):
+    speech = "вода везде и дождь уровень воды поднялся в плотине"
+    [moment] = moments.merge([hit("a", 100, transcript=speech, word_times="50 60 70 250 300 310 350 390 450")], query)
+    assert moment["start"] == start
+
+
 class Read:
     """Hits that are given one after the other, and how many were."""
 

@@ -11,16 +11,13 @@ from tests.conftest import FakeEmbedder
 from videotag.search.typical import ASKED, QUESTIONS, SEGMENTS, Typical, typical
 
 
-TEXTS = [text for some in QUESTIONS.values() for text in some]
-
-
 class Counting(FakeEmbedder):
     def __init__(self, model: str = "words", dimension: int = 16) -> None:
         super().__init__(model, dimension)
         self.asked = 0
 
     def embed_queries(self, texts):
-        if list(texts) == TEXTS:  # the fake embeds documents by this, too
+        if list(texts) == list(ASKED):  # the fake embeds documents by this, too
             self.asked += len(texts)
         return super().embed_queries(texts)
 

@@ -129,22 +129,24 @@ def matches(text: str, query: str) -> list[tuple[int, int]]:
 
     In order, each as (first, behind the last) character.
     """
+    return [(first, last) for first, last, _ in mentions(text, query)]
+
+
+def mentions(text: str, query: str) -> list[tuple[int, int, frozenset[int]]]:
+    """The same, each with the places in `query_words` of the words that it is a form of; none in quotes alone."""
     wanted = _wanted(query)
     phrases = [match.span() for phrase in quoted(query) for match in re.finditer(exact_pattern(phrase), text)]
-    spans: list[tuple[int, int]] = []
+    spans: list[tuple[int, int, frozenset[int]]] = []
     for part in _PART.finditer(text) if wanted or phrases else ():
         found = [word.span() for word in _WORD_OR_THOUSANDS.finditer(text, *part.span())]
         words = [_plain(_THOUSANDS.sub("", text[first:last])) for first, last in found]
         kazakh = _is_kazakh(words)
-        meant = (number for number in _numbers(words, kazakh) if str(number[2]) in wanted)
-        numbers = {place for first, end, _ in meant for place in range(first, end)}
-        spans += [
-            (first, last)
-            for place, (first, last) in enumerate(found)
-            if place in numbers
-            or any(begin < last and first < end for begin, end in phrases)
-            or not wanted.isdisjoint(_stored(words[place], kazakh))
-        ]
+        numbers = {place: str(number) for first, end, number in _numbers(words, kazakh) for place in range(first, end)}
+        for place, (first, last) in enumerate(found):
+            forms = (*_stored(words[place], kazakh), numbers.get(place, ""))
+            meant = frozenset(asked for form in forms for asked in wanted.get(form, ()))
+            if meant or any(begin < last and first < end for begin, end in phrases):
+                spans.append((first, last, meant))
     return spans
 
 
@@ -173,8 +175,13 @@ def _with_numbers(words: list[str], kazakh: bool) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def _wanted(query: str) -> frozenset[str]:
-    return frozenset(form for forms in query_words(query) for form in forms)
+def _wanted(query: str) -> dict[str, list[int]]:
+    """Each form that is looked for, and of which of the query's words it is one."""
+    wanted: dict[str, list[int]] = {}
+    for place, forms in enumerate(query_words(query)):
+        for form in forms:
+            wanted.setdefault(form, []).append(place)
+    return wanted
 
 
 def _numbers(words: Sequence[str], kazakh: bool) -> Iterable[tuple[int, int, int]]:

@@ -11,13 +11,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from videotag.search.forms import matches
+from videotag.search.forms import mentions
 from videotag.times import seconds_of
 
 Hit = dict[str, Any]
 
 LEAD = 2.5  # s before the first matching word or text at which a moment starts: who jumps there sees it coming
-TOGETHER = 10.0  # s between two matching words or texts of neighbouring windows that are one mention
+TOGETHER = 10.0  # s; matching words and texts no farther apart are one mention
 GUESSES = 5  # at most so many are shown where nothing is close
 _TOUCH = 1e-3  # s; ends and starts of windows are rounded
 
@@ -101,60 +101,74 @@ def _best(moments: list[Hit], limit: int | None, per_video: int | None) -> list[
 
 
 def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterable[Hit] = ()) -> float:
-    """Where to start playing, in seconds: shortly before the first spoken word, or frame with a text, that is meant.
+    """Where to start playing, in seconds: shortly before what is meant is told best.
 
+    That is where most of the question's words are spoken, or seen as a text, within `TOGETHER`; the first such place.
     The segment's start where none is, or where their times are not known. Never outside `within`.
 
     `before`: hits that reach into this one from before it, in which what is meant may begin.
     """
-    earliest, meant = _earliest(hit, within), _meant(hit, query, within)
-    if not meant:
+    own, earliest = _meant(hit, query, within), _earliest(hit, within)
+    if not own:
         return earliest
-    first = meant[0]
-    others = [(time, _earliest(other, within)) for other in before for time in _meant(other, query, within)]
+    first = max(own, key=lambda place: (len(_told(own, place[0])), -place[0]))[0]
+    others = [(time, _earliest(other, within)) for other in before for time, _ in _meant(other, query, within)]
     for time, begin in sorted(others, reverse=True):
         if first - TOGETHER <= time <= first:
             first, earliest = time, min(earliest, begin)
     return max(earliest, round(first - LEAD, 3))
 
 
+Places = list[tuple[float, frozenset[int]]]
+"""When what the query means is heard or seen, s in the video or segment, and which of its words that is."""
+
+
+def _told(places: Places, start: float) -> frozenset[int]:
+    """The query's words that are heard or seen within `TOGETHER` from then on."""
+    return frozenset().union(*(words for time, words in places if start <= time <= start + TOGETHER))
+
+
 def _earliest(hit: Hit, within: Range) -> float:
     return hit["start_time"] if within[0] is None else max(hit["start_time"], within[0])
 
 
-def _meant(hit: Hit, query: str, within: Range) -> list[float]:
-    """When, in the video, the words and texts are heard and seen that the query means, in order."""
-    seconds = (*_spoken(hit, query), *_written(hit, query), *_shown(hit, query))
-    found = (hit["start_time"] + second for second in seconds)
-    return sorted(t for t in found if _earliest(hit, within) <= t and (within[1] is None or t < within[1]))
+def _meant(hit: Hit, query: str, within: Range) -> Places:
+    """The words and texts that the query means, by the video's time, in order."""
+    found = [
+        (hit["start_time"] + second, words)
+        for second, words in (*_spoken(hit, query), *_written(hit, query), *_shown(hit, query))
+    ]
+    inside = [(t, words) for t, words in found if _earliest(hit, within) <= t and (within[1] is None or t < within[1])]
+    return sorted(inside, key=itemgetter(0))
 
 
-def _spoken(hit: Hit, query: str) -> list[float]:
-    """When the words of the speech begin that the query means, in seconds from the segment's start."""
+def _spoken(hit: Hit, query: str) -> Places:
+    """The words of the speech that the query means."""
     times = word_times(hit)
     words = list(re.finditer(r"\S+", hit["transcript"])) if times else []
     return [
-        next(t for t, word in zip(times, words, strict=True) if word.start() < last and first < word.end())
-        for first, last in (matches(hit["transcript"], query) if words else ())
+        (next(t for t, word in zip(times, words, strict=True) if word.start() < last and first < word.end()), meant)
+        for first, last, meant in (mentions(hit["transcript"], query) if words else ())
     ]
 
 
-def _written(hit: Hit, query: str) -> list[float]:
-    """When each text on the screen that the query means was first seen, in seconds from the segment's start."""
+def _written(hit: Hit, query: str) -> Places:
+    """The texts on the screen that the query means, when each was first seen."""
     return _matching(hit.get("on_screen_text") or [], hit.get("screen_times"), query)
 
 
-def _shown(hit: Hit, query: str) -> list[float]:
-    """When each subtitle comes and each chapter begins that the query means, in seconds from the segment's start."""
+def _shown(hit: Hit, query: str) -> Places:
+    """The subtitles and chapters that the query means, when each begins."""
     lines = hit.get("subtitles")
     subtitles = _matching(lines.split("\n") if lines else [], hit.get("subtitle_times"), query)
     return [*subtitles, *_matching(hit.get("chapters") or [], hit.get("chapter_times"), query)]
 
 
-def _matching(texts: list[str], tenths: str | None, query: str) -> list[float]:
+def _matching(texts: list[str], tenths: str | None, query: str) -> Places:
     times = seconds_of(tenths)
     known = zip(texts, times, strict=True) if len(texts) == len(times) else ()
-    return [time for text, time in known if matches(text, query)]
+    meant = ((time, mentions(text, query)) for text, time in known)
+    return [(time, frozenset().union(*(words for _, _, words in found))) for time, found in meant if found]
 
 
 def word_times(hit: Hit) -> list[float]:

@@ -146,7 +146,12 @@ class SegmentSearch:
         known = self._background
         if known is None or known[0] is not segments or known[1] is not typical or known[2] is not alike:
             some = [segments.rows[id_] for id_ in sample(segments.ids, ranking.SAMPLE)]
-            known = segments, typical, alike, ranking.Background(segments.vectors[some], len(segments.ids), typical, alike)
+            known = (
+                segments,
+                typical,
+                alike,
+                ranking.Background(segments.vectors[some], len(segments.ids), typical, alike),
+            )
             self._background = known
         return known[3]
 

@@ -65,7 +65,7 @@ sunset over the mountains
 QUESTIONS = {
     language: tuple(re.split(", |\n", table.strip())) for language, table in (("ru", _RU), ("kk", _KK), ("en", _EN))
 }
-"""By ISO 639-1 language: of what is seen, what is said, and what people want to know; the same 40 in each, but a few."""
+"""By ISO 639-1 language: of what is seen, said, and known in general; mostly the same 40 in each."""
 ASKED = tuple(text for some in QUESTIONS.values() for text in some)
 SEGMENTS = (
     "Ведущая в студии рассказывает о событиях дня, за её спиной экран с заставкой программы.\n"
