@@ -33,6 +33,7 @@ from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.embedders.contract import Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
+from videotag.segments import described
 from videotag.speech.engines import AUTO, choose_transcriber, load_transcriber
 from videotag.speech.words import DEFAULT_MODEL
 from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
@@ -303,7 +304,7 @@ def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference |
         if path.exists() and record.get("phase2_result") == record.get("db_load_input"):
             return Difference(name, f"{path} is damaged, or of another time than the database", ANEW)
         return None
-    faults = db.check_segments(name, record["video_path"], result["segments"])
+    faults = db.check_segments(name, record["video_path"], described(result))
     what = ", ".join(f"{len(indexes)} {fault} ({few(indexes)})" for fault, indexes in faults.items())
     remedy = RELOAD if record.get("phase2_status") == "completed" else REDO
     return Difference(name, f"segments: {what}", remedy) if what else None

@@ -23,6 +23,7 @@ from videotag.embedders.engines import EMBEDDERS, load_embedder
 from videotag.errors import UserError
 from videotag.progress import Progress
 from videotag.search.typical import typical
+from videotag.segments import described
 from videotag.stages import LOAD, PHASE2
 
 NO_SEGMENTS = "its segments are not in the database"
@@ -116,7 +117,7 @@ def one(run: jobs.Run, db: ChromaDBManager, seen: stages.Record) -> None:
 
 def load_video(db: ChromaDBManager, job: jobs.Job) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
-    segments = job.inputs()[PHASE2.key]["segments"]
+    segments = described(job.inputs()[PHASE2.key])
     embedder = db.embedder
     with Progress(job.video_name, len(segments), "segments") as progress:
         vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))

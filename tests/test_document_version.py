@@ -22,7 +22,7 @@ def outdated(loaded, monkeypatch):  # noqa: F811
     loaded.collection(
         lambda found: found.modify(metadata={k: v for k, v in found.metadata.items() if k != "document_version"})
     )
-    changed = dataclasses.replace(SEGMENTS, version=2, document=lambda record: record["description"])
+    changed = dataclasses.replace(SEGMENTS, version=3, document=lambda record: record["description"])
     monkeypatch.setattr(db_manager, "SEGMENTS", changed)
     return loaded
 
@@ -50,7 +50,7 @@ class Interrupted(FakeEmbedder):
 
 
 def test_a_new_collection_is_of_todays_version(loaded):  # noqa: F811
-    assert version(loaded) == 1
+    assert version(loaded) == 2
     assert load(loaded) == 0
 
 
@@ -63,7 +63,7 @@ def test_the_load_makes_all_anew(outdated, capsys):
     out = capsys.readouterr().out
     assert "news: what is searched has changed: 7 segments" in out
     assert "film: what is searched has changed: 3 segments" in out
-    assert (version(outdated), outdated.content()) == (2, NEW)
+    assert (version(outdated), outdated.content()) == (3, NEW)
     assert [good for good, _ in said_by_the_doctor(outdated)] == [True]
     again = FakeEmbedder()
     assert load(outdated, embedder=again) == 0
@@ -96,7 +96,7 @@ def test_a_run_that_is_interrupted_goes_on(outdated, capsys):
         [f"film слово{i}" for i in range(3)],
         [f"news слово{i}" for i in range(7)],
     )
-    assert (version(outdated), outdated.content()) == (2, NEW)
+    assert (version(outdated), outdated.content()) == (3, NEW)
     assert [good for good, _ in said_by_the_doctor(outdated)] == [True]
 
 
@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_before_it_notes_the_version(outdated, monkeypatch)
     assert (version(outdated), outdated.content()) == (None, WHOLE)
     assert load(outdated, "--only", "film") == 0
     assert load(outdated) == 0
-    assert (version(outdated), outdated.content()) == (2, NEW)
+    assert (version(outdated), outdated.content()) == (3, NEW)
 
 
 def test_a_rebuild_leaves_the_version_to_the_load(outdated):

@@ -12,7 +12,7 @@ from videotag.analyzers.prompt import SCHEMA
 from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, VIDEO, Field, video_fields
 from videotag.search import hits
 from videotag.store.collection import SEGMENTS
-from videotag.store.records import segment_document, segment_record, segment_where
+from videotag.store.records import segment_document, segment_record, segment_where, segment_words
 from videotag.store.records import video_fields as checked
 from videotag.terminal import typed
 from videotag.terminal.cards import Style, card
@@ -30,7 +30,7 @@ def value_of(field: Field):
 
 def whole() -> dict[str, Any]:
     segment = {field.name: value_of(field) for field in SEGMENT} | {"start_time": 10.0, "end_time": 60.0}
-    return segment | {"duration": 50.0}
+    return segment | {"duration": 50.0, "measured": False}
 
 
 @pytest.mark.parametrize("field", SEGMENT, ids=lambda field: field.name)
@@ -94,7 +94,7 @@ def test_the_exports_of_a_video_have_what_is_exported():
 
 
 def test_what_is_asked_of_an_analyzer_is_in_the_table():
-    own = {field.name for field in SEGMENT if field.made_by == "phase2"} - {"word_times"}
+    own = {field.name for field in SEGMENT if field.made_by == "phase2"} - {"word_times", "measured"}
     assert set(Analysis.model_fields) == own
     assert set(SCHEMA["properties"]) == {*ANALYSIS_FIELDS, "screen_frames"}
     for name, field in Analysis.model_fields.items():
@@ -113,12 +113,21 @@ def test_a_field_of_a_video(field):
         assert f"`{field.name}`" in README
 
 
+def test_what_words_a_measurement_is_searched_only_where_nothing_else_is_known():
+    segment = {"description": "Изображение цветное.", "measured": True, "transcript": "Вода", "keywords": ["река"]}
+    assert segment_document(segment) == "Вода\nрека"
+    assert segment_document({"description": "Изображение цветное.", "measured": True}) == "Изображение цветное."
+    assert segment_document({**segment, "measured": False}) == "Изображение цветное.\nВода\nрека"
+    silent = {"description": "Изображение цветное.", "measured": True, "on_screen_text": [" "]}
+    assert segment_words("Изображение цветное.", silent) == ""
+    assert segment_words("Вода\nрека", segment) == "Вода\nрека"
+
+
 def test_what_is_searched_has_a_version():
     # Whoever changes this raises the version, or the documents that are stored stay as they were.
     searched = [field.name for field in SEGMENT if field.searched]
-    # No record of before has subtitles, chapters or a title: its document is the one that would be made today.
     by_version = {
-        1: ["description", "dialogue_translation", "subtitles", "on_screen_text", "keywords", "chapters", "title"]
+        2: ["description", "dialogue_translation", "subtitles", "on_screen_text", "keywords", "chapters", "title"]
     }
     assert searched == by_version[SEGMENTS.version]
 

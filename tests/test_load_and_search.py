@@ -34,7 +34,7 @@ def loaded(project):
     project.analyzer.results = {
         key: analysis(text, dialogue_translation=f"речь {key[1]}", keywords=[]) for key, text in words.items()
     }
-    project.phase2()
+    project.phase2("--analyzer", "vllm")  # of what `local` describes other texts are searched
     assert project.load() == 0
     return project
 
@@ -69,7 +69,7 @@ def test_a_second_run_does_nothing(loaded):
 
 def test_a_changed_analysis_replaces_the_old_one(loaded):
     loaded.analyzer.results["news", 2] = analysis("озеро", keywords=[], dialogue_translation="речь")
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     assert loaded.load() == 0
     assert loaded.out.splitlines()[1].startswith("news: phase 2 was done again")
     assert loaded.db.count_segments() == 6
@@ -100,7 +100,7 @@ def test_segments_that_vanished_from_the_collection_are_loaded_again(loaded):
 
 
 def test_a_lost_analysis_makes_phase_2_due(loaded):
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     (loaded.data / "news_phase2_vllm_analysis.json").unlink()
     assert loaded.load() == 1
     assert "run phase2_vllm_analysis.py" in loaded.err
@@ -111,7 +111,7 @@ def test_a_lost_analysis_makes_phase_2_due(loaded):
 def test_another_embedder_is_refused_and_rebuild_is_the_way(loaded, capsys):
     other = FakeEmbedder(model="other")
     loaded.embedder, first = other, loaded.embedder
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     assert loaded.load("--embedder", "sentence-transformers") == 2
     assert "words" in loaded.err
     assert "other" in loaded.err
@@ -133,7 +133,7 @@ def test_another_embedder_is_refused_also_where_nothing_is_due(loaded):
 
 
 def test_a_dry_run_loads_nothing(loaded):
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     assert loaded.load("--dry-run") == 0
     assert "news: would run: phase 2 was done again" in loaded.out
     assert loaded.record()["db_load_status"] == "pending"
@@ -190,7 +190,7 @@ class Meanwhile(FakeEmbedder):
 def test_a_rebuild_during_a_load_is_noticed(loaded):
     """Of the same dimension: ChromaDB would take the old embedder's vectors."""
     other = FakeEmbedder(model="other")
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     folder = loaded.folder / "chroma_db"
     loaded.embedder = Meanwhile(lambda: ChromaDBManager(folder, embedder=other).rebuild_segments(other))
     embedders = [loaded.embedder, other]
@@ -206,7 +206,7 @@ def test_a_rebuild_during_a_load_is_noticed(loaded):
 
 
 def test_a_path_that_changes_during_a_load_is_the_one_that_is_stored(loaded):
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     loaded.embedder = Meanwhile(lambda: loaded.db.update_video_status("news", video_path="moved.mp4"))
     assert loaded.load() == 0
     assert {hit["video_path"] for hit in loaded.db.search("лес", 9, video_name="news")} == {"moved.mp4"}

@@ -75,6 +75,7 @@ SEGMENT = (
     Field("mood_atmosphere", str, "phase2", Label("настроение", "көңіл күй", "Mood"), filter=_FELT),
     Field("confidence", str, "phase2", Label("уверенность", "сенімділік", "Confidence"), filter=_SURE),
     Field("scene_change", bool, "phase2", Label("смена сцены", "көрініс ауысуы", "Scene change"), filter=Filter()),
+    Field("measured", bool, "phase2", exported=False),  # the description words what was measured, no more
     Field("word_times", str, "phase2", exported=False),
     Field("screen_times", str, "phase2", exported=False),
     Field("subtitle_times", str, "phase1", exported=False),

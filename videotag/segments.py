@@ -136,6 +136,12 @@ def texts_of(segment: HeardSegment, phase1: Heard, output_language: str = "") ->
     }
 
 
+def described(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The segments of a result of phase 2, as they are loaded; with a mark where nobody has looked at the pictures."""
+    seen = {} if result["made_by"].get("analyzer") != "local" else {"measured": True}
+    return [{**segment, **seen} for segment in result["segments"]]
+
+
 def unsaid(record: Mapping[str, Any]) -> list[str]:
     """The lines of a record's subtitles that neither its transcript nor its translation has."""
     said = [_bare(record.get(name)) for name in ("transcript", "dialogue_translation")]

@@ -672,3 +672,17 @@ def _write_many(url: str, folder) -> None:
                 db._place.client().delete_collection("video_segments")
         db.add_segments("n", [segment(i, "вода") for i in range(3)])
         time.sleep(0.3)
+
+
+def test_what_was_only_measured_comes_last_and_answers_nothing(tmp_path):
+    """The question's words are those that `local` puts around what it measured."""
+    db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
+    silent = segment(0, "Изображение цветное", "silent", measured=True)
+    spoken = segment(0, "Изображение цветное", "spoken", measured=True, transcript="вода")
+    db.add_segments("a.mp4", [silent])
+    db.add_segments("b.mp4", [spoken])
+    assert [(hit["id"], hit["document"], hit["close"]) for hit in db.search("изображение цветное вода")] == [
+        ("spoken_seg_0", "вода", True),
+        ("silent_seg_0", "Изображение цветное", False),
+    ]
+    assert [hit["id"] for hit in db.search("изображение цветное", by="words")] == []

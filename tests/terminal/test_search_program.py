@@ -165,14 +165,14 @@ def test_quotes_are_passed_on(capsys, db):
 
 
 def test_nothing_close(capsys):
-    local: dict[str, Any] = {"confidence": "низкая", "content_type": "другое"}
+    local: dict[str, Any] = {"measured": True}
     db = FakeDatabase(*(hit("a", 100 * n, 0.5, close=False, description=f"догадка {n}", **local) for n in range(7)))
     code, out, _ = ask(capsys, db, "динозавр")
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "nothing close")
     assert lines[1].startswith("(analyzed without a vision model")  # by `local`, as these are
     assert lines[2].startswith("── best guesses: ──")
-    by_a_model = FakeDatabase(hit("a", 0, 0.5, close=False, **local | {"content_type": "новости"}))
+    by_a_model = FakeDatabase(hit("a", 0, 0.5, close=False, measured=False))
     assert ask(capsys, by_a_model, "динозавр")[1].splitlines()[1].startswith("── best guesses: ──")
     assert [line for line in lines if "догадка" in line] == [f"   догадка {n}" for n in range(5)]
     assert [moment["close"] for moment in json.loads(ask(capsys, db, "динозавр", "--all", "--json")[1])] == [False] * 5

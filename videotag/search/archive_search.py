@@ -21,7 +21,7 @@ from videotag.search.segment_search import By, SegmentSearch
 from videotag.search.typical import typical
 from videotag.store.collection import VectorCollection
 from videotag.store.pages import Snapshot
-from videotag.store.records import ordered
+from videotag.store.records import only_measured, ordered
 from videotag.store.source import StoredRecords
 from videotag.text import clean_text
 
@@ -93,7 +93,7 @@ class ArchiveSearch:
         yield from (hit for hit in hits if hit["id"] not in same)
 
     def _fetched(self, ranked: Iterator[Ranked], page: int) -> Iterator[dict[str, Any]]:
-        read = 0
+        read, unknown = 0, []
         while some := list(islice(ranked, page)):
             records = self._read(partial(StoredRecords.records, ids=[hit.id for hit in some])) or {}
             for hit in some:
@@ -103,9 +103,13 @@ class ArchiveSearch:
                     fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
                     close = {"score": min(1.0, hit.cosine), "close": hit.close}
                     text = document or self._segments.kind.document(metadata)  # another program's may have none
-                    yield {"id": hit.id, **fields, "document": text, **close}
+                    if only_measured(metadata):
+                        unknown.append({"id": hit.id, **fields, "document": text, **close, "close": False})
+                    else:
+                        yield {"id": hit.id, **fields, "document": text, **close}
             read += page
             page = 2 * read
+        yield from unknown  # last: nothing of them can be meant
 
     def _read(self, read: Callable[[StoredRecords], Result]) -> Result | None:
         """What `read` gives of the records, in a session of its own; None where there is no collection."""

@@ -59,7 +59,9 @@ class Answer:
         if self.close:
             return ()
         unseen = "(analyzed without a vision model: what is only seen is not found; see the README)"
-        return ("nothing close", unseen) if all(map(_unseen, self.moments)) else ("nothing close",)
+        return (
+            ("nothing close", unseen) if all(moment.get("measured") for moment in self.moments) else ("nothing close",)
+        )
 
 
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
@@ -105,9 +107,3 @@ def _why_nothing(db: Database, question: Question) -> str:
     if question.filters != Filters():
         fitting += " that passes the filters"
     return f"{fitting} holds the words in quotes" if quoted(question.words) else f"{fitting} is loaded"
-
-
-def _unseen(moment: Hit) -> bool:
-    """Whether the analyzer `local` has described it: it knows neither kind nor mood, and is never sure."""
-    unknown = moment.get("content_type") == "другое" and not moment.get("mood_atmosphere")
-    return unknown and moment.get("confidence") == "низкая"

@@ -66,6 +66,7 @@ SEGMENTS = Kind(
     description="Video segment descriptions from VLLM analysis",
     id_of=lambda record: f"{record['video_name']}_seg_{record['segment_index']}",
     document=segment_document,
+    version=2,  # 1: with the wording of what was measured
 )
 
 

@@ -22,12 +22,25 @@ _SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
 def segment_document(segment: Mapping[str, Any]) -> str:
     """What is searched of a segment: its searched fields, the speech itself where there is no translation of all.
 
-    Of subtitles what is not said in them anyway.
+    Of subtitles what is not said in them anyway; of what was measured (colours, movement) nothing, but that nothing
+    else is known.
     """
+    parts = _searched(segment)
+    return "\n".join(parts) if parts else (segment.get("description") or "").strip()
+
+
+def only_measured(segment: Mapping[str, Any]) -> bool:
+    """Whether nothing is known of a segment that a question could mean."""
+    return bool(segment.get("measured")) and not _searched(segment)
+
+
+def _searched(segment: Mapping[str, Any]) -> list[str]:
     values = {**segment, "dialogue_translation": _understood(segment), "subtitles": "\n".join(unsaid(segment))}
+    if segment.get("measured"):
+        values["description"] = ""
     found = (values.get(field.name) for field in SEGMENT if field.searched)
     parts = (", ".join(value) if isinstance(value, list) else value for value in found if value)
-    return "\n".join(part.strip() for part in parts if part.strip())
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _understood(segment: Mapping[str, Any]) -> str:
@@ -40,6 +53,8 @@ def _understood(segment: Mapping[str, Any]) -> str:
 
 def segment_words(document: str, segment: Mapping[str, Any]) -> str:
     """The text whose words are searched: the document, and the speech in its own language where that lacks it."""
+    if only_measured(segment):
+        return ""
     document = document or segment_document(segment)  # of another program's
     return f"{document}\n{segment.get('transcript') or ''}" if segment.get("dialogue_translation") else document
 
