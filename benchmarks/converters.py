@@ -1,6 +1,6 @@
 """Public retrieval sets, as they are published, in the form of the archive: documents to search in, and queries.
 
-What is asked of a set is what this project does: questions in Kazakh, Russian and English, texts in Russian.
+What is asked of a set is what this project does: questions in Kazakh, Russian and English, texts in Russian or Kazakh.
 """
 
 from __future__ import annotations
@@ -100,6 +100,21 @@ def _paragraphs(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{article}-{number}", paragraph
 
 
+KAZQAD = "kazqad/kazqad-reading-comprehension-v1.0-kk-validation.jsonl"
+
+
+def kazqad(folder: Path) -> SearchSet:
+    """KazQAD, reading comprehension, validation: questions and passages in Kazakh, of Wikipedia and school exams.
+
+    The file: JSON Lines with title, context, question.
+    """
+    rows = list(_json_lines(folder / KAZQAD))
+    texts = list(dict.fromkeys(f"{row['title']}\n{row['context']}" for row in rows))
+    ids = {text: str(number) for number, text in enumerate(texts)}
+    queries = [Query(row["question"], frozenset({ids[f"{row['title']}\n{row['context']}"]}), "kk") for row in rows]
+    return SearchSet("kazqad", [{"id": ids[text], "text": text} for text in texts], queries)
+
+
 def belebele(folder: Path) -> SearchSet:
     """Belebele: questions in three languages on the passages in Russian.
 
@@ -168,6 +183,7 @@ PUBLIC: dict[str, tuple[Converter, tuple[str, ...]]] = {
         ),
     ),
     "xquad": (xquad, ("xquad/xquad.ru.json", "xquad/xquad.en.json")),
+    "kazqad": (kazqad, (KAZQAD,)),
     "belebele": (belebele, tuple(f"Belebele/{code}.jsonl" for code in DIALECTS.values())),
     "flores": (flores, tuple(f"flores200_dataset/devtest/{code}.devtest" for code in DIALECTS.values())),
 }

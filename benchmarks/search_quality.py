@@ -19,6 +19,7 @@ Public sets, none of them downloaded by this program. Into the folder, under the
                 miracl-v1.0-ru/qrels/qrels.miracl-v1.0-ru-dev.tsv     from huggingface.co/datasets/miracl/miracl
                 miracl-corpus-v1.0-ru/docs-0.jsonl.gz to docs-19...   from huggingface.co/datasets/miracl/miracl-corpus
     xquad       xquad/xquad.ru.json, xquad.en.json                    from github.com/google-deepmind/xquad
+    kazqad      kazqad/kazqad-reading-comprehension-v1.0-kk-validation.jsonl    from github.com/IS2AI/KazQAD
     belebele    Belebele/rus_Cyrl.jsonl, kaz_Cyrl, eng_Latn           from dl.fbaipublicfiles.com/belebele/Belebele.zip
     flores      flores200_dataset/devtest/rus_Cyrl.devtest, kaz_Cyrl, eng_Latn
                 from dl.fbaipublicfiles.com/nllb/flores200_dataset.tar.gz
