@@ -30,7 +30,13 @@ WEIGHT = 3.0  # standard deviations that all of the question's words are worth
 ALL = 0.999  # of a question's words: what rounding makes of 1
 FEWEST = 20  # segments; with fewer, typical ones help to tell what chance makes of a question
 LEAST = 5  # segments; of fewer as much is asked as of so many
-MARGIN = 0.3  # standard deviations; words, and what is related and no answer, bring the nearest so much nearer
+AT_FIRST, AS_GROWS = 0.9, 0.44
+"""How near the nearest of n segments is to a question that none answers: AT_FIRST + AS_GROWS ln n, in deviations.
+
+The greatest of n grows as ln n where the tail is exponential, and this one is nearer to that than to a normal one, whose
+greatest is sqrt(2 ln n): words, and what is akin and no answer, bring some nearer. The two figures are a compromise on
+five sets, 30 to 19,000 texts (benchmarks/README.md).
+"""
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
 BARELY = 1e-3  # the same of a length that is the root of a difference
 
@@ -97,11 +103,8 @@ class Background:
 
 
 def nearest_by_chance(total: int) -> float:
-    """How near the nearest of so many segments is to a question that none answers, in standard deviations.
-
-    Of so many normal deviates the greatest is near sqrt(2 ln n), by the theory of extremes.
-    """
-    return math.sqrt(2 * math.log(max(total, LEAST))) + MARGIN
+    """How near the nearest of so many segments is to a question that none answers, in standard deviations."""
+    return AT_FIRST + AS_GROWS * math.log(max(total, LEAST))
 
 
 def rank(
