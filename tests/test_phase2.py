@@ -404,8 +404,7 @@ def without_an_engine(project, stage, args):
 @pytest.mark.parametrize("stage", ["phase1", "phase2", "load"])
 def test_force_over_several_videos_that_was_stopped_goes_on_without_force(stage, project, monkeypatch):
     """Also with those that it had not begun; what it had done is not done again."""
-    path = project.video()
-    project.config(*({"name": name, "path": path, "language": "ru"} for name in "abc"))
+    project.several_videos(*"abc")
     stages = {"phase1": project.phase1, "phase2": project.phase2, "load": project.load}
     assert [run() for run in stages.values()] == [0, 0, 0]
     done: list[str] = []
