@@ -44,6 +44,7 @@ from videotag.speech.listening import seconds_by_language
 from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import DEFAULT_MODEL, Expected, Transcriber, Transcription, Word, words_in
 from videotag.stages import LOAD, PHASE1
+from videotag.text import composed
 from videotag.times import clock, now
 
 log = logging.getLogger("videotag")
@@ -165,7 +166,9 @@ def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
     try:
         source = entries.source_by(video, record)
     except UserError:
-        source = {}  # what is done stays done when its file is taken away
+        source = {}  # what is done stays done when its file is taken away, though nobody sees how the disk spells it
+        if composed(video.path) == composed(record["video_path"]):
+            entry["video_path"] = record["video_path"]
     reason = run.why_due(record)
     changed = stages.source_due(record, entry, source)
     # A change of the list or the file tells more than that the work was stopped.

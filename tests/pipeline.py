@@ -110,7 +110,7 @@ class Project:
         return ChromaDBManager(self.folder / "chroma_db", embedder=self.embedder)
 
     def video(self, name: str = "news.mp4", streams: str = "av") -> str:
-        """A copy of the sample, whole, or with its sound or its pictures only: a file of its own by its name. Its path."""
+        """A copy of the sample, whole, or its sound or pictures only; by its name a file of its own. Its path."""
         path = self.folder / name
         if streams == "av":
             shutil.copyfile(SAMPLE, path)

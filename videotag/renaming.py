@@ -94,6 +94,7 @@ def _copy(stage: Stage, data_dir: Path, record: Record, video: Video, ids: dict[
     """Write a stage's result and its unfinished work under the new name; `ids` of results to those that they get."""
     path, target = (artifacts.path_of(stage, data_dir, name) for name in (record["video_name"], video.name))
     then, now = known(record) or {}, content.looked_into(video.path)
+    artifacts.sweep(target)
 
     def made_of(made: dict[str, Any]) -> dict[str, Any]:
         if stage.inputs:
