@@ -131,7 +131,7 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli
     reasons = {name: reason for name, reason in why.items() if reason}
     known = entries.same_files(db, listed, [changed[name] for name in reasons], records)
     for name, other in known.twice.items():
-        log.warning(entries.TWICE, name, other.name, changed[name].path, other.path, other.name)
+        log.warning(entries.told_twice(changed[name], other))
     reasons = {name: entries.why(name, reason, known) for name, reason in reasons.items() if name not in known.twice}
     run.tell(asked_for, reasons, dict.fromkeys(known.twice, "listed twice"))
     if args.dry_run:

@@ -199,6 +199,16 @@ def test_killed_while_a_renamed_entry_takes_its_results_along(point: str, at: in
     assert calls(folder) == called
 
 
+def test_two_runs_at_once_rename_an_entry_once(renamed, tmp_path) -> None:
+    folder, whole = copy(renamed[0], tmp_path / "renamed"), renamed[1]
+    called = calls(folder)
+    processes = [Run("phase1", folder).start() for _ in range(2)]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert (state(folder), calls(folder)) == (whole, called)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "point"), NAMED)
 def test_killed_later_at(stage: str, point: str, before, undisturbed, tmp_path) -> None:

@@ -231,7 +231,11 @@ def test_the_same_file_under_two_names_is_said_once_and_done_once(project):
     assert sum(before[1:2]) == 1
     assert [record["video_name"] for record in project.db.list_videos()] == ["news"]
     assert {found["video_name"] for found in project.db.search("снег", limit=10)} == {"news"}
-    # The first is taken out, or renamed: nothing is lost, and nothing done again.
+    # The first is deleted, taken out, or renamed: nothing is lost, and nothing done again.
+    mv(first, project.folder / "away.mp4")
+    assert project.phase1() == 0
+    assert project.err.endswith("found once; the latter is gone: take news out of the list\n")
+    mv(project.folder / "away.mp4", first)
     listed(project, copy=second)
     run(project)
     listed(project, news=first, copy=second)

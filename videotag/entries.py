@@ -3,6 +3,7 @@
 A file is known by its content (`videotag.content`): a copy is the same video, wherever it lies and whatever its time.
 """
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -16,7 +17,6 @@ from videotag.errors import UserError
 from videotag.progress import Progress
 from videotag.stages import PHASE1, STAGES, Record
 
-TWICE = "%s: is the same file as %s (%s, %s): done once, as %s, and found once; take one of the two out of the list"
 NOTED_AT_ONCE = 100  # entries: so many are noted again after an interruption at most
 
 
@@ -54,16 +54,21 @@ def remember(db: Records, videos: list[Video], records: Mapping[str, Record]) ->
     Such as a `force_reprocess` that was taken back, which counts again when it is set the next time; the time of a
     file; the content of one that an older version has done.
     """
-    with Progress("contents noted", len(videos), "files") as progress:
-        for start in range(0, len(videos), NOTED_AT_ONCE):
+    unknown = []
+    for video in videos:
+        with suppress(UserError):  # a file that cannot be seen
+            if records[video.name].get("phase1_key") != key_of(video, content.source_of(video.path)):
+                unknown.append(video)
+    if not unknown:
+        return
+    with Progress("contents noted", len(unknown), "files") as progress:
+        for start in range(0, len(unknown), NOTED_AT_ONCE):
             changes: dict[str, dict[str, Any]] = {}
-            for video in videos[start : start + NOTED_AT_ONCE]:
-                with suppress(UserError):  # a file that cannot be seen
+            for video in unknown[start : start + NOTED_AT_ONCE]:
+                with suppress(UserError):
                     state = content.looked_into(video.path)
-                    known = {"source_fingerprint": state["fingerprint"], "phase1_key": key_of(video, state)}
-                    known |= {"video_path": video.path, "config_hash": video.config_hash}
-                    if any(records[video.name].get(field) != value for field, value in known.items()):
-                        changes[video.name] = known
+                    noted = {"source_fingerprint": state["fingerprint"], "phase1_key": key_of(video, state)}
+                    changes[video.name] = {"video_path": video.path, "config_hash": video.config_hash, **noted}
                 progress.add()
             if changes:
                 db.create_or_update_video_files(changes)
@@ -76,9 +81,9 @@ def source_by(video: Video, record: Record) -> content.State:
         UserError: the file cannot be seen, or, where its content decides, not be read.
     """
     state = content.source_of(video.path)
-    if state["size"] == record.get("source_size") and state["mtime_ns"] != record.get("source_mtime_ns"):
-        state = content.looked_into(video.path)
-    return as_recorded(state, record)
+    if state["size"] != record.get("source_size") or state["mtime_ns"] == record.get("source_mtime_ns"):
+        return state
+    return as_recorded(content.looked_into(video.path), record)
 
 
 def as_recorded(state: content.State, record: Record) -> content.State:
@@ -159,6 +164,15 @@ def same_files(db: Records, listed: list[Video], due: list[Video], records: Mapp
             if its:
                 found.before[video.name] = max(its, key=_stages_done)
     return found
+
+
+def told_twice(video: Video, other: Video) -> str:
+    """That an entry is the same file as another, which is done instead, and what to do."""
+    what = f"{video.name}: is the same file as {other.name} ({video.path}, {other.path})"
+    remedy = "take one of the two out of the list"
+    if not os.path.exists(other.path):
+        remedy = f"the latter is gone: take {other.name} out of the list"
+    return f"{what}: done once, as {other.name}, and found once; {remedy}"
 
 
 def _want_one(video: Video, other: Video) -> bool:
