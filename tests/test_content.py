@@ -10,7 +10,7 @@ from videotag.errors import UserError
 SIZE = 4_000_000  # 16 parts of 65,536 bytes at every 262,297th: the second one begins there
 
 
-def written(path, data: bytes, mtime_ns: int = 7) -> str:
+def written(path, data: bytes | bytearray, mtime_ns: int = 7) -> str:
     path.write_bytes(data)
     os.utime(path, ns=(mtime_ns, mtime_ns))
     return str(path)

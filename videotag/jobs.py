@@ -258,7 +258,7 @@ class Job:
 
     def _is_on_the_same(self, found: Mapping[str, Any]) -> bool:
         """Whether a result, or unfinished work (its header), is made of what this job's result is to be made of."""
-        made_of = dict(self.made_of)
+        made_of: dict[str, Any] = dict(self.made_of)
         if source := made_of.pop("source", None):  # the same bytes under another time
             then = found.get("source")
             if not isinstance(then, dict) or not content.same(then, source):

@@ -78,6 +78,7 @@ def _kept_from_others(records: Records, old: str) -> Record:
     Raises:
         Held: somebody on another machine is at work on it.
     """
+    record: Record = {}
     for pause in (0.0, claims.SETTLE_SECONDS) if records.chroma_url else (0.0,):
         time.sleep(pause)
         with records.session():
