@@ -113,16 +113,14 @@ class ChromaDBManager:
     ) -> None:
         """Write a video's record; a new one starts with all three statuses "pending".
 
-        Args:
-            video_duration: seconds.
-            status_fields: others of videotag/fields.py; None deletes the key.
+        `video_duration`: seconds. `status_fields`: others of videotag/fields.py; None deletes the key.
         """
         fields = {"video_path": video_path, "language": language, "video_duration": video_duration}
         fields |= {"total_segments": total_segments, "width": width, "height": height, "fps": fps}
         self.create_or_update_video_files({video_name: {**fields, **status_fields}})
 
     def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None:
-        """The same for many at once, each name to its fields: twenty times quicker than one after the other."""
+        """The same for many, each name to its fields: twenty times quicker than one after the other."""
         checked = {}
         for name, fields in videos.items():
             exact(fields["video_path"], "video_path")
@@ -198,11 +196,13 @@ class ChromaDBManager:
         self._segments.replace(name, records, vectors, by=embedder)
         return len(records)
 
-    def embed_segments(self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None) -> np.ndarray:
-        """The segments' vectors, float32 [len(segments), dimension], for `add_segments(embeddings=...)`.
+    def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
+        """Give a video's segments another name and path, with their vectors as they are; how many then have these."""
+        exact(video_path, "video_path")
+        return self._segments.move(video_name, exact(new_name, "video_name"), video_path)
 
-        For who wants to write them in a session of its own: embedding takes too long to hold one meanwhile.
-        """
+    def embed_segments(self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None) -> np.ndarray:
+        """The segments' vectors, float32 [len(segments), dimension], for `add_segments` in a session of its own."""
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
         return embed(self.embedder, self._segments.documents(records), progress)
@@ -345,7 +345,6 @@ class ChromaDBManager:
     def mend(self) -> list[str]:
         """Check the embedded database as after a crash, and mend it; the collections whose index was broken.
 
-        Raises:
-            UserError: it was damaged beyond mending, and is kept under another name; the line says how to go on.
+        Raises UserError where it was beyond mending, and is kept under another name; the line says how to go on.
         """
         return self._place.mend()

@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -251,6 +252,12 @@ def database(asked: Asked) -> Iterator[Finding]:
         yield Finding(None, f"{besides}: phase 1 takes over those in the list of videos")
     if failed := [r["video_name"] for r in records if any(r.get(stage.field("error")) for stage in STAGES)]:
         yield Finding(None, f"failed, and tried again by the next run: {few(failed)}")
+    files: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for r in records:
+        if mark := r.get("source_fingerprint"):  # and of one file may be wanted what a second entry says
+            files[mark, r.get("language"), r.get("audio_asked"), r.get("transcript")].append(r["video_name"])
+    for twins in filter(lambda names: len(names) > 1, files.values()):
+        yield Finding(None, f"the same file: {few(twins)}: take all but one out of the list and the database (README)")
     for stage in STAGES:
         if better := [r["video_name"] for r in records if better_today(stage, r)]:
             again = f"{stage.script} --force --only NAME makes them again"

@@ -20,14 +20,14 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, jobs, segments, stages
+from videotag import artifacts, claims, cli, content, entries, jobs, renaming, segments, stages
 from videotag.config import Video, load_videos, read_names
 from videotag.errors import EngineError, UserError
 from videotag.media import pictures, probe, sound, tracks
@@ -44,6 +44,7 @@ from videotag.speech.listening import seconds_by_language
 from videotag.speech.openai_whisper import OpenAIWhisper
 from videotag.speech.words import DEFAULT_MODEL, Expected, Transcriber, Transcription, Word, words_in
 from videotag.stages import LOAD, PHASE1
+from videotag.text import composed
 from videotag.times import clock, now
 
 log = logging.getLogger("videotag")
@@ -67,7 +68,8 @@ class Footage:
 
     video: Video
     media: probe.Media
-    source: dict[str, int]
+    source: content.State  # of the file, as it was when these bytes were first done
+    key: str  # of the entry and the file as it is
     settings: Settings
 
     @property
@@ -117,37 +119,32 @@ def work(args: argparse.Namespace, load: Callable[..., Transcriber], report: cli
         settings["names"] = named["names"] = f"{len(names)} of {digest(names)}"
         videos = [dataclasses.replace(v, names=tuple(dict.fromkeys([*v.names, *names]))) for v in videos]
     asked_for = dict.fromkeys(jobs.chosen([video.name for video in videos], args.only))
-    videos = [video for video in videos if video.name in asked_for]
+    listed, videos = videos, [video for video in videos if video.name in asked_for]
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
     # Built when the first video needs it: a run with nothing to do loads none.
     engine = cache(lambda: _loaded(load, choice))
     run = jobs.Run(db, PHASE1, args, report, named, OPTIONS, fields_of)
-    done = set() if named or args.force else done_before(db, videos)
+    done = set() if named or args.force else entries.done_before(db, videos)
     changed = {video.name: video for video in videos if video.name not in done}
     records = {record["video_name"]: record for record in db.list_videos({"video_name": list(changed)})}
     why = {name: why_due(run, video, records.get(name, {})) for name, video in changed.items()}
     reasons = {name: reason for name, reason in why.items() if reason}
-    run.tell(asked_for, reasons, {})
+    known = entries.same_files(db, listed, [changed[name] for name in reasons], records)
+    for name, other in known.twice.items():
+        log.warning(entries.told_twice(changed[name], other))
+    reasons = {name: entries.why(name, reason, known) for name, reason in reasons.items() if name not in known.twice}
+    run.tell(asked_for, reasons, dict.fromkeys(known.twice, "listed twice"))
     if args.dry_run:
         return report.finish(args.data_dir)
-    remember_entries(db, [changed[name] for name in changed.keys() - reasons.keys()], records)
+    entries.remember(db, [changed[name] for name, reason in why.items() if not reason], records)
     asked = [records[name] for name in reasons if name in records] if args.force or named else []
     run.mark([r for r in asked if PHASE1.status(r) == "completed" and usable(changed[r["video_name"]].path)], engine)
     faults: dict[str, tuple[Video, str]] = {}
     for video in filter(lambda video: video.name in reasons, videos):
-        if fault := one(run, video, records.get(video.name, {}), settings, engine):
+        if fault := one(run, video, records.get(video.name, {}), settings, engine, known.before.get(video.name)):
             faults[video.name] = (video, fault)
     record_faults(db, faults, records)
     return report.finish(args.data_dir)
-
-
-def done_before(db: ChromaDBManager, videos: list[Video]) -> set[str]:
-    """Videos that are done and whose entry and file have not changed: found by one key each, among thousands."""
-    keys = []
-    for video in videos:
-        with suppress(UserError):  # a file that cannot be seen
-            keys.append(state_key(video, artifacts.source_of(video.path)))
-    return set(db.video_names({"phase1_status": "completed", "phase1_key": keys}))
 
 
 def digest(names: list[str]) -> str:
@@ -162,56 +159,48 @@ def usable(path: str) -> bool:
         return False
 
 
-def remember_entries(db: ChromaDBManager, videos: list[Video], records: Mapping[str, stages.Record]) -> None:
-    """Write down the entries of finished videos that have changed in nothing that matters: a `force_reprocess` taken
-    back, which counts again when it is set the next time."""
-    changes: dict[str, dict[str, Any]] = {}
-    for video in videos:
-        if records[video.name].get("config_hash") != video.config_hash:
-            with suppress(UserError):  # a file that cannot be seen
-                key = state_key(video, artifacts.source_of(video.path))
-                changes[video.name] = {"video_path": video.path, "config_hash": video.config_hash, "phase1_key": key}
-    if changes:
-        db.create_or_update_video_files(changes)
-
-
-def state_key(video: Video, source: dict[str, int]) -> str:
-    """The entry and the file's state, in one value that the database can look for."""
-    return f"{video.config_hash} {source['size']} {source['mtime_ns']}"
-
-
 def why_due(run: jobs.Run, video: Video, record: stages.Record) -> str | None:
     if not record:
         return stages.FORCED[0] if run.args.force else "new"
+    entry = {**entries.fields_of(video), "force_reprocess": video.force_reprocess}
     try:
-        source = artifacts.source_of(video.path)
+        source = entries.source_by(video, record)
     except UserError:
-        source = {}  # what is done stays done when its file is taken away
+        source = {}  # what is done stays done when its file is taken away, though nobody sees how the disk spells it
+        if composed(video.path) == composed(record["video_path"]):
+            entry["video_path"] = record["video_path"]
     reason = run.why_due(record)
-    changed = stages.source_due(record, {**entry_fields(video), "force_reprocess": video.force_reprocess}, source)
+    changed = stages.source_due(record, entry, source)
     # A change of the list or the file tells more than that the work was stopped.
     return reason if reason in stages.FORCED or changed is None else changed
 
 
-def one(run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, engine: Engine) -> str | None:
+def one(
+    run: jobs.Run, video: Video, seen: stages.Record, settings: Settings, engine: Engine, before: stages.Record | None
+) -> str | None:
     """Do one video that is due, and note how it ended; the fault of a file that cannot be used.
 
-    `seen`: the video's record as it was when the run began.
+    Args:
+        seen: the video's record as it was when the run began.
+        before: the record of the name that it had before, if it had one.
     """
     try:
-        source, info = artifacts.source_of(video.path), probe.probe(video.path)
+        state, info = content.looked_into(video.path), probe.probe(video.path)
     except UserError as error:
         run.report.fail(video.name, error)
         return str(error)
-    footage = Footage(video, info, source, settings)
-    made_of = {"source": source, "language": video.language, **asked_of(video)}
+    footage = Footage(video, info, entries.as_recorded(state, seen), entries.key_of(video, state), settings)
+    made_of = {"source": footage.source, "language": video.language, **entries.asked_of(video)}
     why, create = partial(why_due, run, video), partial(create_record, run.db, footage)
     intent = claims.Intent(why, seen, create, run.named)
-    with run.report.outcome_of(video.name), run.claimed(video.name, intent, made_of) as job:
-        result = job.taken_over() or job.publish(make(footage, job, engine))
-        cli.say(f"{video.name}: {len(result['segments'])} segments in {job.path}")
-        for line in told(footage, result):
-            cli.say(f"{video.name}: {line}")
+    with run.report.outcome_of(video.name):
+        if before:
+            renaming.take_along(run.db, run.args.data_dir, before["video_name"], video, create)
+        with run.claimed(video.name, intent, made_of) as job:
+            result = job.taken_over() or job.publish(make(footage, job, engine))
+            cli.say(f"{video.name}: {len(result['segments'])} segments in {job.path}")
+            for line in told(footage, result):
+                cli.say(f"{video.name}: {line}")
     return None
 
 
@@ -351,7 +340,7 @@ def assemble(footage: Footage, records: list[dict[str, Any]], made_by: Settings)
     count = footage.settings["frames_per_segment"]
     heard_by = f"speech by {made_by['transcriber']}, model {made_by['model']}" if media.has_audio else ""
     own = {
-        **asked_of(video),
+        **entries.asked_of(video),
         **dataclasses.asdict(slate(video.path, media.fps)),
         "title": footage.written.title,
         "chapters": list(footage.written.chapters),
@@ -402,16 +391,17 @@ def segment_of(window: Window, inside: list[Word], numbers: dict[float, int], co
 
 def create_record(db: jobs.Records, footage: Footage) -> None:
     """Make the video's record, or bring it up to date with the list and the file."""
-    fields = entry_fields(footage.video)
-    old = db.get_video_status(footage.video.name)
-    # The loaded segments say where it was.
-    if LOAD.status(old) == "completed" and old["video_path"] != footage.video.path:
+    video, source = footage.video, footage.source
+    fields = entries.fields_of(video) | {"phase1_key": footage.key}
+    old = db.get_video_status(video.name)
+    moved = LOAD.status(old) == "completed" and old["video_path"] != video.path  # the loaded segments say where it was
+    if moved and db.move_segments(video.name, video.name, video.path) != old.get(LOAD.counter):
         fields |= {"db_load_status": "pending", "db_load_reason": "video_path changed"}
     fields |= {"video_duration": footage.media.duration, "total_segments": len(footage.windows)}
     fields |= {"width": footage.media.width, "height": footage.media.height, "fps": footage.media.fps}
-    fields |= {"source_size": footage.source["size"], "source_mtime_ns": footage.source["mtime_ns"]}
-    fields["phase1_key"] = state_key(footage.video, footage.source)
-    db.create_or_update_video_files({footage.video.name: fields})
+    fields |= {"source_size": source["size"], "source_mtime_ns": source["mtime_ns"]}
+    fields["source_fingerprint"] = source["fingerprint"]
+    db.create_or_update_video_files({video.name: fields})
 
 
 def fields_of(result: Heard) -> dict[str, Any]:
@@ -460,16 +450,6 @@ def record_faults(db: ChromaDBManager, faults: dict[str, tuple[Video, str]], see
         records[name] = {"video_path": video.path} | known | {"phase1_error": fault[:1000], "phase1_attempts": attempts}
     if records:
         db.create_or_update_video_files(records)
-
-
-def asked_of(video: Video) -> dict[str, str | None]:
-    """What an entry may ask for besides; None for what it does not, as in lists of before there was such a thing."""
-    return {"audio_asked": video.audio_track or None, "transcript": video.transcript or None}
-
-
-def entry_fields(video: Video) -> dict[str, Any]:
-    fields = {"video_path": video.path, "language": video.language, "description": video.description}
-    return fields | asked_of(video) | {"config_hash": video.config_hash}
 
 
 def cut_of(settings: Settings) -> Windows:

@@ -61,9 +61,9 @@ def once(command: list[str]) -> float:
 def fill(folder: Path, size: int) -> None:
     """A database in which every one of `size` videos is done."""
     from db_manager import ChromaDBManager
-    from phase1_whisper_frames import state_key
-    from videotag.artifacts import source_of
     from videotag.config import Video
+    from videotag.content import source_of
+    from videotag.entries import key_of
 
     video = folder / "v.mp4"
     video.write_bytes(b"x")
@@ -87,7 +87,7 @@ def fill(folder: Path, size: int) -> None:
                 25.0,
                 **statuses,
                 **chain,
-                phase1_key=state_key(v, source),
+                phase1_key=key_of(v, source),
                 config_hash=v.config_hash,
                 source_size=source["size"],
                 source_mtime_ns=source["mtime_ns"],

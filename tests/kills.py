@@ -28,7 +28,7 @@ import phase1_whisper_frames
 import phase2_vllm_analysis
 from tests.conftest import FakeEmbedder
 from tests.pipeline import FakeAnalyzer, FakeTranscriber
-from videotag import artifacts, claims
+from videotag import artifacts, claims, renaming
 from videotag.analyzers.contract import Segment
 from videotag.embedders import contract as embedders
 from videotag.media import pictures as media_pictures
@@ -309,6 +309,9 @@ _POINTS_IN_CODE: dict[str, Callable[[_Trap], None]] = {
     "before the leftovers": _before(Collection, "delete"),
     "after the leftovers": _after(Collection, "delete"),
     "made": _before(claims.Claim, "complete"),
+    "copied": _after(renaming, "_copy"),
+    "old file deleted": _after(artifacts, "delete"),
+    "old record deleted": _after(video_files.VideoFiles, "delete"),
 }
 
 ON_THE_WAY = ("claimed", "half a part", "part kept", "half a result")

@@ -110,12 +110,14 @@ class Project:
         return ChromaDBManager(self.folder / "chroma_db", embedder=self.embedder)
 
     def video(self, name: str = "news.mp4", streams: str = "av") -> str:
-        """A copy of the sample, whole, or with its sound or its pictures only. Its path."""
+        """A copy of the sample, whole, or its sound or pictures only; by its name a file of its own. Its path."""
         path = self.folder / name
         if streams == "av":
             shutil.copyfile(SAMPLE, path)
         else:
             remux(SAMPLE, path, "audio" if streams == "a" else "video")
+        with path.open("ab") as file:  # a box that no player reads
+            file.write((8 + 64).to_bytes(4, "big") + b"free" + name.encode().ljust(64, b"\0"))
         return str(path)
 
     def config(self, *entries: dict[str, Any]) -> None:
@@ -123,6 +125,9 @@ class Project:
 
     def one_video(self, **changes: Any) -> None:
         self.config({"name": "news", "path": self.video(), "language": "ru", **changes})
+
+    def several_videos(self, *names: str) -> None:
+        self.config(*({"name": name, "path": self.video(f"{name}.mp4"), "language": "ru"} for name in names))
 
     def record(self, name: str = "news") -> dict[str, Any]:
         return self.db.get_video_status(name)

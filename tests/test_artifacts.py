@@ -192,15 +192,6 @@ def test_a_failed_write_leaves_the_old_result(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a_phase2_vllm_analysis.json"]
 
 
-def test_source_is_size_and_time(tmp_path):
-    video = tmp_path / "v.mp4"
-    video.write_bytes(b"abc")
-    os.utime(video, ns=(7, 1_700_000_000_123_456_789))
-    assert artifacts.source_of(str(video)) == {"size": 3, "mtime_ns": 1_700_000_000_123_456_789}
-    with pytest.raises(UserError, match=r"none\.mp4"):
-        artifacts.source_of(str(tmp_path / "none.mp4"))
-
-
 # --- parts
 
 HEADER = {"stage": "phase1", "model": "base"}

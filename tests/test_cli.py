@@ -77,8 +77,7 @@ def test_letters_that_the_encoding_lacks_are_written_as_their_numbers(tmp_path, 
 
 
 def test_when_the_reader_has_gone_the_run_ends_and_no_video_is_to_blame(project):
-    path = project.video()
-    project.config(*({"name": name, "path": path, "language": "ru"} for name in "abc"))
+    project.several_videos(*"abc")
     places = ["--data-dir", project.data, "--db", project.folder / "chroma_db"]
     done = python("-c", LEFT, "--config", project.folder / "videos_config.json", *places)
     assert (done.returncode, done.stderr) == (1, b"")

@@ -57,6 +57,26 @@ def test_names_of_a_file(tmp_path):
         read_names(tmp_path / "nowhere.txt")
 
 
+COMPOSED, DECOMPOSED = "\u0439огурт", "и\u0306огурт"
+
+
+@pytest.mark.parametrize(("on_disk", "listed"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)])
+def test_a_path_is_found_in_the_form_in_which_the_disk_has_it(tmp_path, monkeypatch, on_disk, listed):
+    folder = tmp_path / f"Мои {on_disk}ы"
+    folder.mkdir()
+    file = folder / f"Новый {on_disk}.mp4"
+    file.touch()
+    path = f"{tmp_path}/Мои {listed}ы/Новый {listed}.mp4"
+    videos = load(tmp_path, {"videos": [entry(name=listed, path=path), entry(path=f"{path}x")]})
+    assert [(video.name, video.path) for video in videos] == [(COMPOSED, str(file)), ("news", f"{path}x")]
+    monkeypatch.chdir(tmp_path)
+    [video] = load(tmp_path, {"videos": [entry(path=path.removeprefix(f"{tmp_path}/"))]})
+    assert video.path == str(file.relative_to(tmp_path))
+    file.with_name(f"Новый {listed}.mp4").touch()  # both are there: the one that is listed
+    [video] = load(tmp_path, {"videos": [entry(path=str(file.with_name(f"Новый {listed}.mp4")))]})
+    assert video.path == str(file.with_name(f"Новый {listed}.mp4"))
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     assert load(tmp_path, "\ufeff" + json.dumps({"videos": [entry()]})) == [Video("news", "video/news.mp4", "kk")]
 

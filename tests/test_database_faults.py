@@ -124,8 +124,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     """A project with three loaded videos, whose indexes are saved to disk; and its state."""
     folder = tmp_path_factory.mktemp("healthy")
     project = Project(folder, Told(), FakeEmbedder())
-    path = project.video()
-    project.config(*({"name": name, "path": path, "language": "ru"} for name in NAMES))
+    project.several_videos(*NAMES)
     run = Run(folder, "phase1", "phase2", "load")
     assert run.code == 0, run.told
     db = project.db

@@ -100,7 +100,7 @@ def state(folder: Path) -> dict[str, Any]:
     files = {path.name for path in data.iterdir() if path.is_file()}
     beside = {path.name for path in folder.iterdir()} - {"calls.log", "phase1.log", "phase2.log", "load.log"}
     results = {}
-    for name in VIDEOS:
+    for name in names(folder):
         one = artifacts.read(PHASE1, artifacts.path_of(PHASE1, data, name))
         two = artifacts.read(PHASE2, artifacts.path_of(PHASE2, data, name))
         results[name] = [found and found["result_id"] for found in (one, two)]
@@ -121,6 +121,10 @@ def state(folder: Path) -> dict[str, Any]:
         vectors = dict(zip(found["ids"], found["embeddings"], strict=True))
         assert collection is None or not db._search.not_found(collection, vectors)
     return {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
+
+
+def names(folder: Path) -> list[str]:
+    return [video["name"] for video in json.loads((folder / "videos_config.json").read_text())["videos"]]
 
 
 def killed_and_run_again(run: Run, undisturbed: dict[str, Any], after: float | None = None) -> None:
@@ -158,6 +162,51 @@ def test_killed_with_force(point: str, before, undisturbed, tmp_path) -> None:
     finish(Run("phase2", folder))
     assert state(folder)["files"] == state(before["load"])["files"]
     assert calls(folder) == {"see news": 4}  # each segment again, none of them twice
+
+
+@pytest.fixture(scope="module")
+def renamed(before: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The project's folder with all loaded and "news" renamed in the list, and the state after phase 1 has seen it."""
+    home = tmp_path_factory.mktemp("renamed")
+    folder = copy(before["load"], home / "before")
+    finish(Run("load", folder))
+    config = (folder / "videos_config.json").read_text().replace('"name": "news"', '"name": "review"')
+    (folder / "videos_config.json").write_text(config)
+    whole = copy(folder, home / "whole")
+    finish(Run("phase1", whole))
+    return folder, state(whole)
+
+
+@pytest.mark.parametrize(
+    ("point", "at"),
+    [
+        *(("claimed", 0), ("half a result", 0), ("half a result", 1), ("copied", 0), ("copied", 1)),
+        *(("half the upserts", 0), ("before the leftovers", 0), ("after the leftovers", 0)),
+        *(("old file deleted", 0), ("old file deleted", 1), ("old record deleted", 0), ("claimed", 1), ("made", 0)),
+    ],
+)
+def test_killed_while_a_renamed_entry_takes_its_results_along(point: str, at: int, renamed, tmp_path) -> None:
+    folder, whole = copy(renamed[0], tmp_path / "renamed"), renamed[1]
+    assert whole["records"].keys() == {"review", "film"}
+    assert sorted(id_ for id_ in whole["segments"] if "film" not in id_) == [f"review_seg_{n}" for n in range(4)]
+    called = calls(folder)
+    process = Run("phase1", folder, point=point, at=at).start()
+    process.join(60)
+    assert process.exitcode == -9
+    for stage in POINTS:
+        finish(Run(stage, folder))
+    assert state(folder) == whole
+    assert calls(folder) == called
+
+
+def test_two_runs_at_once_rename_an_entry_once(renamed, tmp_path) -> None:
+    folder, whole = copy(renamed[0], tmp_path / "renamed"), renamed[1]
+    called = calls(folder)
+    processes = [Run("phase1", folder).start() for _ in range(2)]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert (state(folder), calls(folder)) == (whole, called)
 
 
 @pytest.mark.slow

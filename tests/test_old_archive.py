@@ -250,7 +250,15 @@ def test_the_subtitles_are_exported(scripts):
 
 
 def test_what_is_finished_is_not_done_again(scripts):
+    results, records = scripts.results(), scripts.db.list_videos()
+    scripts.run(phase1_whisper_frames.main, "--only", "news", "--only", "матч", load=no_engine)
     before = scripts.results(), scripts.db.list_videos()
+    # By which their files are known wherever they go from now on.
+    noted = {"source_fingerprint", "phase1_key", "updated_at"}
+    assert results == before[0]
+    for then, now in zip(records, before[1], strict=True):
+        changed = {field for field in now if now[field] != then.get(field)}
+        assert changed == (noted if now["video_name"] in ("news", "матч") else set())
     for main in (phase1_whisper_frames.main, phase2_vllm_analysis.main):
         out, err = scripts.run(main, "--only", "news", "--only", "матч", load=no_engine)
         assert "2 skipped (done before: " in out

@@ -84,7 +84,7 @@ def test_a_second_run_does_nothing(project):
 @pytest.mark.parametrize(
     ("change", "reason", "heard_again"),
     [
-        (lambda p: os.utime(p.folder / "news.mp4", ns=(1, 1)), "the file changed", True),
+        (lambda p: os.replace(p.video("film.mp4"), p.folder / "news.mp4"), "the file changed", True),  # of one size
         (lambda p: p.one_video(language="kk"), "language changed", True),
         (lambda p: p.one_video(force_reprocess=True), "force_reprocess is set", True),
         (lambda p: p.config({"name": "news", "path": p.moved(), "language": "ru"}), "video_path changed", False),
@@ -328,7 +328,7 @@ def test_a_mistyped_path_of_a_video_that_is_done_leaves_its_record_alone(project
     assert project.record()["video_path"] == path
 
 
-def test_the_segments_of_a_moved_file_are_loaded_with_its_new_path(project):
+def test_the_segments_of_a_moved_file_get_its_new_path(project):
     project.one_video()
     for stage in (project.phase1, project.phase2, project.load):
         assert stage() == 0
@@ -340,8 +340,6 @@ def test_the_segments_of_a_moved_file_are_loaded_with_its_new_path(project):
     assert project.phase2() == 0
     assert "done before: news" in project.out
     assert project.loads == loads
-    assert project.load() == 0
-    assert "news: video_path changed: " in project.out
     assert {found["video_path"] for found in project.db.search("снег", limit=10)} == {moved}
     assert project.load() == 0
     assert "done before: news" in project.out
@@ -362,7 +360,8 @@ def test_an_unknown_name_is_told_with_the_nearest(project):
 
 def test_only(project):
     path = project.video()
-    project.config({"name": "news", "path": path, "language": "ru"}, {"name": "other", "path": path, "language": "ru"})
+    other = {"name": "other", "path": project.video("other.mp4"), "language": "ru"}
+    project.config({"name": "news", "path": path, "language": "ru"}, other)
     assert project.phase1("--only", "other") == 0
     assert [record["video_name"] for record in project.db.list_videos()] == ["other"]
 

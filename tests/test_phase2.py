@@ -156,7 +156,7 @@ def test_nothing_is_due_before_phase_1(project):
 
 def test_a_new_result_of_phase_1_is_analyzed_again(seen):
     seen.phase2()
-    os.utime(seen.folder / "news.mp4", ns=(1, 1))
+    os.replace(seen.video("film.mp4"), seen.folder / "news.mp4")
     seen.phase1()
     seen.loads.clear()
     assert seen.phase2() == 0
@@ -404,8 +404,7 @@ def without_an_engine(project, stage, args):
 @pytest.mark.parametrize("stage", ["phase1", "phase2", "load"])
 def test_force_over_several_videos_that_was_stopped_goes_on_without_force(stage, project, monkeypatch):
     """Also with those that it had not begun; what it had done is not done again."""
-    path = project.video()
-    project.config(*({"name": name, "path": path, "language": "ru"} for name in "abc"))
+    project.several_videos(*"abc")
     stages = {"phase1": project.phase1, "phase2": project.phase2, "load": project.load}
     assert [run() for run in stages.values()] == [0, 0, 0]
     done: list[str] = []

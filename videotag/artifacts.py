@@ -15,7 +15,7 @@ import pickletools
 import struct
 import uuid
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,7 @@ FORMAT = 1  # version of both files; a file of another version is not read
 _TEMPORARY = ".tmp"
 _RECORD = struct.Struct("<II")  # length of the payload, CRC-32 of it
 _RESULT_ID = "result_id"
+OF_THE_FILE = ("format", _RESULT_ID)  # keys that `Draft` adds to a result
 _ENCODING = ("utf-8", "surrogatepass")
 
 
@@ -59,8 +60,12 @@ def part_path(result: Path) -> Path:
 
 
 def drop_part(result: Path) -> None:
-    """Delete the `.part` file beside a result, if there is one; raises UserError where it cannot be deleted."""
-    path = part_path(result)
+    """Delete the `.part` file beside a result, if there is one; raises as `delete`."""
+    delete(part_path(result))
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it is there; raises UserError where it cannot be deleted."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -78,18 +83,6 @@ def part_header(result: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     return records[0] if records and isinstance(records[0], dict) else None
-
-
-def source_of(path: str) -> dict[str, int]:
-    """What tells one state of a video file from another: its size in bytes and modification time (ns).
-
-    A whole number: ChromaDB keeps 16 digits of a float. Raises UserError where the file is not there.
-    """
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; put the file there or mend its path in the list") from None
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 class Unpublished:
@@ -179,7 +172,7 @@ def _fault(result: Any, keys: tuple[str, ...]) -> str | None:
         return "does not hold what it should"
     if result.get("format") != FORMAT:
         return f"is not of format {FORMAT}"
-    body = {key: value for key, value in result.items() if key not in ("format", _RESULT_ID)}
+    body = {key: value for key, value in result.items() if key not in OF_THE_FILE}
     try:
         same = result.get(_RESULT_ID) == _identity(body)
     except Exception:  # of another shape than any that was written
@@ -194,6 +187,22 @@ def _identity(result: dict[str, Any]) -> str:
         body["frames"] = [[f["time"], hashlib.sha256(f["jpeg"]).hexdigest()] for f in body["frames"]]
     text = json.dumps(body, ensure_ascii=False, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode(*_ENCODING)).hexdigest()[:16]
+
+
+def copy_part(result: Path, target: Path, changes: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Give the `.part` file beside a result to another one too, if there is one that is whole.
+
+    `changes`: to its header, of which it is made.
+    """
+    path = part_path(result)
+    try:
+        records, _ = _whole_records(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; mend its rights or delete it") from None
+    if records and isinstance(header := records[0], dict):
+        write_whole(part_path(target), *map(_packed, [header | changes(header), *records[1:]]))
 
 
 def sweep(result: Path) -> None:

@@ -48,6 +48,8 @@ class Records(Protocol):
     def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None: ...
     def get_video_status(self, video_name: str) -> dict[str, Any]: ...
     def update_video_status(self, video_name: str, **status_fields: Any) -> None: ...
+    def delete_video_file(self, video_name: str) -> bool: ...
+    def move_segments(self, video_name: str, new_name: str, video_path: str) -> int: ...
 
 
 def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str | None:
@@ -216,17 +218,21 @@ def claim(records: Records, data_dir: Path, stage: Stage, video_name: str, inten
         NotDue: there is no reason any more.
         ClaimLost: inside the block, by the claim's own methods.
     """
+    with locked(records, data_dir, stage, video_name), _written(records, stage, video_name, intent) as held:
+        yield held
+
+
+def locked(records: Records, data_dir: Path, stage: Stage, video_name: str) -> AbstractContextManager[Any]:
+    """The lock file of a video's stage, held until its `with` block ends. Raises Held if another process has it."""
     path = artifacts.lock_path(data_dir, video_name, stage.key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path).acquire(timeout=0)
+        return FileLock(path).acquire(timeout=0)
     except Timeout:
         raise Held(describe_owner(stage, records.get_video_status(video_name))) from None
     except OSError as error:
         remedy = "make room, mend the folder's rights, or delete it"
         raise UserError(f"{path}: cannot be locked: {error.strerror}; {remedy}") from None
-    with lock, _written(records, stage, video_name, intent) as held:
-        yield held
 
 
 def _written(records: Records, stage: Stage, video_name: str, intent: Intent) -> Claim:

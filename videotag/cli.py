@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 from videotag.claims import Held, NotDue
 from videotag.errors import ClaimLost, EngineError, UserError
-from videotag.text import printable
+from videotag.text import composed, printable
 
 log = logging.getLogger("videotag")
 
@@ -41,7 +41,9 @@ def parser(manual: str | None, *, stage: bool = True, database: bool = True) -> 
         common.add_argument("--chroma-url", metavar="URL", help=server)
     if stage:
         common.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="for results (data)")
-        common.add_argument("--only", action="append", metavar="NAME", help="this video only; may be repeated")
+        common.add_argument(
+            "--only", action="append", type=composed, metavar="NAME", help="this video only; may be repeated"
+        )
         common.add_argument("--force", action="store_true", help="do again what is done already")
         common.add_argument("--dry-run", action="store_true", help="say what would run and why, and do nothing")
     common.add_argument("--debug", action="store_true", help="log more, and show tracebacks")

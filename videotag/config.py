@@ -2,18 +2,19 @@
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
 from videotag.languages import MISTAKEN, code_of
-from videotag.text import printable
+from videotag.text import composed, printable
 
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; `_phase2_vllm_analysis.json.part` and a temporary ending need the rest."""
@@ -93,7 +94,32 @@ def load_videos(path: Path, knows: Callable[[str], bool]) -> list[Video]:
         mistakes[_MOST_MISTAKES:] = [f"{path}: and {len(mistakes) - _MOST_MISTAKES} more mistakes"]
     if mistakes:
         raise UserError("\n".join(mistakes))
-    return [_video(entry, names) for entry in entries]
+    listing = cache(_listing)
+    return [_video(entry, names, on_disk(entry["path"], listing)) for entry in entries]
+
+
+def on_disk(path: str, listing: Callable[[Path], dict[str, str]]) -> str:
+    """The path as the disk spells it, where that differs from `path` in Unicode normal form only; else `path`.
+
+    A Mac writes й as и and a breve, and Linux takes that for another name.
+
+    Args:
+        listing: gives the names in a folder by their composed form.
+    """
+    if path.isascii() or os.path.lexists(path):
+        return path
+    found = Path(Path(path).anchor)
+    for part in Path(path).parts[1 if found.parts else 0 :]:
+        inside = found / part
+        found = inside if os.path.lexists(inside) else found / listing(found).get(composed(part), part)
+    return str(found) if os.path.lexists(found) else path
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    try:
+        return {composed(name): name for name in sorted(os.listdir(folder), reverse=True)}
+    except OSError:
+        return {}
 
 
 def read_names(path: Path) -> list[str]:
@@ -114,12 +140,13 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
-def _video(entry: dict[str, Any], names: list[str]) -> Video:
+def _video(entry: dict[str, Any], names: list[str], path: str) -> Video:
     languages = [entry["language"]] if isinstance(entry["language"], str) else entry["language"]
     language = ",".join(dict.fromkeys(language.lower() for language in languages))
     own = dict.fromkeys(name.strip() for name in [*entry.get("names", []), *names])  # the most telling first
     track = str(entry.get("audio_track", "")).lower()
-    return Video(**{**entry, "language": language, "names": tuple(own), "audio_track": track})
+    changes = {"name": composed(entry["name"]), "path": path, "language": language, "audio_track": track}
+    return Video(**{**entry, **changes, "names": tuple(own)})
 
 
 def _entries(path: Path) -> tuple[list[Any], Any]:
@@ -164,7 +191,7 @@ def _mistakes(entries: list[Any], knows: Callable[[str], bool]) -> Iterator[str]
         for mistake in [*_field_mistakes(entry), *_value_mistakes(entry, knows)]:
             yield f"{label}: {mistake}"
         if isinstance(name, str):
-            key = unicodedata.normalize("NFC", name).casefold()  # as file systems that ignore case and form see it
+            key = composed(name).casefold()  # as file systems that ignore case and form see it
             if key in seen:
                 yield f"{label}: name: is also the name of video {seen[key]}; names must differ, regardless of case"
             seen.setdefault(key, number)
@@ -194,7 +221,7 @@ def _names_mistakes(names: Any) -> Iterator[str]:
 
 def _value_mistakes(entry: dict[str, Any], knows: Callable[[str], bool]) -> Iterator[str]:
     name, path, language = (entry.get(field) for field in _REQUIRED)
-    if isinstance(name, str) and (mistake := name_mistake(name)):
+    if isinstance(name, str) and (mistake := name_mistake(composed(name))):
         yield f"name: {mistake}"
     if isinstance(path, str) and (not path.strip() or "\0" in path):
         yield "path: is empty" if not path.strip() else "path: holds a NUL character"
@@ -245,7 +272,7 @@ def name_mistake(name: str) -> str | None:
         return "is empty"
     if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes"
-    if name != unicodedata.normalize("NFC", name):
+    if name != composed(name):
         return "has letters in decomposed form; write it in Unicode's composed form (NFC)"
     # Marks (M) belong to the letters of many scripts; cased or not, letters are L, digits N.
     if bad := sorted({char for char in name if char not in "_-. " and unicodedata.category(char)[0] not in "LNM"}):

@@ -102,6 +102,7 @@ VIDEO = (
     Field("location", str, "phase1", Label("место съёмки", "түсірілген жер", "Place")),
     Field("source_size", int, "phase1"),
     Field("source_mtime_ns", int, "phase1"),
+    Field("source_fingerprint", str, "phase1"),  # older records have none
     Field("config_hash", str, "phase1"),
     Field("transcript", str, "phase1"),  # as the list has it, if it does
     Field("phase1_key", str, "phase1"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from videotag import artifacts, claims, stages
+from videotag import artifacts, claims, content, stages
 from videotag.claims import Claim, Held, Intent, Records
 from videotag.cli import Report, say
 from videotag.errors import UserError, did_you_mean
@@ -164,7 +164,7 @@ class Job:
         if self.claim.forced:
             return None
         found = artifacts.read(self._stage, self.path)
-        if found is None or any(found.get(key) != value for key, value in self.made_of.items()):
+        if found is None or not self._is_on_the_same(found):
             return None
         if stages.changed_setting(self._run.named, found["made_by"]):
             return None
@@ -217,7 +217,7 @@ class Job:
 
     def _begun_before(self, header: dict[str, Any]) -> dict[str, Any]:
         """The header as an older version wrote it, where that has begun the same work: it is gone on with."""
-        begun = artifacts.part_header(self.path)
+        begun = self._unfinished()
         if begun is None or _unstamped(begun) != _unstamped(header):
             return header
         self._version = min(begun.get(_VERSION, 1), self._version)
@@ -256,10 +256,19 @@ class Job:
         stage = {"stage": self._stage.key, _VERSION: self._stage.version, "format": artifacts.FORMAT}
         return {**stage, **settings, **made_of}
 
+    def _is_on_the_same(self, found: Mapping[str, Any]) -> bool:
+        """Whether a result, or unfinished work (its header), is made of what this job's result is to be made of."""
+        made_of: dict[str, Any] = dict(self.made_of)
+        if source := made_of.pop("source", None):  # the same bytes under another time
+            then = found.get("source")
+            if not isinstance(then, dict) or not content.same(then, source):
+                return False
+        return all(found.get(key) == value for key, value in made_of.items())
+
     def _unfinished(self) -> dict[str, Any] | None:
         """The header of the `.part` file that is there, if it holds work on the same."""
         header = artifacts.part_header(self.path)
-        return header if header and all(header.get(key) == value for key, value in self.made_of.items()) else None
+        return header if header and self._is_on_the_same(header) else None
 
     def _refuse_to_drop(self, begun: dict[str, Any], mine: dict[str, Any]) -> None:
         """Keep unfinished work (its header: `begun`) from a run that has merely left out what it was begun with."""
@@ -286,8 +295,8 @@ class Job:
 
 
 def _unstamped(header: dict[str, Any]) -> dict[str, Any]:
-    """What work was begun under, whichever version of its stage began it."""
-    return {key: value for key, value in header.items() if key != _VERSION}
+    """What work on the same was begun under, whichever version of its stage began it."""
+    return {key: value for key, value in header.items() if key not in (_VERSION, "source")}
 
 
 def _naming(option: str, value: Any) -> str:

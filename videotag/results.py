@@ -36,7 +36,7 @@ class HeardSegment(TypedDict):
 
 
 class Heard(TypedDict):
-    """The result of phase 1. `source` is `artifacts.source_of`; a frame is its `time` and the file `jpeg`."""
+    """The result of phase 1. `source` is a `content.State`; a frame is its `time` and the file `jpeg`."""
 
     video_name: str
     video_path: str
@@ -48,7 +48,7 @@ class Heard(TypedDict):
     width: int
     height: int
     fps: float
-    source: dict[str, int]
+    source: dict[str, Any]
     made_by: Settings
     created_at: str
     frames: list[dict[str, Any]]

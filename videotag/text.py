@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
+def composed(text: str) -> str:
+    """`text` in Unicode's composed form (NFC): й as one letter, which a Mac's file names spell as и and a breve."""
+    return unicodedata.normalize("NFC", text)
+
+
 def clean(text: str) -> str:
     """`text` without control and format characters; every kind of space, line breaks too, is one space.
 

@@ -197,6 +197,29 @@ class VectorCollection:
                     collection.upsert(ids[part], vectors[part], merged[part], documents[part])
                 collection.delete(where={"$and": [{"video_name": video_name}, {"run_id": {"$ne": generation}}]})
 
+    def move(self, video_name: str, new_name: str, video_path: str) -> int:
+        """Give a video's records another name and path, with their vectors as they are; how many then have these.
+
+        Fewer than there were: the index does not give the vectors of some.
+        """
+        changes = {"video_name": new_name, "video_path": video_path}
+        with self.reading() as collection:
+            if collection is None:
+                return 0
+            old = pages.read_records(collection, where={"video_name": video_name})
+            vectors = pages.readable_vectors(collection, list(old))
+            with self._changing(collection) as generation:
+                moved = {id_: {**old[id_][0], **changes, "run_id": generation} for id_ in vectors}
+                for part in pages.in_parts(list(vectors), pages.UPSERT):
+                    records, documents = [moved[id_] for id_ in part], [old[id_][1] for id_ in part]
+                    new = [self.kind.id_of(record) for record in records]
+                    collection.upsert(new, [vectors[id_] for id_ in part], records, documents)
+                if new_name != video_name:
+                    for part in pages.in_parts(list(old), pages.PAGE):
+                        collection.delete(ids=list(part))
+            where = {"$and": [{field: value} for field, value in changes.items()]}
+            return sum(len(page["ids"]) for page in pages.read_pages(collection, include=[], where=where))
+
     def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
         return [self.kind.document(record) for record in records]
 
