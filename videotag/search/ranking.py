@@ -33,9 +33,9 @@ LEAST = 5  # segments; of fewer as much is asked as of so many
 AT_FIRST, AS_GROWS = 0.9, 0.44
 """How near the nearest of n segments is to a question that none answers: AT_FIRST + AS_GROWS ln n, in deviations.
 
-The greatest of n grows as ln n where the tail is exponential, and this one is nearer to that than to a normal one, whose
-greatest is sqrt(2 ln n): words, and what is akin and no answer, bring some nearer. The two figures are a compromise on
-five sets, 30 to 19,000 texts (benchmarks/README.md).
+The greatest of n grows as ln n where the tail is exponential, and this one is nearer to that than to a normal one,
+whose greatest is sqrt(2 ln n): words, and what is akin and no answer, bring some nearer. The two figures are a
+compromise on five sets, 30 to 19,000 texts (benchmarks/README.md).
 """
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
 BARELY = 1e-3  # the same of a length that is the root of a difference
