@@ -70,7 +70,7 @@ class ChromaDBManager:
         Args:
             persist_directory: folder of the embedded database; ignored with chroma_url.
             chroma_url: "http(s)://host[:port]" of a running `chroma run`.
-            embedder: None is the one that the collection remembers, in an empty database "e5-small", loaded when
+            embedder: None is the one that the collection remembers, in an empty database the default one, loaded when
                 something is to be embedded.
             load: builds an embedder from (name, model).
             lock_timeout: seconds to wait for another process's or thread's session.

