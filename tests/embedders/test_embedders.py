@@ -3,14 +3,18 @@
 import builtins
 import importlib.util
 import json
+import os
 import platform
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import tiny_text
+from tests.conftest import FakeEmbedder
 from tests.tiny_text import DIMENSION
 from videotag.embedders.contract import BATCH, Embedder, embed
 from videotag.embedders.e5 import E5Small
@@ -175,9 +179,35 @@ def test_it_works_again_after_an_interruption_between_two_batches(engine):
         assert (done, total) == (BATCH, BATCH + 1)
         raise KeyboardInterrupt
 
+    texts = [f"снег {number}" for number in range(BATCH + 1)]
     with pytest.raises(KeyboardInterrupt):
-        embed(embedder, ["снег"] * (BATCH + 1), interrupted)
-    assert embed(embedder, ["снег"] * (BATCH + 1), None).shape == (BATCH + 1, dimension)
+        embed(embedder, texts, interrupted)
+    assert embed(embedder, texts, None).shape == (BATCH + 1, dimension)
+
+
+def test_each_text_is_embedded_once_the_longest_first():
+    asked, told = FakeEmbedder(), []
+    texts = ["снег", "вода в реке", "снег", "", "зима зима", "снег"]
+    vectors = embed(asked, texts, lambda done, total: told.append((done, total)))
+    assert asked.embedded == ["вода в реке", "зима зима", "снег", ""]
+    assert np.allclose(vectors, FakeEmbedder().embed_documents(texts))
+    assert told == [(6, 6)]
+    assert embed(asked, [], None).shape == (0, 16)
+
+
+def test_ctrl_c_does_not_wait_for_a_model_that_is_busy():
+    class Busy(FakeEmbedder):
+        def embed_documents(self, texts):
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(60)
+            return super().embed_documents(texts)
+
+    over = threading.Event()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            embed(Busy(), ["снег"], None)
+    finally:
+        over.set()
 
 
 # --- e5
