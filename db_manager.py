@@ -192,20 +192,26 @@ class ChromaDBManager:
             return 0
         embedder = self.embedder
         if embeddings is None:
-            vectors = embed(embedder, self._segments.documents(records), progress)
+            vectors = self._segments.vectors(records, embedder, progress)
         else:
             vectors = checked_vectors(embeddings, len(records), embedder)
         self._segments.replace(name, records, vectors, by=embedder)
         return len(records)
 
-    def embed_segments(self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None) -> np.ndarray:
+    def embed_segments(
+        self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False
+    ) -> np.ndarray:
         """The segments' vectors, float32 [len(segments), dimension], for `add_segments(embeddings=...)`.
+
+        A stored segment with the same text has its vector already, unless all are to be made `anew`.
 
         For who wants to write them in a session of its own: embedding takes too long to hold one meanwhile.
         """
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
-        return embed(self.embedder, self._segments.documents(records), progress)
+        if anew:
+            return embed(self.embedder, self._segments.documents(records), progress)
+        return self._segments.vectors(records, self.embedder, progress)
 
     # === Search ===
 

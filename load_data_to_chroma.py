@@ -110,16 +110,16 @@ def one(run: jobs.Run, db: ChromaDBManager, seen: stages.Record) -> None:
     name = seen["video_name"]
     intent = claims.Intent(lambda record: why_due(record, run.args.force), seen)
     with run.report.outcome_of(name), run.claimed(name, intent) as job:
-        count = load_video(db, job)
+        count = load_video(db, job, anew=run.args.force)
         cli.say(f"{name}: {job.claim.reason}: {count} segments")
 
 
-def load_video(db: ChromaDBManager, job: jobs.Job) -> int:
+def load_video(db: ChromaDBManager, job: jobs.Job, anew: bool) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
     segments = job.inputs()[PHASE2.key]["segments"]
     embedder = db.embedder
     with Progress(job.video_name, len(segments), "segments") as progress:
-        vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
+        vectors = db.embed_segments(segments, lambda done, total: progress.to(done), anew=anew)
     with db.session():
         record = job.claim.check()
         if db.embedder is not embedder:
