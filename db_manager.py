@@ -27,7 +27,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videotag.embedders.contract import Embedder, Progress, checked_vectors, embed
+from videotag.embedders.contract import Embedder, Progress, checked_vectors
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.fields import FILTERED_AMONG, SEGMENT_FILTERS, video_filters
@@ -190,12 +190,9 @@ class ChromaDBManager:
         if not records:
             self.delete_video_segments(name)
             return 0
-        embedder = self.embedder
-        if embeddings is None:
-            vectors = self._segments.vectors(records, embedder, progress)
-        else:
-            vectors = checked_vectors(embeddings, len(records), embedder)
-        self._segments.replace(name, records, vectors, by=embedder)
+        by = self.embedder
+        made = self._segments.vectors(records, by, progress) if embeddings is None else embeddings
+        self._segments.replace(name, records, checked_vectors(made, len(records), by), by=by)
         return len(records)
 
     def embed_segments(
@@ -203,15 +200,12 @@ class ChromaDBManager:
     ) -> np.ndarray:
         """The segments' vectors, float32 [len(segments), dimension], for `add_segments(embeddings=...)`.
 
-        A stored segment with the same text has its vector already, unless all are to be made `anew`.
-
-        For who wants to write them in a session of its own: embedding takes too long to hold one meanwhile.
+        For who wants to write them in a session of its own: embedding takes too long to hold one meanwhile. A stored
+        segment with the same text has its vector already, unless all are to be made `anew`.
         """
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
-        if anew:
-            return embed(self.embedder, self._segments.documents(records), progress)
-        return self._segments.vectors(records, self.embedder, progress)
+        return self._segments.vectors(records, self.embedder, progress, anew)
 
     # === Search ===
 

@@ -201,12 +201,14 @@ class VectorCollection:
     def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
         return [self.kind.document(record) for record in records]
 
-    def vectors(self, records: Iterable[Mapping[str, Any]], by: Embedder, progress: Progress | None) -> np.ndarray:
-        """Of the records' documents, float32 [n, dimension], made `by` that embedder now or for one with that text."""
+    def vectors(
+        self, records: Iterable[Mapping[str, Any]], by: Embedder, progress: Progress | None, anew: bool = False
+    ) -> np.ndarray:
+        """Of the records' documents, float32 [n, dimension], made `by` that embedder, those of stored texts before."""
         import numpy as np
 
         texts = self.documents(records)
-        known = self._known(set(texts), by)
+        known = {} if anew else self._known(set(texts), by)
         missing = [text for text in texts if text not in known]
         before = len(texts) - len(missing)
         told = progress and (lambda done, total: progress(before + done, before + total))
