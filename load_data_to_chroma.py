@@ -5,7 +5,7 @@ Out:  the collection video_segments, which test_search.py asks, and the state in
 
     python load_data_to_chroma.py                       all videos that are due
     python load_data_to_chroma.py --only news --force   this one, again
-    python load_data_to_chroma.py --rebuild --embedder sentence-transformers --embedding-model BAAI/bge-m3
+    python load_data_to_chroma.py --rebuild --embedder onnx --embedding-model bge-m3
                                                         everything under another embedder
     python load_data_to_chroma.py --dry-run             what would run, and why
 
@@ -41,7 +41,7 @@ def options() -> argparse.ArgumentParser:
     vectors = parser.add_argument_group("vectors")
     engine = f"the engine (the one the collection was made with; a new one: {DEFAULT_EMBEDDER})"
     vectors.add_argument("--embedder", choices=list(EMBEDDERS), help=engine)
-    vectors.add_argument("--embedding-model", metavar="MODEL", help="sentence-transformers: name or folder")
+    vectors.add_argument("--embedding-model", metavar="MODEL", help="onnx, sentence-transformers: name or folder")
     again = "make all vectors again, with the embedder named or the default one"
     vectors.add_argument("--rebuild", action="store_true", help=again)
     return parser
@@ -78,7 +78,7 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder], report: cli.Re
 def chosen_embedder(args: argparse.Namespace, load: Callable[..., Embedder]) -> Embedder | None:
     """The embedder that was named, or None: the one that the collection remembers."""
     if args.embedding_model and not args.embedder:
-        raise UserError("--embedding-model: name the engine too: --embedder sentence-transformers")
+        raise UserError("--embedding-model: name the engine too: --embedder onnx or sentence-transformers")
     return load(args.embedder, args.embedding_model) if args.embedder else None
 
 
@@ -111,16 +111,16 @@ def one(run: jobs.Run, db: ChromaDBManager, seen: stages.Record) -> None:
     name = seen["video_name"]
     intent = claims.Intent(lambda record: why_due(record, run.args.force), seen)
     with run.report.outcome_of(name), run.claimed(name, intent) as job:
-        count = load_video(db, job)
+        count = load_video(db, job, anew=run.args.force)
         cli.say(f"{name}: {job.claim.reason}: {count} segments")
 
 
-def load_video(db: ChromaDBManager, job: jobs.Job) -> int:
+def load_video(db: ChromaDBManager, job: jobs.Job, anew: bool) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
     segments = described(job.inputs()[PHASE2.key])
     embedder = db.embedder
     with Progress(job.video_name, len(segments), "segments") as progress:
-        vectors = db.embed_segments(segments, progress=lambda done, total: progress.to(done))
+        vectors = db.embed_segments(segments, lambda done, total: progress.to(done), anew=anew)
     with db.session():
         record = job.claim.check()
         if db.embedder is not embedder:

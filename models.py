@@ -1,12 +1,12 @@
-"""Models that hear this archive better than those that come along: which there are, and fetching one.
+"""Models that hear this archive better, or find more in it, than those that come along: which there are, getting one.
 
     python models.py                                    what would serve this archive, what there is, what is here
     python models.py get gigaam-multilingual-ctc        fetch one; a second call goes on where the first one stopped
     python models.py get large-v3-turbo --to /mnt/usb   into another folder, for a machine without a network
 
-They lie in a folder of the user's (VIDEOTAG_MODELS names another), where phase 1 looks; a folder copied there by hand
-is as good. They come from huggingface.co, or from a mirror named by HF_ENDPOINT; HF_TOKEN is for models whose licence
-has to be accepted. Nothing but `get` fetches anything.
+They lie in a folder of the user's (VIDEOTAG_MODELS names another), where phase 1, the load and the search look; a
+folder copied there by hand is as good. They come from huggingface.co, or from a mirror named by HF_ENDPOINT; HF_TOKEN
+is for models whose licence has to be accepted. Nothing but `get` fetches anything.
 """
 
 import argparse

@@ -194,7 +194,7 @@ def test_a_rebuild_during_a_load_is_noticed(loaded):
     folder = loaded.folder / "chroma_db"
     loaded.embedder = Meanwhile(lambda: ChromaDBManager(folder, embedder=other).rebuild_segments(other))
     embedders = [loaded.embedder, other]
-    main = [load_data_to_chroma.main, []]
+    main = [load_data_to_chroma.main, ["--force"]]
     assert loaded._run(*main, lambda name, model: embedders[model == "other"]) == 1
     assert "rebuilt with another embedder meanwhile; run again" in loaded.err
     assert loaded._run(*main, lambda name, model: embedders[model == "other"]) == 0
@@ -208,5 +208,27 @@ def test_a_rebuild_during_a_load_is_noticed(loaded):
 def test_a_path_that_changes_during_a_load_is_the_one_that_is_stored(loaded):
     loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     loaded.embedder = Meanwhile(lambda: loaded.db.update_video_status("news", video_path="moved.mp4"))
-    assert loaded.load() == 0
+    assert loaded.load("--force", "--only", "news") == 0
     assert {hit["video_path"] for hit in loaded.db.search("лес", 9, video_name="news")} == {"moved.mp4"}
+
+
+def test_a_text_that_is_stored_is_not_embedded_again(loaded):
+    """Not of the same video analyzed again, not of another one; with --force all are."""
+    loaded.analyzer.results["news", 1] = analysis("поезд степь", keywords=[], dialogue_translation="речь 0")  # of film
+    loaded.phase2("--force", "--only", "news")
+    loaded.embedder.embedded.clear()
+    assert loaded.load() == 0
+    assert loaded.embedder.embedded == []
+    [hit, other] = loaded.db.search("поезд степь", limit=2)
+    assert {hit["id"], other["id"]} == {"news_seg_1", "film_seg_0"} and hit["score"] == pytest.approx(other["score"])
+    assert loaded.load("--force", "--only", "film") == 0
+    assert sorted(loaded.embedder.embedded) == ["лес\nречь 2", "поезд\nречь 1", "поезд степь\nречь 0"]
+
+
+def test_a_damaged_vector_is_not_taken_for_that_of_its_text(loaded):
+    with loaded.db._segments.reading() as collection:
+        collection.update(ids=["news_seg_0"], embeddings=[[5.0] * 16])
+    loaded.phase2("--force", "--only", "news")
+    loaded.embedder.embedded.clear()
+    assert loaded.load() == 0
+    assert loaded.embedder.embedded == ["снег зима город\nречь 0"]

@@ -20,6 +20,7 @@ from db_manager import ChromaDBManager
 from tests.fake_hub import CHUNK, COMMIT, Hub, git_blob, sha256
 from videotag import hub as fetching
 from videotag import model_shelf, progress
+from videotag.embedders.engines import EMBEDDERS
 
 ROOT = Path(__file__).parent.parent
 NAME, REPOSITORY = "gigaam-multilingual-ctc", "istupakov/gigaam-multilingual-ctc-onnx"
@@ -222,6 +223,8 @@ def test_names_that_lead_out_of_the_folder_are_not_taken(hub, tmp_path, capsys):
     data = hub.files[REPOSITORY].pop(NETWORK)
     evil = [
         "multilingual/../../../evil_ctc.int8.onnx",
+        "../multilingual_ctc.int8.onnx",
+        "multilingual/x_ctc.int8.onnx",
         "multilingual\\..\\evil_ctc.int8.onnx",
         f"/{tmp_path}/multilingual_ctc.int8.onnx",
         "multilingual\x1b[31m_ctc.int8.onnx",
@@ -254,6 +257,22 @@ def test_a_repository_that_was_renamed_is_found(hub, tmp_path):
     hub.elsewhere = hub.url.replace("127.0.0.1", "localhost")
     assert models.main(["get", NAME]) == 0
     assert is_whole(tmp_path / "shelf" / NAME, hub)
+
+
+def test_a_model_with_folders_of_its_own_keeps_them(hub, tmp_path):
+    files = {name: name.encode() for name in model_shelf.find("bge-m3").files}
+    files["onnx/model.onnx_data"] = bytes(3 * CHUNK)
+    besides = {"onnx/config.json": b"{}", "a/onnx/model.onnx": b"deeper", "model.onnx": b"another"}
+    hub.files["BAAI/bge-m3"] = files | besides
+    hub.cut_after = [CHUNK]
+    assert models.main(["get", "bge-m3"]) == 0
+    folder = tmp_path / "shelf" / "bge-m3"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there - {".lock", "contents.json"} == files.keys()
+    assert all((folder / name).read_bytes() == data for name, data in files.items())
+    assert model_shelf.is_there("bge-m3")
+    (folder / "onnx/model.onnx_data").write_bytes(b"short")
+    assert not model_shelf.is_there("bge-m3")
 
 
 def test_a_full_disk_is_told_before(hub, tmp_path, monkeypatch, capsys):
@@ -365,6 +384,15 @@ def test_the_catalogue_is_what_the_libraries_look_for():
             assert model_repos[model.name] == model.repository
             wanted = loader.create_asr_resolver(model.name).model_type._get_model_files("int8")
             assert set(model.files) == {"config.json", *wanted.values()}
+
+
+def test_the_text_models_are_those_of_an_embedder_and_what_it_looks_for():
+    for model in model_shelf.MODELS:
+        if model.kind == "text":
+            assert model.engine in EMBEDDERS
+            assert {"config.json", "tokenizer.json"} < set(model.files)
+            networks = [name for name in model.files if name.endswith(".onnx")]
+            assert len(networks) == 1 and networks[0].startswith("onnx/")
 
 
 # --- what the archive lacks

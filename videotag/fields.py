@@ -81,8 +81,9 @@ SEGMENT = (
     Field("subtitle_times", str, "phase1", exported=False),
     Field("chapter_times", str, "phase1", exported=False),
 )
-BOOKKEEPING = ("run_id", "added")
-"""What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s)."""
+BOOKKEEPING = ("run_id", "added", "text_key")
+"""What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s), a
+number that tells its document apart."""
 
 VIDEO = (
     Field("video_name", str, "", Label("видео", "бейне", "Video")),

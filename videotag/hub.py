@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +31,7 @@ from filelock import FileLock, Timeout
 
 from videotag.artifacts import sync_folder, write_whole
 from videotag.errors import UserError
-from videotag.model_shelf import CONTENTS, Model
+from videotag.model_shelf import CONTENTS, Model, matches
 from videotag.progress import Progress
 
 if TYPE_CHECKING:
@@ -48,8 +47,8 @@ LARGEST_LISTING = 8 << 20  # bytes
 SPARE = 100 << 20  # bytes of the disk that stay free
 PASSING = (408, 425, 429)  # and all of 500 and more
 PART = ".part"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-"""A file of a model's folder itself; no other name is taken from a listing."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?")
+"""A file of a model's folder or of a folder in it; no other name is taken from a listing."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def fetch(model: Model, folder: Path) -> None:
             told = {file.name: {"size": file.size, "checksum": file.checksum} for file in files}
             contents = {"repository": model.repository, "revision": commit, "files": told}
             write_whole(folder / CONTENTS, json.dumps(contents, indent=1).encode())
-            for left in folder.glob("*" + PART):  # of another commit
+            for left in folder.rglob("*" + PART):  # of another commit
                 left.unlink()
     except Timeout:
         raise UserError(f"{folder}: another process is fetching it; wait for that one") from None
@@ -112,6 +111,7 @@ def _fetch_files(hub: _Hub, model: Model, folder: Path, commit: str, files: list
     _check_room(folder, total - sum(came.values()))
     with Progress(model.name, total / 1e6, "MB", sum(came.values()) / 1e6) as progress:
         for file in missing:
+            parts[file].parent.mkdir(exist_ok=True)
 
             def told(size: int, file: File = file) -> None:
                 came[file] = size
@@ -124,7 +124,7 @@ def _fetch_files(hub: _Hub, model: Model, folder: Path, commit: str, files: list
                     f"{file.name} of {hub.host} came damaged: its checksum is another; it is deleted, run again"
                 )
             os.replace(parts[file], folder / file.name)
-            sync_folder(folder)
+            sync_folder(parts[file].parent)
 
 
 def _check_room(folder: Path, needed: int) -> None:
@@ -191,7 +191,7 @@ class _Hub:
             ) from None
         files = []
         for pattern in model.files:
-            matching = [name for name in names if fnmatchcase(name, pattern)]
+            matching = [name for name in names if matches(name, pattern)]
             if not matching:
                 raise UserError(f"{model.repository} on {self.host} has no file {pattern}; get a newer videotag")
             name, address = matching[0], self.address(model.repository, commit, matching[0])

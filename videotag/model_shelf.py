@@ -1,6 +1,7 @@
-"""Models that serve better than what comes with the packages, and the folder in which they lie, each in its own.
+"""Models that serve better than what comes with the packages, or in its place, and the folder in which they lie.
 
-A model is there when its files are, however they came: by `python3 run.py models get NAME`, or copied by hand.
+Each lies in a folder of its own. A model is there when its files are, however they came: by `python3 run.py models
+get NAME`, or copied by hand.
 """
 
 import json
@@ -24,11 +25,11 @@ class Model:
     """A model on the hub.
 
     Attributes:
-        kind: what is done with it: "speech".
+        kind: what is done with it: "speech" is heard, "text" is made vectors of.
         engine: which engine of that kind takes it.
-        files: patterns (`fnmatch`), each of which one of its files has to match.
+        files: patterns (see `matches`), each of which one of its files has to match.
         size: of these files, in bytes, about.
-        languages: ISO 639-1, as its card has them; none: all that Whisper knows.
+        languages: ISO 639-1, as its card has them; none: all that Whisper knows, or about 100.
     """
 
     name: str
@@ -48,6 +49,9 @@ _PARAKEET = (
     "pl", "pt", "ro", "sk", "sl", "sv",
 )  # fmt: skip
 _MULTILINGUAL = ("config.json", "multilingual*_ctc?int8.onnx", "multilingual_vocab.txt")
+_TEXT = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "1_Pooling/config.json",
+)  # fmt: skip
 _WHISPER = ("config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.*", "model.bin")
 
 MODELS = (
@@ -79,9 +83,33 @@ MODELS = (
         "large-v3", "speech", "faster-whisper", "Systran/faster-whisper-large-v3", _WHISPER,
         3_091_000_000, "MIT", (), "the same with the whole decoder, slower",
     ),
+    Model(
+        "multilingual-e5-small", "text", "onnx", "intfloat/multilingual-e5-small", (*_TEXT, "onnx/model.onnx"),
+        487_400_000, "MIT", (), "search by meaning; what comes along on Linux is this in 4 bits",
+    ),
+    Model(
+        "multilingual-e5-small-int8", "text", "onnx", "Xenova/multilingual-e5-small",
+        ("config.json", "tokenizer.json", "tokenizer_config.json", "onnx/model_quantized.onnx"),
+        135_400_000, "MIT", (), "the same in 8 bits: smaller, quicker, a little less exact",
+    ),
+    Model(
+        "multilingual-e5-base", "text", "onnx", "intfloat/multilingual-e5-base", (*_TEXT, "onnx/model.onnx"),
+        1_127_100_000, "MIT", (), "finds a little more; four times the work",
+    ),
+    Model(
+        "multilingual-e5-large", "text", "onnx", "intfloat/multilingual-e5-large",
+        (*_TEXT, "onnx/model.onnx", "onnx/model.onnx_data"), 2_260_000_000, "MIT", (),
+        "finds more; 14 times the work",
+    ),
+    Model(
+        "bge-m3", "text", "onnx", "BAAI/bge-m3",
+        (*_TEXT, "onnx/model.onnx", "onnx/model.onnx_data", "onnx/Constant_7_attr__value"), 2_290_000_000, "MIT", (),
+        "finds most, long texts too; 14 times the work",
+    ),
 )  # fmt: skip
 """What small machines can run comes first. The files are those that onnx-asr 0.12.0 and faster-whisper 1.2.1 look for;
-repositories are theirs. Licences: model cards of the repositories (GigaAM Multilingual's conversion names none)."""
+repositories are theirs. Those of the text models are what `embedders/model_files.py` reads. Licences: cards of the
+repositories (GigaAM Multilingual's conversion names none)."""
 CATALOGUE = {model.name: model for model in MODELS}
 
 WORD_ERRORS: Mapping[str, Mapping[str, float]] = {
@@ -136,12 +164,18 @@ def is_there(name: str, within: Path | None = None) -> bool:
         return False
     folder = folder_of(name, within)
     try:
-        sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     except OSError:
         return False
     patterns = CATALOGUE[name].files
-    whole = all(any(size and fnmatchcase(file, pattern) for file, size in sizes.items()) for pattern in patterns)
+    whole = all(any(size and matches(file, pattern) for file, size in sizes.items()) for pattern in patterns)
     return whole and all(sizes.get(file) == size for file, size in _sizes_told(folder).items())
+
+
+def matches(file: str, pattern: str) -> bool:
+    """Whether a file's name in its model's folder, "onnx/model.onnx", matches (`fnmatch`), `*` being no folder."""
+    return file.count("/") == pattern.count("/") and fnmatchcase(file, pattern)
 
 
 def _sizes_told(folder: Path) -> dict[str, Any]:

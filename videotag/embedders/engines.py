@@ -2,10 +2,11 @@
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.embedders.e5 import E5Small
+from videotag.embedders.onnx import OnnxEmbedder
 from videotag.embedders.sentence_transformers import SentenceTransformersEmbedder
 from videotag.errors import UserError
 
-EMBEDDERS = {engine.name: engine for engine in (E5Small, SentenceTransformersEmbedder)}
+EMBEDDERS = {engine.name: engine for engine in (E5Small, OnnxEmbedder, SentenceTransformersEmbedder)}
 
 
 def load_embedder(name: str = DEFAULT_EMBEDDER, model: str | None = None) -> Embedder:

@@ -5,6 +5,7 @@ What tells one from another is its `Kind`; video_segments is one.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections import Counter
@@ -191,7 +192,8 @@ class VectorCollection:
                 # In place, then the surplus: deleting and adding again makes live records unreachable (chroma #7758).
                 old = pages.read_records(collection, where={"video_name": video_name})
                 before = (old[id_][0] if id_ in old else {} for id_ in ids)
-                merged = [_merged(*pair, generation) for pair in zip(before, records, strict=True)]
+                own = ({"run_id": generation, "text_key": text_key(document)} for document in documents)
+                merged = [_merged(*each) for each in zip(before, records, own, strict=True)]
                 for start in range(0, len(ids), pages.UPSERT):
                     part = slice(start, start + pages.UPSERT)
                     collection.upsert(ids[part], vectors[part], merged[part], documents[part])
@@ -222,6 +224,33 @@ class VectorCollection:
 
     def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
         return [self.kind.document(record) for record in records]
+
+    def vectors(
+        self, records: Iterable[Mapping[str, Any]], by: Embedder, progress: Progress | None, anew: bool = False
+    ) -> np.ndarray:
+        """Of the records' documents, float32 [n, dimension], made `by` that embedder, those of stored texts before."""
+        import numpy as np
+
+        texts = self.documents(records)
+        known = {} if anew else self._known(set(texts), by)
+        missing = [text for text in texts if text not in known]
+        before = len(texts) - len(missing)
+        told = progress and (lambda done, total: progress(before + done, before + total))
+        known |= zip(missing, embed(by, missing, told), strict=True)
+        return np.stack([known[text] for text in texts]) if texts else embed(by, texts, None)
+
+    def _known(self, texts: Iterable[str], by: Embedder) -> dict[str, np.ndarray]:
+        """The stored vectors of texts that records have already."""
+        ids: dict[str, str] = {}
+        with self.reading() as collection:
+            if collection is None or stamp_of(collection) != stamp_for(by):
+                return {}
+            for text in texts:
+                there = collection.get(where={"text_key": text_key(text)}, limit=1, include=["documents"])
+                if there["documents"] == [text]:
+                    ids[text] = there["ids"][0]
+            vectors = pages.readable_vectors(collection, list(ids.values()))
+        return {text: vectors[id_] for text, id_ in ids.items() if id_ in vectors and pages.is_unit(vectors[id_])}
 
     def delete(self, where: dict[str, Any] | None = None, but_of: Collection[str] = ()) -> int:
         """Delete the records that pass ChromaDB's filter, but those of some videos; how many there were."""
@@ -332,9 +361,14 @@ class VectorCollection:
                 raise
 
 
-def _merged(before: dict[str, Any], record: dict[str, Any], generation: int) -> dict[str, Any]:
+def _merged(before: dict[str, Any], record: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """A record to be written in place of what is there. An upsert merges keys: one that went is deleted by name."""
-    return dict.fromkeys(before) | record | {"run_id": generation, "added": before.get("added", time.time())}
+    return dict.fromkeys(before) | record | own | {"added": before.get("added", time.time())}
+
+
+def text_key(text: str) -> int:
+    """What a document is looked up by: 56 bits of its SHA-256."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:7], "big")
 
 
 def differs(metadata: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = 5000  # get() of more than 32,766 records fails, and so does a filter by as many values
 UPSERT = 200  # records a call, 6 ms each: so long Ctrl-C waits at most. ChromaDB's limit is 5,461, the server's 40 MiB
+NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 SAME = 1e-5  # cosine distance of equal vectors, with what float32 makes of it
 
 Item = TypeVar("Item")
@@ -92,6 +93,13 @@ def _vectors_of(collection: Any, ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         id_: vector for id_, vector in zip(page["ids"], page["embeddings"], strict=True) if np.isfinite(vector).all()
     }
+
+
+def is_unit(vector: np.ndarray) -> bool:
+    """Whether its length is 1, as that of every stored vector is until it is damaged."""
+    import numpy as np
+
+    return abs(float(np.linalg.norm(vector)) - 1) < NOT_UNIT
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
