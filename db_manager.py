@@ -244,13 +244,13 @@ class ChromaDBManager:
         return list(islice(self._search.hits(self.as_meant(query), where, by, limit), limit))
 
     def as_meant(self, question: str) -> str:
-        """What was meant by a question as it was typed (videotag/search/meant.py). `search` asks it, `hits` does not."""
+        """What a question as it was typed meant (videotag/search/meant.py): `search` asks that, `hits` does not."""
         return self._search.as_meant(question)
 
     def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
 
-        Args (without, added and time among the filters) and returns as of `search`. UserError: there is no such segment.
+        Args (without, added, time among the filters) and returns as of `search`. UserError: there is no such segment.
         """
         return list(islice(self.hits("", (video_name, seconds), limit, **filters), limit))
 

@@ -39,7 +39,7 @@ _AT_START = frozenset(_ASKS_FIRST.split()), frozenset(_AROUND_FIRST.split())
 _AT_END = frozenset(_ASKS_LAST.split()), frozenset(_AROUND_LAST.split())
 _THERE = ("там", "тут", "здесь")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_CLOSING = re.compile(r"[»”\")\]]*")
+_CLOSING = re.compile(r"[»”\")\]]+")
 
 
 def without_filler(question: str) -> str:
@@ -54,14 +54,16 @@ def without_filler(question: str) -> str:
     if all(says_nothing(word) for word in lower[first:last]):
         return question
     begin = words[first].start() if first else 0
-    end = _CLOSING.match(question, words[last - 1].end()).end() if last < len(words) else len(question)
-    return question[begin:end].strip()
+    if last == len(words):
+        return question[begin:].strip()
+    closing = _CLOSING.match(question, words[last - 1].end())
+    return question[begin : closing.end() if closing else words[last - 1].end()].strip()
 
 
 def _run(words: Sequence[str], asking: frozenset[str], around: frozenset[str]) -> int:
     """How many of the first words only ask; none if they are merely small."""
     count, asks = 0, False
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word in asking or KAZAKH_REQUEST.fullmatch(word) or (asks and word == "бе"):
             asks = True
         elif word not in around and not (word == "где" and following in _THERE):

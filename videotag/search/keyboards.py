@@ -20,7 +20,6 @@ _PAIRS = [
 ]
 
 _NUMBER = re.compile(r"(?<!\S)(\d[\d.,:%-]*)(?!\S)")
-_END = re.compile(r"[:?!\s]*$")
 _MIXED = re.compile(r"[^\W\d_][\d;\[\]`'={}]+[^\W\d_]|(?<!\w)[\d;\[`={-][^\W\d_]|[^\W\d_][\d;\[\]`={}](?!\w)")
 
 _LATIN, _CYRILLIC = "aceiopxyhABCEHIKMOPTXY", "асеіорхуһАВСЕНІКМОРТХУ"
@@ -33,7 +32,7 @@ _A_LATIN, _A_CYRILLIC = re.compile("[a-zA-Z]"), re.compile("[а-яёәғқңөұ
 def other_layouts(text: str) -> Iterator[str]:
     """What the same keys give on another layout: English, Russian, Kazakh."""
     letters = {letter for letter in text if letter.isalpha()}
-    end = _END.search(text)[0]
+    end = text[len(text.rstrip(":?! ")) :]
     parts = _NUMBER.split(text.removesuffix(end))  # every second one is a number, which is one on every keyboard
     for known, table in _PAIRS:
         if letters <= known:

@@ -96,7 +96,9 @@ class _Reader:
 
     def of_right_layout(self, text: str) -> str:
         typed, (strange, part) = self.known_share(_words(text)), mixed(text)
-        evident = strange > 1 and part >= EVIDENT
+        telling = [word for word in _words(text) if len(word) >= SHORT]
+        russian = 2 * sum(map(is_russian, telling)) > len(telling)  # "2х комнатная квартира и 3й этаж"
+        evident = strange > 1 and part >= EVIDENT and not russian
         if typed >= MOST and not evident:
             return text
         other = [reading for reading in other_layouts(text) if strange or is_cyrillic(reading) != is_cyrillic(text)]
@@ -147,6 +149,9 @@ class _Reader:
         kazakh = any(map(_KAZAKH_LATIN.search, unknown)) or (
             found and 2 * len([*filter(may_be_kazakh, left)]) > len(left)
         )
+        there = any(word in _FUNCTION_WORDS or self.occurs([word])[0] for word in found.values())
+        if not there and not any(map(_KAZAKH_LATIN.search, unknown)):  # "winter water" could be two Russian words
+            return words
         if any(word in STOP_WORDS["en"] for word in left) or not (share >= MOST or kazakh):
             return words
         russian = sum(map(is_russian, found.values())) * 2 > len(found) and not any(map(_KAZAKH_LATIN.search, unknown))
@@ -208,8 +213,10 @@ class _Reader:
         found = self._archive.spelled({sound for one in keys(word) for sound in (one, *one_edit(one))}).values()
         near = {one for some in found for one in some if bool(_LATIN.search(one)) == latin}
         if not near and not latin and not has_own_letters(word):
-            russian = [one for one in one_edit(word, _RUSSIAN) if of_dictionary(one)]
+            russian = {one for one in one_edit(word, _RUSSIAN) if of_dictionary(one)}
             near = {one for one, count in zip(russian, self.occurs(russian), strict=True) if count}
+            if not near and len({own_forms(one) for one in russian}) == 1:
+                near = russian
         if has_own_letters(word):  # a Kazakh word may only have an ending that the archive does not
             beginnings = [word[:end] for end in range(len(word) - 2, STEM - 1, -1)]
             stem = next((one for one, count in zip(beginnings, self.occurs(beginnings), strict=True) if count), "")

@@ -27,7 +27,7 @@ _LATIN = {
 _SOUND = re.compile("|".join(sorted((*_OPEN, *_LATIN), key=len, reverse=True)) + "|.")
 MOST_KEYS = 16
 
-_AS_CYRILLIC = {
+_AS_CYRILLIC: dict[str, str] = {
     **dict(zip("abvgdezjiklmnoprstufhcwxyqı", "абвгдезжиклмнопрстуфхцукықі", strict=True)),
     **dict(zip("áäǵğńñóöúüūýşçï", "әәғғңңөөүүұушчи", strict=True)),
     **dict(zip(["shch", "sch", "sh", "ch", "zh", "kh", "ts", "ya", "yu", "yo"], "щщшчжхцяюе", strict=True)),
