@@ -65,7 +65,7 @@ def one_edit(word: str, letters: str = LETTERS) -> Iterator[str]:
 
 def in_cyrillic(word: str) -> str:
     """A word in Latin letters, letter by letter."""
-    return "".join(_AS_CYRILLIC.get(sound, sound) for sound in _LETTER.findall(word))
+    return _LETTER.sub(lambda found: _AS_CYRILLIC.get(str(found[0]), str(found[0])), word)
 
 
 def _single(text: str) -> str:
