@@ -222,10 +222,9 @@ class ChromaDBManager:
         by: By = "together",
         **filters: Any,
     ) -> list[dict[str, Any]]:
-        """The segments that answer best, by their meaning and by the words that they hold.
+        """The segments that answer best what was meant by the query, by their meaning and by the words that they hold.
 
-        What stands in double quotes in the query has to occur, in the document or in the speech itself; case, ё or е,
-        and punctuation do not count.
+        What stands in double quotes has to occur, in document or speech; case, ё or е, punctuation do not count.
 
         Args:
             limit: at most so many, 1 or more.
@@ -244,15 +243,16 @@ class ChromaDBManager:
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
         where = segment_where(without, added, time, **filters)
-        return list(islice(self._search.hits(query, where, by, limit), limit))
+        return list(islice(self._search.hits(self.as_meant(query), where, by, limit), limit))
+
+    def as_meant(self, question: str) -> str:
+        """What a question as it was typed meant (videotag/search/meant.py): `search` asks that, `hits` does not."""
+        return self._search.as_meant(question)
 
     def search_like(self, video_name: str, seconds: float, /, limit: int = 10, **filters: Any) -> list[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
 
-        Args (without, added and time among the filters) and returns as of `search`.
-
-        Raises:
-            UserError: there is no such segment.
+        Args (without, added, time among the filters) and returns as of `search`. UserError: there is no such segment.
         """
         return list(islice(self.hits("", (video_name, seconds), limit, **filters), limit))
 
@@ -262,8 +262,7 @@ class ChromaDBManager:
         """What `search`, or `search_like` of (video, seconds), gives without a limit: ranked once, read as asked for.
 
         Args:
-            page: so many are read at first. The database is not held between two hits.
-            filters: as of `search`; without, added and time too.
+            page: so many are read at first. The database is not held between two hits. The filters as of `search`.
         """
         where = segment_where(**filters)
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)

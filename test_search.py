@@ -47,6 +47,7 @@ def options() -> argparse.ArgumentParser:
     )
     number.add_argument("--all", action="store_true", help="every moment that is close")
     parser.add_argument("--per-video", type=_positive, metavar="N", help="at most so many moments of one video")
+    parser.add_argument("--as-typed", action="store_true", help="mend nothing in the question")
     parser.add_argument("--json", action="store_true", help="print a JSON list, and nothing else")
     parser.add_argument(
         "--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of phase 1, for :frames (data)"
@@ -59,12 +60,14 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
     filters = typed.filters(args)
     if args.query is None and args.like is None:
         return prompt(args, db, filters)
-    question = ask.Question(*asked(args.query, args.like), filters)
+    question = ask.Question(*asked(args.query, args.like), filters, args.as_typed)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
         print(hits.as_json(answer.moments), flush=True)
     else:
         cards.show(answer, cards.Style())
+        if answer.typed is not None:
+            cli.say("(--as-typed mends nothing)")
     return cli.OK
 
 

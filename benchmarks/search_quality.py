@@ -5,6 +5,7 @@
     python benchmarks/search_quality.py --set xquad --sets FOLDER
     python benchmarks/search_quality.py --check               exits 1 if the set archive misses the goals
     python benchmarks/search_quality.py --misses              and says which queries were missed
+    python benchmarks/search_quality.py --typing              and the questions as people type them, by kind
     python benchmarks/search_quality.py --alone               and each of the 40 videos as an archive of its own
 
 The own sets, `benchmarks/archive`: 200 segments of 40 videos as phase 2 would describe them, written by hand, and
@@ -41,7 +42,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.converters import ARCHIVE, PUBLIC, Query, SearchSet, archive  # noqa: E402
+from benchmarks.typing_kinds import KINDS  # noqa: E402
 from db_manager import ChromaDBManager  # noqa: E402
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder  # noqa: E402
 from videotag.embedders.engines import load_embedder  # noqa: E402
@@ -156,6 +158,21 @@ def run(search_set: SearchSet, embedder: Embedder, modes: dict[str, Mode]) -> di
         db = ChromaDBManager(Path(folder) / "db", embedder=embedder)
         names = fill(db, search_set)
         return {name: [ask(db, mode, query, names) for query in search_set.queries] for name, mode in modes.items()}
+
+
+def as_typed(search_set: SearchSet) -> Iterator[tuple[str, SearchSet]]:
+    """The set's questions with an answer, typed in each kind of way."""
+    for kind, (languages, rule) in KINDS.items():
+        asked = [query for query in search_set.queries if query.relevant and query.language in languages]
+        queries = [replace(query, query=rule(query.query, query.language), kind="") for query in asked]
+        if queries:
+            yield kind, SearchSet(search_set.name, search_set.documents, queries)
+
+
+def as_it_stands(db: ChromaDBManager, query: str, limit: int) -> tuple[list[str], bool]:
+    """Nothing mended in the question."""
+    hits = list(islice(db.hits(query, page=limit), limit))
+    return [hit["id"] for hit in hits], not any(hit["close"] for hit in hits)
 
 
 def videos_alone(search_set: SearchSet) -> Iterator[SearchSet]:
@@ -307,6 +324,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--embedding-model", metavar="MODEL", help="the embedder's model")
     parser.add_argument("--check", action="store_true", help="exit 1 if the set archive misses the goals (of e5-small)")
     parser.add_argument("--alone", action="store_true", help="each video of the own sets as an archive of its own too")
+    parser.add_argument("--typing", action="store_true", help="ask the questions as people type them, by kind, too")
     parser.add_argument("--misses", action="store_true", help="print what is not among the first 5")
     return parser
 
@@ -325,6 +343,10 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder]) -> int:
         baseline = {} if no_baseline else run(found, MiniLM(), {"MiniLM": vectors})
         for mode, answers in (results[found.name] | baseline).items():
             show(found.name, mode, answers)
+        if args.typing:
+            for kind, typed in as_typed(found):
+                for mode, answers in run(typed, embedder, {"as it stands": as_it_stands, "mended": together}).items():
+                    show(f"{found.name}, {kind}", mode, answers)
         if args.alone and found.name in ARCHIVE:
             parts = (run(part, embedder, {"together": together}) for part in videos_alone(found))
             show(f"{found.name}, a video", "together", [answer for part in parts for answer in part["together"]])

@@ -37,6 +37,10 @@ class FakeDatabase:
         self.asked: list[Any] = []  # (question or place, page) of each call
         self.facets_of: list[str] = []
         self.broken: BaseException | None = None
+        self.meant: dict[str, str] = {}  # by what is typed
+
+    def as_meant(self, question: str) -> str:
+        return self.meant.get(question, question)
 
     def hits(
         self,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING, SEGMENT_FIELDS
+from videotag.search import meant
 from videotag.search.index import SegmentIndex
 from videotag.search.ranking import FEWEST, Ranked
 from videotag.search.segment_search import By, SegmentSearch
@@ -53,6 +54,11 @@ class ArchiveSearch:
     @cached_property
     def _search(self) -> SegmentSearch:
         return SegmentSearch(self.index)
+
+    def as_meant(self, question: str) -> str:
+        """What was meant by a question as it was typed (`videotag.search.meant`), by the words of the archive."""
+        self._read(self._search.follow)
+        return meant.as_meant(question, self.index)
 
     def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
         """All segments as `ChromaDBManager.search` gives them, best first, read as they are asked for.

@@ -1,7 +1,7 @@
 """The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ from videotag.times import clock
 
 class Database(Protocol):
     """What is asked of ChromaDBManager."""
+
+    def as_meant(self, question: str) -> str: ...
 
     def hits(
         self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
@@ -32,6 +34,7 @@ class Question:
     words: str
     like: tuple[str, float] | None
     filters: Filters
+    as_typed: bool = False  # nothing in the words is mended (videotag/search/meant.py)
 
     @property
     def title(self) -> str:
@@ -42,9 +45,10 @@ class Question:
 class Answer:
     """The moments, best first; where nothing is close, the best guesses."""
 
-    question: Question  # with all the filters that held for it
+    question: Question  # as it was asked: the words as they were meant, and all the filters that held for it
     moments: list[Hit]
     db: Database  # asked once more for the remarks, if there are no moments
+    typed: str | None = None  # the words as they were typed, where others were asked
 
     @property
     def close(self) -> bool:
@@ -53,19 +57,21 @@ class Answer:
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
-        """The lines that tell why nothing was found, or that nothing is close."""
+        """The lines that tell what was asked for what was typed, why nothing was found, or that nothing is close."""
+        mended = () if self.typed is None else (f"showing results for: {self.question.words}",)
         if not self.moments:
-            return (f"nothing found: {_why_nothing(self.db, self.question)}",)
+            return (*mended, f"nothing found: {_why_nothing(self.db, self.question)}")
         if self.close:
-            return ()
+            return mended
         unseen = "(analyzed without a vision model: what is only seen is not found; see the README)"
-        return (
-            ("nothing close", unseen) if all(moment.get("measured") for moment in self.moments) else ("nothing close",)
-        )
+        measured = all(moment.get("measured") for moment in self.moments)
+        return (*mended, "nothing close", *([unseen] if measured else []))
 
 
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
-    """Ask. The moments also hold their source: `video` (an editors.clips.Video), `source_timecode` and its end.
+    """Ask what was meant by the words. The moments also hold `asked_as` (None: as typed) and their source.
+
+    That is `video` (an editors.clips.Video), `source_timecode` and its end.
 
     Args:
         limit: at most so many moments; None is all that are close.
@@ -74,10 +80,15 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     Raises:
         UserError: there is no such place.
     """
-    filters = question.filters
+    filters, typed = question.filters, question.words
+    if not (question.like or question.as_typed):
+        question = replace(question, words=db.as_meant(typed))
     hits = db.hits(question.words, question.like, read_first(limit), **filters.arguments())
     found = best_moments(hits, question.words, limit, per_video, (filters.start, filters.end))
-    return Answer(question, _with_sources(found, db), db)
+    same = question.words.lower() == typed.lower()  # capitals are no other words
+    asked_as = {"asked_as": None if same else question.words}
+    moments = [{**moment, **asked_as} for moment in _with_sources(found, db)]
+    return Answer(question, moments, db, None if same else typed)
 
 
 def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:

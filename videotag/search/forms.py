@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from videotag.morphology import russian, without_name_ending
-from videotag.search.numerals import NUMERALS, joined
+from videotag.search.numerals import DECIMAL, NUMERALS, joined, roman, with_scales
+from videotag.search.pairs import IRREGULAR, SAME, SIGNS
 from videotag.stop_words import STOP_WORDS
 from videotag.text import UNSPACED_LETTER
 
@@ -24,7 +25,13 @@ CACHE = 100_000  # words whose forms are kept, about 20 MB
 
 _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
-_WORD_OR_THOUSANDS = re.compile(r"\d+(?:[ \u00a0\u202f]\d{3}(?!\d))+|[^\W_]+")
+_WORD_OR_THOUSANDS = re.compile(rf"{DECIMAL.pattern}|\d+(?:[ \u00a0\u202f]\d{{3}}(?!\d))+|[^\W_]+")
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+|[^\W\d_]+-?\d+|\d+-?[^\W\d_]{2,}")
+_EDGE = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_A_DECIMAL = re.compile(r"(?<![\d.,])(\d{1,9})[.,](\d{1,9})(?![.,]?\d)")
+_YEAR = re.compile(r"(?<=\d)[ \u00a0]?гг?(?:\.|(?!\w))")  # 2020 г.
+_CENTURY = re.compile(r"(?<=[IVXХІ])[ \u00a0]вв?\.")  # XX в.
+_SIGN = re.compile("|".join(map(re.escape, SIGNS)))
 _QUOTED = re.compile('["“”„]([^"“”„]+)["“”„]')
 _PART = re.compile(r"[^.!?…\n]+")
 _CYRILLIC = re.compile("[а-яәғқңөұүһі]")
@@ -35,10 +42,16 @@ _FINAL = str.maketrans("бгғ", "пкқ")
 _QUESTION = """
 какой какая какое какие какого каком какую каких откуда куда почему зачем сколько чей чья покажи покажите найди найдите
 момент фрагмент видео
-қандай қайсы қанша неше кімнің көрсет көрсетіңіз сәт
+қандай қайсы қанша неше кімнің көрсет көрсетіңіз сәт маған бізге меніңше ойымша өтінемін рахмет рақмет деген тауып
+көрсетіп
 show find moment video whose
 """  # the question itself, not what is asked for
 _STOP = frozenset().union(*STOP_WORDS.values(), _QUESTION.split())
+KAZAKH_REQUEST = re.compile(
+    "(?:көрсет|айт|тап|тауып|таб|ізде|бер|жібер|түсіндір|көмектес|қара|аш|кешір|қой|сал|жаз)(?:[еаыіиу]?п)?"
+    "(?:[ыіе]?ң[ыі]з(?:дер)?(?:ш[ыі])?|[ыі]?ш[ыі])"
+)
+"""көрсетіңізші, беріңіз, айтшы."""
 _FUNCTION = ("PREP", "CONJ", "PRCL", "NPRO", "INTJ")  # pymorphy3's parts of speech without a meaning of their own
 _DIGITS = re.compile(r"(\d{1,15})(?:st|nd|rd|th|й|го|му|я|е|ші|шы)?$")
 MIN_TRANSCRIBED = 4  # letters
@@ -82,19 +95,52 @@ def document_words(text: str) -> list[str]:
         numbers = _with_numbers(part, kazakh)
         words += (form for word in numbers for form in _stored(word, kazakh))
         words += [_AS_WRITTEN + word.lower() for word in Counter(part) - Counter(numbers)]
-    return words
+    together = (form for found in _COMPOUND.findall(_plain(text)) for form in _compound_forms(found))
+    return [*words, *together, *_decimals(text)]
 
 
 def query_words(text: str) -> list[tuple[str, ...]]:
     """What is looked for: for each word that says something the forms that may be stored of it."""
     words = (word.lower() for part in _parts(text) for word in _with_numbers(part, _is_kazakh(part)))
-    return list(dict.fromkeys(_asked(word) for word in words if not _is_stop(word)))[:MAX_QUERY_WORDS]
+    whole = _wholes(text)
+    forms = [(*_asked(word), *whole.get(word, ())) for word in words if not _is_stop(word)]
+    return list(dict.fromkeys(forms + [(form,) for form in _decimals(text)]))[:MAX_QUERY_WORDS]
 
 
 def every_word(text: str) -> list[tuple[str, ...]]:
     """The same for every word as it stands: those that say nothing, and numbers in words."""
     words = dict.fromkeys(word.lower() for part in _parts(text) for word in part)
     return [(_AS_WRITTEN + word, *_asked(word)) for word in words][:MAX_QUERY_WORDS]
+
+
+def own_forms(lower: str) -> tuple[str, ...]:
+    """The forms under which a word in lower case is stored, in the letters that it is written with."""
+    return _asked(lower) if _CYRILLIC.search(lower) else (_latin(lower),)
+
+
+def words_as_written(text: str) -> set[str]:
+    """The words of a text as they are written, in lower case."""
+    return {word.lower() for part in _parts(text) for word in part if len(word) > 2 and word.isalpha()}
+
+
+def romanised(lower: str) -> list[str]:
+    """How a name or loan word in Latin letters may be written in Cyrillic: "Tokayev", "kumis", "bioprinter"."""
+    return _in_cyrillic(lower)
+
+
+def is_russian(lower: str) -> bool:
+    """Whether it is of the Russian dictionary."""
+    return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[1]
+
+
+def of_dictionary(lower: str) -> bool:
+    """`is_russian` without a parse: for many that are mostly none."""
+    return russian().word_is_known(lower)
+
+
+def says_nothing(lower: str) -> bool:
+    """Whether it is a word that is not looked for."""
+    return _is_stop(lower)
 
 
 def quoted(query: str) -> list[str]:
@@ -139,11 +185,13 @@ def mentions(text: str, query: str) -> list[tuple[int, int, frozenset[int]]]:
     spans: list[tuple[int, int, frozenset[int]]] = []
     for part in _PART.finditer(text) if wanted or phrases else ():
         found = [word.span() for word in _WORD_OR_THOUSANDS.finditer(text, *part.span())]
-        words = [_plain(_THOUSANDS.sub("", text[first:last])) for first, last in found]
+        words = [_plain(with_scales(_THOUSANDS.sub("", text[first:last]))) for first, last in found]
         kazakh = _is_kazakh(words)
         numbers = {place: str(number) for first, end, number in _numbers(words, kazakh) for place in range(first, end)}
+        compounds = [(*whole.span(), _compound_forms(whole[0])) for whole in _COMPOUND.finditer(text, *part.span())]
         for place, (first, last) in enumerate(found):
-            forms = (*_stored(words[place], kazakh), numbers.get(place, ""))
+            forms = {*_stored(words[place], kazakh), numbers.get(place, "")}
+            forms.update(*(joined for begin, end, joined in compounds if begin < last and first < end))
             meant = frozenset(asked for form in forms for asked in wanted.get(form, ()))
             if meant or any(begin < last and first < end for begin, end in phrases):
                 spans.append((first, last, meant))
@@ -151,12 +199,32 @@ def mentions(text: str, query: str) -> list[tuple[int, int, frozenset[int]]]:
 
 
 def _parts(text: str) -> Iterator[list[str]]:
-    for part in _PART.findall(_THOUSANDS.sub("", _plain(text))):
+    for part in _PART.findall(with_scales(_THOUSANDS.sub("", _plain(text)))):
         yield [word for word in _WORD.findall(part) if len(word) <= LONGEST_WORD]
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.replace("№", " ")).replace("ё", "е").replace("Ё", "Е")  # not "No5"
+    text = _SIGN.sub(lambda sign: SIGNS[sign[0]], text.replace("№", " "))  # not "No5"
+    text = unicodedata.normalize("NFKC", text).replace("ё", "е").replace("Ё", "Е")
+    return _CENTURY.sub(" век ", _YEAR.sub(" год ", text))
+
+
+def _compound_forms(found: str) -> set[str]:
+    """What "эхо-тест" and "ту-154" are stored under as one word, and "ту154" as two."""
+    kazakh = _is_kazakh([found])
+    words = [found.replace("-", "")] if "-" in found else _EDGE.split(found)
+    return {form for word in words for form in _stored(word, kazakh)}
+
+
+def _wholes(text: str) -> dict[str, tuple[str, ...]]:
+    """The words that stand between hyphens, in lower case, to the forms of all of it in one word."""
+    found = [one.lower() for one in _COMPOUND.findall(_plain(text)) if "-" in one]
+    return {part: _asked(whole.replace("-", "")) for whole in found for part in whole.split("-")}
+
+
+def _decimals(text: str) -> list[str]:
+    """One form for "1,5" and "1.5", beside those of 1 and 5."""
+    return [f"{whole}d{part}" for whole, part in _A_DECIMAL.findall(with_scales(text))]
 
 
 def _is_kazakh(words: Sequence[str]) -> bool:
@@ -188,8 +256,11 @@ def _numbers(words: Sequence[str], kazakh: bool) -> Iterable[tuple[int, int, int
     """(first, behind the last, value) of the words that together are a number: "двести пятьдесят два"."""
     lower = [word.lower() for word in words]
     russian = kazakh and not _RUSSIAN.isdisjoint(lower)  # "что он говорит в Қарағанды"
+    romans = [roman(word, following) for word, following in zip(words, [*lower[1:], ""], strict=False)]
     values = [_value(word, kazakh and not (russian and word in _ALSO_RUSSIAN)) for word in lower]
-    return joined(values, [word[0].isdigit() for word in words]) if any(v is not None for v in values) else ()
+    values = [value if number is None else number for number, value in zip(romans, values, strict=True)]
+    digits = [word[0].isdigit() or number is not None for word, number in zip(words, romans, strict=True)]
+    return joined(values, digits) if any(v is not None for v in values) else ()
 
 
 @lru_cache(maxsize=CACHE)
@@ -208,7 +279,13 @@ def _value(lower: str, kazakh: bool) -> int | None:
 
 @lru_cache(maxsize=CACHE)
 def _stored(word: str, kazakh: bool) -> tuple[str, ...]:
+    return tuple(SAME.get(form, form) for form in _stored_forms(word, kazakh))
+
+
+def _stored_forms(word: str, kazakh: bool) -> tuple[str, ...]:
     lower = word.lower()
+    if _folded(lower) in SAME:
+        return (_folded(lower),)
     if not _CYRILLIC.search(lower):
         return (_latin(lower),)
     if kazakh and lower in STOP_WORDS["kk"]:  # uncut: "бүгін" (today) would be "бұғы" (a deer)
@@ -221,25 +298,29 @@ def _stored(word: str, kazakh: bool) -> tuple[str, ...]:
 
 
 def _asked(lower: str) -> tuple[str, ...]:
-    if lower.isdigit():
-        return (lower,)
+    return tuple(sorted({SAME.get(form, form) for form in _asked_forms(lower)}))
+
+
+def _asked_forms(lower: str) -> tuple[str, ...]:
+    if lower.isdigit() or _folded(lower) in SAME:
+        return (_folded(lower),)
     if not _CYRILLIC.search(lower):
-        return tuple(sorted({_latin(lower), *(form for guess in _in_cyrillic(lower) for form in _asked(guess))}))
+        return (_latin(lower), *(form for guess in _in_cyrillic(lower) for form in _asked_forms(guess)))
     lemma, known, _ = _lemma(lower)
     forms = {lemma, _name(lower)}
     if not known or _KAZAKH.search(lower):
         forms.update(_kazakh_cuts(lower))
-    return tuple(sorted(forms))
+    return tuple(forms)
 
 
 def _is_stop(lower: str) -> bool:
-    if lower in _STOP or (len(lower) == 1 and not lower.isdigit()):
+    if lower in _STOP or (len(lower) == 1 and not lower.isdigit()) or KAZAKH_REQUEST.fullmatch(lower):
         return True
     return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[2]
 
 
 def _latin(lower: str) -> str:
-    return _english().stemWord(lower) if lower.isalpha() else lower
+    return _english().stemWord(IRREGULAR.get(lower, lower)) if lower.isalpha() else lower
 
 
 def _in_cyrillic(lower: str) -> list[str]:

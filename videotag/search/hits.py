@@ -24,9 +24,10 @@ from videotag.times import clock, time_name
 _NAMES = [field.name for field in EXPORTED]
 _PLACE = _NAMES.index("end_time") + 1
 _TIMECODES = ("source_timecode", "source_timecode_end", "frame_rate")
-KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_NAMES[_PLACE:])
+KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_NAMES[_PLACE:], "asked_as")
 """Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment.
 
+`asked_as`: the question that was meant, where it is not what was typed.
 The timecodes are None where the file tells none, the rate (`30000/1001`) where it varies or is not known.
 """
 

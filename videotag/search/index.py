@@ -9,11 +9,12 @@ collection, remembers which state of it that was, and is made again when it is l
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from videotag.errors import UserError
-from videotag.search.forms import document_words, every_word, query_words
+from videotag.search.forms import document_words, every_word, query_words, words_as_written
+from videotag.search.spelling import key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +34,14 @@ Result = TypeVar("Result")
 Entry = tuple[str, str, "np.ndarray"]
 """A segment: its id, the text whose words are found, its vector (float32 [dimension] of length 1)."""
 
-FORM = 2  # of the file and of the words in it; a change makes the index anew
+FORM = 3  # of the file and of the words in it; a change makes the index anew
 NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 
 _SCHEMA = f"""
     CREATE TABLE segment (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL);
     CREATE VIRTUAL TABLE word USING fts5(words, detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab(word, row);
+    CREATE TABLE spelling (sound TEXT NOT NULL, word TEXT NOT NULL, PRIMARY KEY (sound, word)) WITHOUT ROWID;
     CREATE TABLE state (made_from TEXT NOT NULL);
     PRAGMA user_version = {FORM};
 """
@@ -124,6 +127,8 @@ class SegmentIndex:
                 number = db.execute("INSERT INTO segment (id, vector) VALUES (?, ?)", row).lastrowid
                 words = " ".join(document_words(text))
                 db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, words))
+                written = ((key(word), word) for word in words_as_written(text))
+                db.executemany("INSERT OR IGNORE INTO spelling VALUES (?, ?)", written)
             db.execute("DELETE FROM state")
             db.execute("INSERT INTO state VALUES (?)", (state,))
             db.execute("COMMIT")
@@ -145,6 +150,14 @@ class SegmentIndex:
         wanted = every_word(query) if every else query_words(query)
         nothing = np.zeros(len(segments.ids))
         return self._read(lambda db: _shares(db, wanted, segments), nothing) if wanted else nothing
+
+    def spelled(self, sounds: Collection[str], begun: bool = False) -> dict[str, list[str]]:
+        """As of `videotag.search.meant.ArchiveWords`; those of deleted segments may still be among them."""
+        return self._read(lambda db: _spelled(db, sounds, begun), {})
+
+    def occurrences(self, forms: Collection[str]) -> dict[str, int]:
+        """In how many segments each form of a word is."""
+        return self._read(lambda db: dict(db.execute(_OCCURRENCES, (json.dumps(list(forms)),))), {})
 
     def _read(self, read: Callable[[sqlite3.Connection], Result], nothing: Result) -> Result:
         if not self.path.exists():
@@ -193,7 +206,7 @@ def _file(db: sqlite3.Connection) -> int:
 
 
 def _empty(db: sqlite3.Connection) -> None:
-    for table in ("vocabulary", "word", "segment", "state"):
+    for table in ("vocabulary", "word", "spelling", "segment", "state"):
         db.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
@@ -254,6 +267,23 @@ def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Seg
         rows = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
         shares[rows[numbers[rows] == found]] += weight  # another client may have put more in meanwhile
     return shares / sum(weights)
+
+
+_OCCURRENCES = "SELECT term, doc FROM vocabulary WHERE term IN (SELECT value FROM json_each(?))"
+_BEGUN = 20  # words of one beginning
+
+
+def _spelled(db: sqlite3.Connection, sounds: Collection[str], begun: bool) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    if begun:
+        rows = "SELECT ?1, word FROM spelling WHERE sound BETWEEN ?1 AND ?1 || '~' LIMIT ?2"
+        pairs = [pair for sound in sounds for pair in db.execute(rows, (sound, _BEGUN))]
+    else:
+        rows = "SELECT sound, word FROM spelling WHERE sound IN (SELECT value FROM json_each(?))"
+        pairs = db.execute(rows, (json.dumps(list(sounds)),)).fetchall()
+    for sound, word in pairs:
+        found.setdefault(sound, []).append(word)
+    return found
 
 
 def _occurrences(db: sqlite3.Connection, forms: tuple[str, ...]) -> int:

@@ -41,6 +41,38 @@ NUMERALS = {
 """By ISO 639-1 language: dictionary form, lower case, е for ё, to its value."""
 
 
+DECIMAL = re.compile(
+    r"(?<![\d.,])(\d+)[.,](\d+)[ \u00a0\u202f]*(тыс|млн|миллион|млрд|миллиард|мың|thousand|million|billion)[^\W\d_]*"
+)
+_SCALE_OF = {"тыс": 10**3, "мың": 10**3, "thousand": 10**3, "млн": 10**6, "миллион": 10**6, "million": 10**6}
+_ROMAN = re.compile(
+    "(X{0,3})(IX|IV|V?I{0,3})"
+)  # up to 39: centuries, kings, congresses; XL and CD are mostly no numbers
+_LOOKS_ROMAN = str.maketrans("ХІхіivx", "XIXIIVX")  # Cyrillic look-alikes, small letters
+_OF_CENTURIES = ("век", "ғасыр", "centur", "съезд", "квартал")
+
+
+def with_scales(text: str) -> str:
+    """With "3,5 млн" as 3500000; what is no whole number then stays."""
+
+    def whole(found: re.Match[str]) -> str:
+        digits, scale = found[1] + found[2], _SCALE_OF.get(found[3], 10**9)
+        number, rest = divmod(int(digits) * scale, 10 ** len(found[2]))
+        return found[0] if rest or len(digits) > 15 else str(number)
+
+    return DECIMAL.sub(whole, text)
+
+
+def roman(word: str, following: str) -> int | None:
+    """The value of a Roman numeral; of one letter, or in small ones, only before a word such as "век"."""
+    numeral = word.translate(_LOOKS_ROMAN)
+    found = _ROMAN.fullmatch(numeral)
+    if not found or not word or not (following.startswith(_OF_CENTURIES) or (len(word) > 1 and word.isupper())):
+        return None
+    units = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+    return 10 * len(found[1]) + units.index(found[2])
+
+
 def joined(values: Sequence[int | None], digits: Sequence[bool]) -> Iterator[tuple[int, int, int]]:
     """The numbers that neighbouring words make together: (first, after the last, number), by position.
 

@@ -87,7 +87,10 @@ class SegmentSearch:
             shares[rows] = 1.0  # they hold all that is asked for, also where no word of it says anything
         if by == "words":
             rows = np.flatnonzero(shares) if rows is None else [row for row in rows if shares[row]]
-        return ranking.rank(segments, rows, shares, vector, background, page)
+        ranked = ranking.rank(segments, rows, shares, vector, background, page)
+        return (
+            ranked if by != "words" else iter(sorted(ranked, key=lambda hit: -round(shares[segments.rows[hit.id]], 9)))
+        )
 
     def not_found(self, records: StoredRecords, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""

@@ -62,7 +62,7 @@ def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
 def show(answer: Answer, style: Style) -> None:
     """Print what is to be said of an answer, and its cards."""
     for remark in answer.remarks:
-        cli.say(remark)
+        cli.say(printable(remark))
     if answer.moments and not answer.close:
         print(style.dim("── best guesses: ".ljust(_width(), "─")), flush=True)
     show_cards(answer.moments, answer.question.words, style)

@@ -18,6 +18,7 @@ from videotag.search.filters import FIELDS, Filters
 from videotag.search.moments import Hit
 from videotag.terminal import cards, player, typed
 from videotag.terminal.cards import Style
+from videotag.text import printable
 from videotag.times import clock, time_name
 
 TOP = 8  # values of each field that `:facets` shows
@@ -28,6 +29,7 @@ anything else          a question; "exact words" must occur, and
 :frames 3              write its segment's frames to frames/
 :clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
 :like 3                moments like that one; also :like news@12:30
+:as-typed              the last question again, with nothing mended in it
 :more                  the next ones
 :filter video=news not-language=kk added-after=2026-01-01 from=1:00 to=5:00
                        set filters: video, language, content-type, mood,
@@ -52,7 +54,8 @@ class Prompt:
     per_video: int | None
     data_dir: Path
     style: Style
-    question: Question | None = None  # the last one, with the filters that were for it alone
+    question: Question | None = None  # the last one, as it was asked, with the filters that were for it alone
+    words_typed: str | None = None  # its words as they were typed, where others were asked
     hits: list[Hit] = field(default_factory=list)  # those shown so far, all pages; hit 1 is the first
     _facets: dict[str, Mapping[Any, int]] = field(default_factory=dict)
 
@@ -109,8 +112,16 @@ class Prompt:
 
     def _show_first(self, question: Question) -> None:
         answer = self._find(question, self.limit)
-        self.question, self.hits = question, answer.moments
+        self.question = replace(question, words=answer.question.words, as_typed=True)  # for the next page
+        self.words_typed, self.hits = answer.typed, answer.moments
         cards.show(answer, self.style)
+        if answer.typed is not None:
+            cli.say(f":as-typed searches for: {printable(answer.typed)}")
+
+    def as_typed(self, text: str) -> None:
+        if self.question is None or self.words_typed is None:
+            raise UserError("nothing was mended in the last question")
+        self._show_first(replace(self.question, words=self.words_typed))
 
     def _find(self, question: Question, limit: int) -> Answer:
         both = replace(question, filters=self.filters.and_(question.filters))
@@ -196,10 +207,12 @@ class Prompt:
 
 
 _METHODS: list[Callable[[Prompt, str], Any]] = [
-    *(Prompt.open, Prompt.frames, Prompt.clip, Prompt.like, Prompt.more),
+    *(Prompt.open, Prompt.frames, Prompt.clip, Prompt.like, Prompt.more, Prompt.as_typed),
     *(Prompt.filter, Prompt.facets, Prompt.save, Prompt.help),
 ]
-COMMANDS = {f":{method.__name__}": method for method in _METHODS} | {":quit": lambda prompt, text: None}
+COMMANDS = {f":{method.__name__.replace('_', '-')}": method for method in _METHODS} | {
+    ":quit": lambda prompt, text: None
+}
 
 
 def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:

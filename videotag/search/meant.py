@@ -1,0 +1,266 @@
+"""What was meant by a question as it was typed: keyboard layout, Latin letters, letters left out, typos, talk.
+
+The archive's own words decide: those that occur in it, and those of the Russian dictionary, are never touched, and
+nothing becomes a word that is in neither. What a question becomes has the same meaning to whoever typed it, and it is
+asked of the vectors as well as of the words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from difflib import SequenceMatcher
+from itertools import pairwise
+from operator import itemgetter
+from typing import Protocol
+
+from videotag.search.filler import without_filler
+from videotag.search.forms import is_russian, of_dictionary, own_forms, quoted, romanised, says_nothing
+from videotag.search.kazakh import has_own_letters, in_harmony, is_without_letters, may_be_kazakh
+from videotag.search.keyboards import in_one_script, is_cyrillic, mixed, other_layouts
+from videotag.search.spelling import in_cyrillic, key, keys, one_edit
+from videotag.stop_words import STOP_WORDS
+
+LONG = 5  # letters of a word in which a typo is looked for
+SHORT = 3  # letters; shorter words prove nothing
+MOST = 0.4  # of the letters of a question that have to be of known words before all of it is read another way
+EVIDENT = 0.2  # of the words with signs or digits among their letters: another layout, whatever the words
+LIKE = 0.7  # what a word has in common with the one that it is taken for, as difflib measures it
+STEM = 4  # letters that a word with other endings has to have in common
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*['’]?")
+_LATIN = re.compile("[a-zà-žı]")
+_KAZAKH_LATIN = re.compile("[ığǵşūńý]|q(?!u)|[agnosyci]'(?=[^ts])|[agnoucsi]'[a-z]+'")
+_RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_NO_WORD = re.compile(r"\b[ьъ]|[аеиоуыэюя][ьъ]")  # what no Cyrillic word has
+_FUNCTION_WORDS = frozenset().union(STOP_WORDS["ru"], STOP_WORDS["kk"])
+_ONLY_RUSSIAN = STOP_WORDS["ru"] - {
+    _word.translate(str.maketrans("әғқңөұүһі", "агкноуухи")) for _word in STOP_WORDS["kk"]
+}
+_BY_KEY: dict[str, list[str]] = {}
+for _word in sorted(_FUNCTION_WORDS):
+    _BY_KEY.setdefault(key(_word), []).append(_word)
+
+
+class ArchiveWords(Protocol):
+    """What is asked of the index."""
+
+    def spelled(self, sounds: Collection[str], begun: bool = False) -> Mapping[str, list[str]]:
+        """The archive's words, as they are written, by their keys; `begun`: whose keys begin so."""
+        ...
+
+    def occurrences(self, forms: Collection[str]) -> Mapping[str, int]:
+        """In how many segments each form of a word is."""
+        ...
+
+
+def as_meant(question: str, archive: ArchiveWords) -> str:
+    """The question that was meant; itself where what was typed is found, and where it has something in quotes."""
+    if quoted(question):
+        return question
+    text = in_one_script(unicodedata.normalize("NFC", question))
+    if text.isupper() and len(_WORD.findall(text)) > 1:
+        text = text.lower()
+    reader = _Reader(archive)
+    text = without_filler(reader.of_right_layout(text))
+    return without_filler(reader.of_known_words(text))
+
+
+class _Reader:
+    """One question's look at the archive's words."""
+
+    def __init__(self, archive: ArchiveWords) -> None:
+        self._archive = archive
+        self._counts: dict[str, int] = {}  # segments, by word
+
+    # === What is known ===
+
+    def occurs(self, words: Iterable[str]) -> list[int]:
+        """In how many segments each word, or a form of it, is."""
+        words = list(words)
+        forms = {word: own_forms(word) for word in words if word not in self._counts}
+        found = self._archive.occurrences({form for some in forms.values() for form in some}) if forms else {}
+        self._counts |= {word: max((found.get(form, 0) for form in some), default=0) for word, some in forms.items()}
+        return [self._counts[word] for word in words]
+
+    def is_known(self, word: str) -> bool:
+        return says_nothing(word) or word in _FUNCTION_WORDS or is_russian(word) or self.occurs([word])[0] > 0
+
+    def known_share(self, words: list[str]) -> float:
+        """Of the letters of the words that are long enough to tell."""
+        telling = [word for word in words if len(word) >= SHORT]
+        self.occurs(telling)
+        known = sum(len(word) for word in telling if self.is_known(word))
+        return known / (sum(map(len, telling)) or 1)
+
+    # === The whole question ===
+
+    def of_right_layout(self, text: str) -> str:
+        typed, (strange, part) = self.known_share(_words(text)), mixed(text)
+        telling = [word for word in _words(text) if len(word) >= SHORT]
+        russian = 2 * sum(map(is_russian, telling)) > len(telling)  # "2х комнатная квартира и 3й этаж"
+        evident = strange > 1 and part >= EVIDENT and not russian
+        if typed >= MOST and not evident:
+            return text
+        other = [reading for reading in other_layouts(text) if strange or is_cyrillic(reading) != is_cyrillic(text)]
+        readings = [(self.known_share(_words(reading)) - mixed(reading)[1], reading) for reading in other]
+        share, reading = max(readings, default=(0.0, text), key=itemgetter(0))
+        if evident and share >= typed and has_own_letters(reading):
+            return reading
+        if typed < MOST and is_cyrillic(text) and (english := next((one for one in other if not is_cyrillic(one)), "")):
+            small = any(len(word) >= SHORT and word in STOP_WORDS["en"] for word in _words(english))
+            if small or _NO_WORD.search(text.lower()):
+                return english
+        return reading if share >= max(MOST, 2 * typed) else text
+
+    def of_known_words(self, text: str) -> str:
+        spans = [word.span() for word in _WORD.finditer(text)]
+        words = [text[first:last].lower().replace("’", "'").replace("ё", "е") for first, last in spans]
+        meant = self._corrected(self._together(self._in_own_letters(words)))
+        pieces, position = [], 0
+        for (first, last), before, after in zip(spans, words, meant, strict=True):
+            gap = text[position:first]
+            pieces.append(gap if after or not gap.isspace() else "")
+            pieces.append(text[first:last] if after == before else _cased(after, text[first:last]))
+            position = last
+        return "".join(pieces) + text[position:]
+
+    # === Letters ===
+
+    def _in_own_letters(self, words: list[str]) -> list[str]:
+        """Out of Latin letters, and with the Kazakh letters that were left out."""
+        telling = [word for word in words if len(word) >= SHORT]
+        letters = sum(map(len, telling))
+        latin = [word for word in telling if _LATIN.search(word)]
+        if 2 * sum(map(len, latin)) > letters:
+            return self._transcribed(words, latin)
+        russian = sum(len(word) for word in telling if is_russian(word))
+        if latin or 2 * russian >= letters or has_own_letters(" ".join(words)) or not _ONLY_RUSSIAN.isdisjoint(words):
+            return words
+        written = {word: self._with_letters(word) for word in telling}
+        kazakh = any(map(may_be_kazakh, telling))
+        return [written.get(word) or (_in_harmony(word) if kazakh and word in written else word) for word in words]
+
+    def _transcribed(self, words: list[str], latin: list[str]) -> list[str]:
+        there = self.occurs(latin)
+        unknown = [word for word, count in zip(latin, there, strict=True) if not count]
+        found = {word: best for word in unknown if (best := self._from_latin(word))}
+        left = [word for word in unknown if word not in found]
+        share = sum(map(len, found)) / sum(map(len, latin))
+        kazakh = any(map(_KAZAKH_LATIN.search, unknown)) or (
+            found and 2 * len([*filter(may_be_kazakh, left)]) > len(left)
+        )
+        there = any(word in _FUNCTION_WORDS or self.occurs([word])[0] for word in found.values())
+        if not there and not any(map(_KAZAKH_LATIN.search, unknown)):  # "winter water" could be two Russian words
+            return words
+        if any(word in STOP_WORDS["en"] for word in left) or not (share >= MOST or kazakh):
+            return words
+        russian = sum(map(is_russian, found.values())) * 2 > len(found) and not any(map(_KAZAKH_LATIN.search, unknown))
+        spell = in_cyrillic if russian else self._spelled_out
+        small = [word for word in words if _LATIN.search(word) and len(word) < SHORT]
+        found |= {word: spell(word) for word in left} | {word: _small(word) or in_cyrillic(word) for word in small}
+        return [found.get(word, word) for word in words]
+
+    def _from_latin(self, word: str) -> str | None:
+        sounds, guess = keys(word), in_cyrillic(word)
+        written = [one for some in self._archive.spelled(sounds).values() for one in some if not _LATIN.search(one)]
+        russian = [one for one in romanised(word) if is_russian(one)] if len(word) >= SHORT else []
+        return _small(word) or self._likest(guess, written or russian, least=0.0)
+
+    def _spelled_out(self, word: str) -> str:
+        guess = in_cyrillic(word)
+        return self._with_letters(guess) or _in_harmony(guess)
+
+    def _with_letters(self, word: str) -> str | None:
+        """With the Kazakh letters that the archive writes it, or its beginning, with; None if it has no such word."""
+        sound = key(word)
+        written = self._archive.spelled([sound]).get(sound, [])
+        if word in written or is_russian(word):
+            return word
+        whole = [one for one in (*written, *_BY_KEY.get(sound, ())) if is_without_letters(word, one)]
+        if whole:
+            return self._likest(word, whole, least=0.0)
+        beginnings = [word[:length] for length in range(len(word) - 1, STEM - 1, -1)]
+        begun = self._archive.spelled([key(one) for one in beginnings], begun=True)
+        for one in beginnings:
+            fitting = [
+                stem[: len(one)] for stem in begun.get(key(one), ()) if is_without_letters(one, stem[: len(one)])
+            ]
+            if fitting:
+                return in_harmony(word, max(sorted(set(fitting)), key=fitting.count))
+        return None
+
+    # === Words ===
+
+    def _together(self, words: list[str]) -> list[str]:
+        """Two neighbours that are one word in the archive, where one of the two is none: the second becomes ""."""
+        words = list(words)
+        pairs = [first + second for first, second in pairwise(words)]
+        self.occurs([*words, *pairs])
+        written = self._archive.spelled([key(both) for both in pairs])
+        for place, both in enumerate(pairs):
+            apart = all(says_nothing(word) or self._counts[word] for word in words[place : place + 2] if word)
+            is_word = both in written.get(key(both), ()) or (is_russian(both) and self._counts[both])
+            if words[place] and len(both) >= LONG and not apart and is_word:
+                words[place], words[place + 1] = both, ""
+        return words
+
+    def _corrected(self, words: list[str]) -> list[str]:
+        self.occurs(words)
+        return [self._right(word) if len(word) >= LONG and not self.is_known(word) else word for word in words]
+
+    def _right(self, word: str) -> str:
+        latin = bool(_LATIN.search(word))
+        found = self._archive.spelled({sound for one in keys(word) for sound in (one, *one_edit(one))}).values()
+        near = {one for some in found for one in some if bool(_LATIN.search(one)) == latin}
+        if not near and not latin and not has_own_letters(word):
+            russian = {one for one in one_edit(word, _RUSSIAN) if of_dictionary(one)}
+            near = {one for one, count in zip(russian, self.occurs(russian), strict=True) if count}
+            if not near and len({own_forms(one) for one in russian}) == 1:
+                near = russian
+        if has_own_letters(word):  # a Kazakh word may only have an ending that the archive does not
+            beginnings = [word[:end] for end in range(len(word) - 2, STEM - 1, -1)]
+            stem = next((one for one, count in zip(beginnings, self.occurs(beginnings), strict=True) if count), "")
+            near = {one for one in near if one.startswith(stem)}
+        return self._likest(word, near, LIKE) or self._parted(word) or word
+
+    def _parted(self, word: str) -> str | None:
+        """Two words that were typed without the blank, both of the archive or small."""
+        halves = [(word[:place], word[place:]) for place in range(2, len(word) - 1)]
+        written = self._archive.spelled({key(half) for pair in halves for half in pair})
+        good = [
+            pair
+            for pair in halves
+            if all(half in _SMALL or half in written.get(key(half), ()) for half in pair)
+            and max(map(len, pair)) > SHORT
+        ]
+        return " ".join(max(good, key=lambda pair: min(map(len, pair)))) if good else None
+
+    def _likest(self, word: str, candidates: Iterable[str], least: float) -> str | None:
+        """The one most like the word, of several the most frequent."""
+        some = sorted(set(candidates))
+        ratios = [SequenceMatcher(None, word, one, autojunk=False).ratio() for one in some]
+        ranked = zip(ratios, self.occurs(some), some, strict=True)
+        best = max(ranked, default=(0.0, 0, ""), key=lambda one: one[:2])
+        return best[2] if some and best[0] >= least else None
+
+
+_SMALL = frozenset(word for words in STOP_WORDS.values() for word in words if len(word) > 2)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower().replace("ё", "е") for word in _WORD.findall(text)]
+
+
+def _cased(word: str, typed: str) -> str:
+    return word[:1].upper() + word[1:] if typed[:1].isupper() else word
+
+
+def _small(latin: str) -> str | None:
+    """The function word that it is in Latin letters."""
+    return next((_BY_KEY[sound][0] for sound in keys(latin) if sound in _BY_KEY), None)
+
+
+def _in_harmony(word: str) -> str:
+    """With Kazakh letters, but for a Russian word that it begins with."""
+    russian = next((word[:end] for end in range(len(word), LONG - 1, -1) if is_russian(word[:end])), "")
+    return in_harmony(word, russian)
