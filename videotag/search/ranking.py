@@ -10,7 +10,7 @@ chosen with benchmarks/search_quality.py; taking the mean away: Mu and Viswanath
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ FEWEST, ENOUGH = 20, 200
 a hit."""
 LEAST = 5  # segments; of fewer as much is asked as of so many
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
+AGAIN = 1000  # segments scored again by their exact vectors: what 8 bits take for the best holds the best ten
 BARELY = 1e-3  # the same of a length that is the root of a difference
 
 
@@ -87,7 +88,7 @@ class Background:
 
 def rank(
     segments: Segments,
-    rows: Sequence[int] | np.ndarray | None,
+    among: np.ndarray,
     shares: np.ndarray,
     question: np.ndarray,
     background: Background,
@@ -95,35 +96,65 @@ def rank(
 ) -> Iterator[Ranked]:
     """All of them, best first: compared at once, put in order as far as they are asked for.
 
+    Of many segments, whose vectors are compared in 8 bits, those that come near are scored again by their exact ones.
+
     Args:
-        rows: only these segments; None is all.
+        among: bool [n], only these segments.
         shares: [n], which part of the question's words occurs in each, 0 to 1.
         question: float32 [dimension].
         background: of the whole archive.
         page: about so many will be asked for, 1 or more.
+
+    Raises:
+        Moved: what is to be given is not there by now, or is another one.
     """
     import numpy as np
 
-    evidence = background.deviations(question, segments.vectors) + WEIGHT * shares
-    # What holds every word of the question answers, however unlike it the rest is.
-    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
-    # Equal vectors are to rank equal, whatever a product's order of adding.
-    evidence, close_from = np.round(evidence, 4), np.round(background.close_from, 4)
-    among = np.arange(len(evidence)) if rows is None else np.asarray(rows, int)
-    for row in _in_order(evidence, among, segments.ids, page):
-        cosine = float(segments.vectors[row] @ question)
-        yield Ranked(segments.ids[row], cosine, bool(evidence[row] >= close_from))
+    numbers = np.flatnonzero(among)
+    if 4 * len(numbers) > len(among):  # then copying them would take longer
+        some = segments.vectors
+        evidence = _evidence(background.deviations(question, some), shares, background)[numbers]
+    else:
+        some = segments.vectors[numbers]
+        evidence = _evidence(background.deviations(question, some), shares[numbers], background)
+    exact = isinstance(some, np.ndarray)
+    for best in _best_first(evidence, page if exact else max(page, AGAIN), exact):
+        ids, vectors = segments.exactly(numbers[best])
+        finer = _evidence(background.deviations(question, vectors), shares[numbers[best]], background)
+        order = sorted(range(len(ids)), key=lambda place: (-finer[place], ids[place]))
+        for place in order:
+            close = bool(finer[place] >= np.round(background.close_from, 4))
+            yield Ranked(ids[place], float(vectors[place] @ question), close)
 
 
-def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int) -> Iterator[int]:
-    """The rows by falling evidence, equal ones by their ids; sorting all of a hundred thousand would take long."""
+def _evidence(deviations: np.ndarray, shares: np.ndarray, background: Background) -> np.ndarray:
     import numpy as np
 
-    while len(among):
-        left = evidence[among]
-        best = ~(left < (np.partition(left, -page)[-page] if page < len(among) else -math.inf))  # ends with nan, too
-        yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
-        among, page = among[~best], 3 * page
+    evidence = deviations + WEIGHT * shares
+    # What holds every word of the question answers, however unlike it the rest is.
+    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
+    return np.round(evidence, 4)  # equal vectors are to rank equal, whatever a product's order of adding
+
+
+def _best_first(evidence: np.ndarray, page: int, ties: bool) -> Iterator[np.ndarray]:
+    """The places by falling evidence, a page and then thrice as many at a time; sorting a million would take long.
+
+    `ties`: what is equal to the last one of a page comes with it.
+    """
+    import numpy as np
+
+    left = np.arange(len(evidence))
+    while len(left):
+        now = evidence[left]
+        if page >= len(left):
+            best = np.ones(len(left), bool)
+        elif ties:
+            best = ~(now < np.partition(now, -page)[-page])  # ends with nan, too
+        else:
+            best = np.zeros(len(left), bool)
+            best[np.argpartition(now, -page)[-page:]] = True
+        yield left[best]
+        left, page = left[~best], 3 * page
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
