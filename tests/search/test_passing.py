@@ -9,8 +9,8 @@ import pytest
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from tests.test_db_manager import segment
+from videotag.search import coarse
 from videotag.search import index as index_module
-from videotag.search import vectors
 from videotag.search.index import Entry, SegmentIndex
 from videotag.search.passing import same
 
@@ -109,7 +109,7 @@ def unit(count: int, dimension: int = 64) -> np.ndarray:
 
 def test_products_in_8_bits_are_near_the_exact_ones():
     rows = unit(300)
-    eight = vectors.EightBits(*vectors.in_steps(rows))
+    eight = coarse.EightBits(*coarse.in_steps(rows))
     assert np.abs(eight @ rows[0] - rows @ rows[0]).max() < 0.003 * 384 / 64
     assert np.allclose(eight[np.array([5, 2])] @ rows[1], (eight @ rows[1])[[5, 2]])
 
@@ -120,16 +120,16 @@ def test_many_segments_are_ranked_as_few_are(tmp_path, monkeypatch):
     texts = [" ".join(f"слово{(n * k) % 37}" for k in range(1, 9)) for n in range(60)]
     db.add_segments("n", [segment(n, text, language=("ru", "kk")[n % 2]) for n, text in enumerate(texts)])
     few = [db.search("слово5 слово7", 60), db.search("слово5", 20, language="kk"), db.search_like("news", 20.0, 20)]
-    monkeypatch.setattr(vectors, "EXACT", 10)
+    monkeypatch.setattr(coarse, "EXACT", 10)
     again = ChromaDBManager(db.directory, embedder=FakeEmbedder())
     many = [again.search("слово5 слово7", 60), again.search("слово5", 20, language="kk")]
     many.append(again.search_like("news", 20.0, 20))
-    assert isinstance(again._search.index.segments().vectors, vectors.EightBits)
+    assert isinstance(again._search.index.segments().vectors, coarse.EightBits)
     assert many == few
 
 
 def test_what_changes_in_8_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(vectors, "EXACT", 1)
+    monkeypatch.setattr(coarse, "EXACT", 1)
     rows, index = unit(600), SegmentIndex(tmp_path / "index.sqlite3")
     index.update("1", (Entry(f"s{n}", {}, "вода", row) for n, row in enumerate(rows[:500])), since=None)
     changed = [Entry("s3", {}, "вода", rows[500]), Entry("s3", {}, "вода", rows[501])]  # twice: the last one counts

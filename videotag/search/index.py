@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from videotag.errors import UserError
-from videotag.search import passing, vectors
+from videotag.search import coarse, passing
 from videotag.search.forms import document_words, every_word, query_words
 from videotag.store.pages import Snapshot
 from videotag.store.records import segment_words
@@ -44,7 +44,7 @@ _SCHEMA = f"""
         USING fts5(words, content="", detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab(word, row);
     CREATE TABLE state (made_from TEXT NOT NULL);
-    {passing.SCHEMA}; {vectors.SCHEMA};
+    {passing.SCHEMA}; {coarse.SCHEMA};
     PRAGMA user_version = {FORM};
 """
 PAGE_SIZE = 8192  # bytes: five vectors of 384 dimensions, where SQLite's 4096 take two
@@ -73,7 +73,7 @@ class Segments:
     index: SegmentIndex
     file: int  # the index's `file`
     alive: np.ndarray  # bool [n]: which numbers are segments
-    vectors: np.ndarray | vectors.EightBits  # of length 1: float32 [n, dimension], or of many segments in 8 bits
+    vectors: np.ndarray | coarse.EightBits  # of length 1: float32 [n, dimension], or of many segments in 8 bits
     count: int
 
     def exactly(self, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -142,7 +142,7 @@ class SegmentIndex:
                 db.execute("ROLLBACK")
                 return False
             gone = [_remove(db, id_) for id_ in removed]
-            vectors.write(db, {number: None for numbers in gone for number in numbers})
+            coarse.write(db, {number: None for numbers in gone for number in numbers})
             _put(db, changed)
             db.execute("DELETE FROM state")
             db.execute("INSERT INTO state VALUES (?)", (state,))
@@ -163,7 +163,7 @@ class SegmentIndex:
             return self._none()
         db.execute("BEGIN")  # nobody changes it between the two
         count = db.execute("SELECT count(*) FROM segment").fetchone()[0]
-        return Segments(self, _file(db), *vectors.read(db, count), count)
+        return Segments(self, _file(db), *coarse.read(db, count), count)
 
     def _none(self) -> Segments:
         import numpy as np
@@ -180,7 +180,7 @@ class SegmentIndex:
         rows = self._of(segments, lambda db: db.execute(statement, asked).fetchall())
         if len(rows) < len(numbers):
             raise Moved
-        return [id_ for id_, _ in rows], vectors.stacked([vector for _, vector in rows])
+        return [id_ for id_, _ in rows], coarse.stacked([vector for _, vector in rows])
 
     def shares(self, query: str, segments: Segments) -> np.ndarray:
         """Which part of the query's words each of the segments holds, float64 [n], 0 to 1; a rare word weighs more.
@@ -228,8 +228,8 @@ class SegmentIndex:
     def numbered(self, some: np.ndarray, segments: Segments) -> Iterator[tuple[int, dict[str, Any], str]]:
         """Number, fields and document of segments by their numbers, some at a time."""
         statement = "SELECT number, record FROM segment WHERE number IN (SELECT value FROM json_each(?))"
-        for start in range(0, len(some), vectors.BLOCK):
-            asked = (json.dumps(some[start : start + vectors.BLOCK].tolist()),)
+        for start in range(0, len(some), coarse.BLOCK):
+            asked = (json.dumps(some[start : start + coarse.BLOCK].tolist()),)
             for number, record in self._of(segments, lambda db, asked=asked: db.execute(statement, asked).fetchall()):
                 yield number, *_unpacked(record)
 
@@ -240,7 +240,7 @@ class SegmentIndex:
         if ids is not None:
             statement += " WHERE id IN (SELECT value FROM json_each(?))"
         rows = self._read(lambda db: db.execute(statement, asked).fetchall(), [])
-        return dict(zip([id_ for id_, _ in rows], vectors.stacked([vector for _, vector in rows]), strict=True))
+        return dict(zip([id_ for id_, _ in rows], coarse.stacked([vector for _, vector in rows]), strict=True))
 
     def vocabulary(self) -> Iterator[tuple[str, int]]:
         """Every form that is stored of a word, and in how many segments it occurs, replaced ones among them."""
@@ -327,10 +327,10 @@ def _put(db: sqlite3.Connection, changed: Iterable[Entry]) -> None:
         db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, words))
         passing.write(db, number, fields)
         added[number] = vector
-        if len(added) == 10 * vectors.BLOCK:
-            vectors.write(db, added)
+        if len(added) == 10 * coarse.BLOCK:
+            coarse.write(db, added)
             added.clear()
-    vectors.write(db, added)
+    coarse.write(db, added)
 
 
 def _remove(db: sqlite3.Connection, id_: str) -> dict[int, None]:
