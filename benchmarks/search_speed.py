@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def main() -> int:
 
 def measure(folder: Path, size: int, tree: Path, made_by: str) -> None:
     print(f"\n{size:,} segments, {tree}", flush=True)
-    for part in ["search"] if folder.exists() else [made_by, "search"]:
+    searched = "search" if made_by == "load" else "search what was filled"
+    for part in [searched] if folder.exists() else [made_by, searched]:
         script = [sys.executable, str(tree / "benchmarks" / Path(__file__).name)]
         script += ["--part", part, "--segments", str(size), "--keep", str(folder)]
         for line, figure in json.loads(subprocess.check_output(script, cwd=tree)).items():
@@ -175,8 +177,8 @@ def filled(size: int) -> Iterator[np.ndarray]:
         yield from instant.around(np.arange(first, min(first + 1000, size)), rng.normal(size=(1000, DIMENSION)))
 
 
-def search(folder: Path, size: int) -> dict[str, str]:
-    queries = [words_of(10**9 + number).partition(" ")[0] + f" {number}" for number in range(QUERIES)]
+def search(folder: Path, size: int, words: int = WORDS) -> dict[str, str]:
+    queries = [words_of(10**9 + number, words).partition(" ")[0] + f" {number}" for number in range(QUERIES)]
     db = ChromaDBManager(folder, embedder=Instant())
     if not db.search(queries[0], limit=15):
         raise SystemExit(f"{folder} holds no segments")
@@ -193,8 +195,11 @@ def search(folder: Path, size: int) -> dict[str, str]:
     for line, wanted in filters.items():
         figures[line] = timed(lambda query, wanted=wanted: db.search(query, limit=15, **wanted), queries)
     figures["search, peak memory"] = peak()
-    known = db._search.index.exact_vectors()
-    vectors = np.stack([known.pop(name(number)) for number in range(size)])
+    vectors = np.empty((size, DIMENSION), np.float32)
+    for first in range(0, size, 10_000):
+        names = [name(number) for number in range(first, min(first + 10_000, size))]
+        known = db._search.index.exact_vectors(names)
+        vectors[first : first + len(names)] = [known[name] for name in names]
     asked = Instant().embed_queries(queries)
     figures |= recalls(db, queries, asked, vectors)
     figures["floor: numpy product and sort"] = timed(lambda row: np.argpartition(vectors @ row, -15)[-15:], list(asked))
@@ -236,7 +241,7 @@ def peak() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
 
 
-PARTS = {"load": load, "fill": fill, "search": search}
+PARTS = {"load": load, "fill": fill, "search": search, "search what was filled": partial(search, words=FILLED)}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -84,7 +84,7 @@ class Given(Segments):
 
 def segments(ids: str, vectors: np.ndarray) -> Segments:
     FOUND_BY[ids] = vectors
-    return Given(SegmentIndex(""), 0, np.ones(len(ids), bool), vectors, len(ids), ids)
+    return Given(SegmentIndex(""), 0, np.ones(len(ids), bool), vectors, len(ids), ids=ids)
 
 
 FOUND_BY: dict[str, np.ndarray] = {}

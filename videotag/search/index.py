@@ -17,7 +17,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -50,6 +50,7 @@ _SCHEMA = f"""
 PAGE_SIZE = 8192  # bytes: five vectors of 384 dimensions, where SQLite's 4096 take two
 BUSY = 60.0  # s to wait for another process that is writing
 COMMON = 0.25  # of the segments: a query's word that occurs in more is looked up only if there is no better one
+KEPT = 32  # words that occur in more, of which it is remembered where: a million bytes each of a million segments
 SPARE = 1000  # numbers of replaced segments that may stand beside as many as there are segments
 
 
@@ -75,6 +76,8 @@ class Segments:
     alive: np.ndarray  # bool [n]: which numbers are segments
     vectors: np.ndarray | coarse.EightBits  # of length 1: float32 [n, dimension], or of many segments in 8 bits
     count: int
+    common: dict[str, np.ndarray] = field(default_factory=dict)
+    """Which of them hold a word that many hold: asking for that takes longest."""
 
     def exactly(self, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
         """Of these segments the ids and the exact vectors, float32 [n, dimension].
@@ -190,7 +193,7 @@ class SegmentIndex:
         import numpy as np
 
         nothing, wanted = np.zeros(len(segments.alive)), query_words(query)
-        return self._of(segments, lambda db: _shares(db, wanted, len(nothing))) if wanted else nothing
+        return self._of(segments, lambda db: _shares(db, wanted, segments)) if wanted else nothing
 
     def holding(self, phrase: str, segments: Segments) -> np.ndarray:
         """The segments that hold all of the phrase's words, in any order, bool [n]; numbers are not looked at."""
@@ -366,18 +369,25 @@ def _having(db: sqlite3.Connection, field: str, value: str) -> Iterable[tuple[st
     return db.execute(statement)
 
 
-def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], n: int) -> np.ndarray:
+def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Segments) -> np.ndarray:
     import numpy as np
 
-    shares = np.zeros(n)
+    common, shares = segments.common, np.zeros(len(segments.alive))
     if not (total := db.execute("SELECT coalesce(max(number), 0) FROM segment").fetchone()[0]):
         return shares  # another client has emptied it
     counts = [_occurrences(db, forms) for forms in wanted]
     weights = [math.log(1 + total / max(count, 1)) for count in counts]
     telling = any(0 < count <= COMMON * total for count in counts)
     for forms, weight, count in zip(wanted, weights, counts, strict=True):
-        if count and not (telling and count > COMMON * total):
-            shares[_matching(db, _any_of(forms), n)] += weight
+        match = _any_of(forms)
+        if count and count <= COMMON * total:
+            shares[_matching(db, match, len(shares))] += weight
+        elif count and not telling:
+            if (found := common.get(match)) is None:
+                found = _matching(db, match, len(shares))
+                if len(common) < KEPT:
+                    common[match] = found
+            shares[found] += weight
     return shares / sum(weights)
 
 
