@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ EXACT = 50_000  # segments: of no more the exact vectors are held, 77 MB of 384 
 NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 BLOCK = 256  # segments whose 8 bits lie together: read as fast as a file, written again at little cost
 STEPS = 127
+KEPT = 2  # products
 
 SCHEMA = """
     CREATE TABLE vector (number INTEGER PRIMARY KEY, exact BLOB NOT NULL);
@@ -31,8 +31,7 @@ class EightBits:
     def __init__(self, steps: np.ndarray, scales: np.ndarray) -> None:
         """`steps`: int8 [n, dimension]; `scales`: float32 [n], what a step stands for, 0 where there is no segment."""
         self.steps, self.scales = steps, scales
-        # What all segments have in common is asked for in each question.
-        self._product = lru_cache(maxsize=4)(self._multiplied)
+        self._products: dict[bytes, np.ndarray] = {}  # the last few; what all have in common is asked for each time
 
     def __len__(self) -> int:
         return len(self.scales)
@@ -44,7 +43,12 @@ class EightBits:
         """float32 [n] of float32 [dimension]."""
         import numpy as np
 
-        return self._product(np.asarray(vector, np.float32).tobytes())
+        key = np.asarray(vector, np.float32).tobytes()
+        product = self._products.pop(key, None)
+        self._products[key] = product = self._multiplied(key) if product is None else product
+        for oldest in list(self._products)[:-KEPT]:
+            self._products.pop(oldest, None)
+        return product
 
     def _multiplied(self, vector: bytes) -> np.ndarray:
         import numpy as np

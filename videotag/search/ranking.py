@@ -110,14 +110,14 @@ def rank(
     """
     import numpy as np
 
-    numbers = np.flatnonzero(among)
+    numbers, exact = np.flatnonzero(among), isinstance(segments.vectors, np.ndarray)
+    rough = shares if exact else shares.astype(np.float32)
     if 4 * len(numbers) > len(among):  # then copying them would take longer
         some = segments.vectors
-        evidence = _evidence(background.deviations(question, some), shares, background)[numbers]
+        evidence = _evidence(background.deviations(question, some), rough, background)[numbers]
     else:
         some = segments.vectors[numbers]
-        evidence = _evidence(background.deviations(question, some), shares[numbers], background)
-    exact = isinstance(some, np.ndarray)
+        evidence = _evidence(background.deviations(question, some), rough[numbers], background)
     for best in _best_first(evidence, page if exact else max(page, AGAIN), exact):
         ids, vectors = segments.exactly(numbers[best])
         finer = _evidence(background.deviations(question, vectors), shares[numbers[best]], background)
