@@ -1,13 +1,20 @@
-"""How fast segments are loaded and found, with 1,000, 10,000 and 100,000 of them.
+"""How fast segments are loaded and found, with 1,000, 10,000, 100,000 and a million of them.
 
     python benchmarks/search_speed.py                                   1,000 and 10,000 (about 2 minutes)
     python benchmarks/search_speed.py --segments 100000                 (about 15 minutes)
     python benchmarks/search_speed.py --segments 100000 --keep FOLDER   leaves the database there or takes it from there
+    python benchmarks/search_speed.py --segments 10000 --beside TREE    the same with an older checkout, by its side
+    python benchmarks/search_speed.py --segments 1000000 --fill         (about 10 minutes)
 
 Synthetic: words of a vocabulary with Zipf frequencies, unit vectors in clusters, 100 segments a video, a fixed seed, an
 embedder that takes no time. Load and search run in processes of their own. Per size: segments loaded a second; wall ms
 of a query (median, 95 %) and CPU ms (mean), with and without filters, one after the other as at the prompt; wall s from
-the start of the process to the first answer; peak memory; disk. The floor: a numpy product with the same vectors.
+the start of the process to the first answer; peak memory; recall@10, the part of the ten that an exact product of all
+vectors puts first; disk. The floor: a numpy product with the same vectors.
+
+--fill: ChromaDB gets one video, and the index beside it all segments, by the same code that a load uses: loading a
+million into ChromaDB takes hours, and a search does not look there. Their texts are of 5 words, not 80,
+of a vocabulary of 1,000.
 """
 
 import argparse
@@ -17,7 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +36,13 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from db_manager import ChromaDBManager  # noqa: E402
+from videotag.search.typical import typical  # noqa: E402
 
 SEED = 20261124
 DIMENSION = 384
 CLUSTERS = 200
-VOCABULARY = 60_000
-WORDS = 80  # a segment
+VOCABULARY, FEW = 60_000, 1000
+WORDS, FILLED = 80, 5  # a segment; one of --fill
 A_VIDEO = 100  # segments
 QUERIES = 40
 LANGUAGES, CONTENT = ("ru", "kk", "en"), ("новости", "фильм", "архив", "спорт")
@@ -51,7 +60,10 @@ class Instant:
 
     def vectors(self, numbers: Sequence[int]) -> np.ndarray:
         noise = np.stack([np.random.default_rng((SEED, number)).normal(size=DIMENSION) for number in numbers])
-        return unit(self._centres[np.asarray(numbers) % CLUSTERS] + 0.05 * noise)
+        return self.around(np.asarray(numbers), noise)
+
+    def around(self, numbers: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return unit(self._centres[numbers % CLUSTERS] + 0.05 * noise[: len(numbers)])
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
         return self.vectors([hash_of(text) for text in texts])
@@ -71,31 +83,35 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--segments", type=int, action="append", metavar="N")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="of the database; with one --segments")
-    parser.add_argument("--part", choices=("load", "search"), help=argparse.SUPPRESS)
+    parser.add_argument("--beside", type=Path, metavar="TREE", help="an older checkout, measured by its own benchmark")
+    parser.add_argument("--fill", action="store_true", help="the index alone, as a load does it")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part:
-        print(json.dumps((load if args.part == "load" else search)(args.keep, args.segments[0])))
+        print(json.dumps(PARTS[args.part](args.keep, args.segments[0])))
         return 0
     for size in args.segments or [1000, 10_000]:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(args.keep or Path(folder) / "db", size)
+        for tree in [args.beside, ROOT] if args.beside else [ROOT]:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(args.keep or Path(folder) / "db", size, tree, "fill" if args.fill else "load")
     return 0
 
 
-def measure(folder: Path, size: int) -> None:
-    print(f"\n{size:,} segments", flush=True)
-    parts = ["search"] if folder.exists() else ["load", "search"]
-    for part in parts:
-        script = [sys.executable, __file__, "--part", part, "--segments", str(size), "--keep", str(folder)]
-        for line, figure in json.loads(subprocess.check_output(script)).items():
+def measure(folder: Path, size: int, tree: Path, made_by: str) -> None:
+    print(f"\n{size:,} segments, {tree}", flush=True)
+    searched = "search" if made_by == "load" else "search what was filled"
+    for part in [searched] if folder.exists() else [made_by, searched]:
+        script = [sys.executable, str(tree / "benchmarks" / Path(__file__).name)]
+        script += ["--part", part, "--segments", str(size), "--keep", str(folder)]
+        for line, figure in json.loads(subprocess.check_output(script, cwd=tree)).items():
             print(f"  {line:44} {figure}", flush=True)
     disk = sum(path.stat().st_size for path in folder.parent.rglob("*") if path.is_file())
     print(f"  {'disk':44} {disk / 1e6:,.0f} MB", flush=True)
 
 
-def words_of(number: int) -> str:
+def words_of(number: int, words: int = WORDS) -> str:
     rng = np.random.default_rng((SEED, number))
-    ranks = np.minimum(rng.zipf(1.1, WORDS), VOCABULARY)
+    ranks = np.minimum(rng.zipf(1.1, words), VOCABULARY if words == WORDS else FEW)
     return " ".join(word(rank) for rank in ranks)
 
 
@@ -108,33 +124,61 @@ def word(rank: int) -> str:
     return text
 
 
+def name(number: int) -> str:
+    return f"video {number // A_VIDEO:05}_seg_{number % A_VIDEO}"
+
+
+def segment(number: int, words: int) -> dict[str, Any]:
+    video, index = divmod(number, A_VIDEO)
+    return {
+        "video_name": f"video {video:05}",
+        "segment_index": index,
+        "start_time": 35.0 * index,
+        "end_time": 35.0 * index + 50.0,
+        "language": LANGUAGES[video % len(LANGUAGES)],
+        "languages": [LANGUAGES[video % len(LANGUAGES)]],
+        "content_type": CONTENT[video % len(CONTENT)],
+        "description": words_of(number, words),
+    }
+
+
 def load(folder: Path, size: int) -> dict[str, str]:
     embedder = Instant()
     db = ChromaDBManager(folder, embedder=embedder)
     started = time.perf_counter()
     for first in range(0, size, A_VIDEO):
         numbers = range(first, min(first + A_VIDEO, size))
-        video = first // A_VIDEO
-        segments = [
-            {
-                "video_name": f"video {video:05}",
-                "segment_index": number - first,
-                "start_time": 35.0 * (number - first),
-                "end_time": 35.0 * (number - first) + 50.0,
-                "language": LANGUAGES[video % len(LANGUAGES)],
-                "languages": [LANGUAGES[video % len(LANGUAGES)]],
-                "content_type": CONTENT[video % len(CONTENT)],
-                "description": words_of(number),
-            }
-            for number in numbers
-        ]
-        db.add_segments(f"{video}.mp4", segments, embeddings=embedder.vectors(numbers))
+        segments = [segment(number, WORDS) for number in numbers]
+        db.add_segments(f"{first // A_VIDEO}.mp4", segments, embeddings=embedder.vectors(numbers))
     took = time.perf_counter() - started
     return {"load": f"{size / took:,.0f} segments/s, {took:.0f} s", "load, peak memory": peak()}
 
 
-def search(folder: Path, size: int) -> dict[str, str]:
-    queries = [words_of(10**9 + number).partition(" ")[0] + f" {number}" for number in range(QUERIES)]
+def fill(folder: Path, size: int) -> dict[str, str]:
+    from videotag.search.index import Entry, SegmentIndex
+
+    load(folder, A_VIDEO)
+    index, started = SegmentIndex(folder / "index.sqlite3"), time.perf_counter()
+
+    def entries() -> Iterator[Entry]:
+        for number, vector in enumerate(filled(size)):
+            fields = segment(number, FILLED)
+            yield Entry(name(number), fields, fields["description"], vector)
+
+    index.update(index.state or "", entries(), since=None)
+    took = time.perf_counter() - started
+    return {"fill": f"{size / took:,.0f} segments/s, {took:.0f} s", "fill, peak memory": peak()}
+
+
+def filled(size: int) -> Iterator[np.ndarray]:
+    """In clusters like `Instant.vectors`, in a hundredth of the time."""
+    rng, instant = np.random.default_rng(SEED), Instant()
+    for first in range(0, size, 1000):
+        yield from instant.around(np.arange(first, min(first + 1000, size)), rng.normal(size=(1000, DIMENSION)))
+
+
+def search(folder: Path, size: int, words: int = WORDS) -> dict[str, str]:
+    queries = [words_of(10**9 + number, words).partition(" ")[0] + f" {number}" for number in range(QUERIES)]
     db = ChromaDBManager(folder, embedder=Instant())
     if not db.search(queries[0], limit=15):
         raise SystemExit(f"{folder} holds no segments")
@@ -151,9 +195,35 @@ def search(folder: Path, size: int) -> dict[str, str]:
     for line, wanted in filters.items():
         figures[line] = timed(lambda query, wanted=wanted: db.search(query, limit=15, **wanted), queries)
     figures["search, peak memory"] = peak()
-    vectors, asked = Instant().vectors(range(size)), Instant().embed_queries(queries)
+    vectors = np.empty((size, DIMENSION), np.float32)
+    for first in range(0, size, 10_000):
+        names = [name(number) for number in range(first, min(first + 10_000, size))]
+        known = db._search.index.exact_vectors(names)
+        vectors[first : first + len(names)] = [known[name] for name in names]
+    asked = Instant().embed_queries(queries)
+    figures |= recalls(db, queries, asked, vectors)
     figures["floor: numpy product and sort"] = timed(lambda row: np.argpartition(vectors @ row, -15)[-15:], list(asked))
     return figures
+
+
+def recalls(db: ChromaDBManager, queries: list[str], asked: np.ndarray, vectors: np.ndarray) -> dict[str, str]:
+    """Recall@10 by vectors alone, of the ten that are first by the exact cosine less what all have in common.
+
+    As `ranking.Background` takes it away, measured by all segments' own vectors instead of those in 8 bits.
+    """
+    search = db._search._search
+    background = search._measured(search._now(), typical(db.embedder), False)
+    language = np.array([LANGUAGES[number // A_VIDEO % len(LANGUAGES)] == "kk" for number in range(len(vectors))])
+    found = {}
+    parts = {"recall@10": ({}, language | True), "recall@10, a third": ({"language": "kk"}, language)}
+    for line, (wanted, among) in parts.items():
+        same = 0
+        for query, vector in zip(queries, asked, strict=True):
+            exact = np.where(among, background.deviations(vector, vectors), -np.inf)
+            first = {name(n) for n in np.argpartition(-exact, 10)[:10].tolist()}
+            same += len(first & {hit["id"] for hit in db.search(query, limit=10, by="vectors", **wanted)})
+        found[line] = f"{same / 10 / len(queries):.4f}"
+    return found
 
 
 def timed(call: Callable[[Any], Any], arguments: Sequence[Any]) -> str:
@@ -170,6 +240,8 @@ def timed(call: Callable[[Any], Any], arguments: Sequence[Any]) -> str:
 def peak() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
 
+
+PARTS = {"load": load, "fill": fill, "search": search, "search what was filled": partial(search, words=FILLED)}
 
 if __name__ == "__main__":
     sys.exit(main())

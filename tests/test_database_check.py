@@ -231,7 +231,8 @@ def test_a_search_index_with_other_vectors(loaded):
     """One is lost, one is another segment's: as no crash leaves it, but a failing disk may."""
     with sqlite3.connect(loaded.db._search.index.path) as index:
         index.execute(
-            "UPDATE segment SET vector = (SELECT vector FROM segment WHERE id = 'news_seg_1') WHERE id = 'film_seg_1'"
+            "UPDATE vector SET exact = (SELECT exact FROM segment JOIN vector USING (number) WHERE id = 'news_seg_1') "
+            "WHERE number = (SELECT number FROM segment WHERE id = 'film_seg_1')"
         )
         index.execute("DELETE FROM segment WHERE id = 'news_seg_6'")
     other = ChromaDBManager(loaded.db.directory, chroma_url=loaded.db.chroma_url, embedder=FakeEmbedder())

@@ -29,6 +29,7 @@ class Filter(NamedTuple):
     example: str = ""
     help: str = ""
     among: str = ""  # the list, in records that have it, of all values that count; the field itself holds the main one
+    free: bool = False  # words that a model chooses: compared by their dictionary forms, each part between commas
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class Field:
 
 _NAMED = Filter("video", "NAME", "in this video")
 _SPOKEN = Filter("language", "CODE", "spoken language, such as kk", "languages")
-_TYPED, _FELT = Filter("content-type", "TYPE", "such as новости"), Filter("mood", "MOOD", "such as спокойное")
+_TYPED = Filter("content-type", "TYPE", "such as новости", free=True)
+_FELT = Filter("mood", "MOOD", "such as спокойное", free=True)
 _SURE = Filter("confidence", "LEVEL", "of the description: высокая, средняя or низкая")
-_TAGGED = Filter("keyword", "WORD", "one of the keywords")
+_TAGGED = Filter("keyword", "WORD", "one of the keywords", free=True)
 _READ = "on screen: "
 
 SEGMENT = (
@@ -135,6 +137,7 @@ ANALYSIS_FIELDS = tuple(field.name for field in EXPORTED if field.made_by == "ph
 """What phase 2 says of a segment."""
 SEGMENT_FILTERS = {field.name: field.kind for field in SEGMENT if field.filter}
 FILTERED_AMONG = {field.name: field.filter.among for field in SEGMENT if field.filter and field.filter.among}
+FREE = frozenset(field.name for field in SEGMENT if field.filter and field.filter.free)
 _LISTS_LAST = sorted(SEGMENT, key=lambda field: field.kind is list)
 FILTERS = [(field.name, field.filter) for field in _LISTS_LAST if field.filter and field.filter.option]
 """What a person can filter by: fields and their options; lists, which have the most values, come last."""

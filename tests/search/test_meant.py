@@ -8,7 +8,7 @@ from videotag.search.ask import Question, find
 from videotag.search.filler import without_filler
 from videotag.search.filters import Filters
 from videotag.search.forms import document_words, query_words
-from videotag.search.index import SegmentIndex
+from videotag.search.index import Entry, SegmentIndex
 from videotag.search.kazakh import in_harmony, is_without_letters
 from videotag.search.meant import as_meant
 from videotag.search.spelling import key, keys
@@ -24,7 +24,7 @@ TEXTS = (
 def archive(tmp_path_factory):
     index = SegmentIndex(tmp_path_factory.mktemp("db") / "index.sqlite3")
     vector = np.array([1, 0], np.float32)
-    index.update("1", ((str(n), text, vector) for n, text in enumerate(TEXTS)), since=None)
+    index.update("1", (Entry(str(n), {}, text, vector) for n, text in enumerate(TEXTS)), since=None)
     return index
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from videotag.errors import UserError
 from videotag.search.forms import document_words, every_word, exact_pattern, is_all_quoted, matches, query_words, quoted
-from videotag.search.index import SegmentIndex
+from videotag.search.index import Entry, Moved, SegmentIndex
 from videotag.search.numerals import NUMERALS, joined
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +28,20 @@ def index(tmp_path):
 
 def update(index, state, texts, removed=(), *, since):
     """With the vectors (1, 0) and (0, 1) in turn."""
-    entries = ((id_, text, np.eye(1, 2, n % 2, np.float32)[0]) for n, (id_, text) in enumerate(texts))
+    entries = (Entry(id_, {}, text, np.eye(1, 2, n % 2, np.float32)[0]) for n, (id_, text) in enumerate(texts))
     return index.update(state, entries, removed, since=since)
 
 
 def shares(index, query):
     """Share of the query's words by id, the greatest first, without those that hold none."""
     segments = index.segments()
-    found = zip(index.shares(query, segments).tolist(), segments.ids, strict=True)
-    return {id_: share for share, id_ in sorted(found, key=lambda pair: -pair[0]) if share}
+    if not segments.count:
+        return {}
+    of_each = index.shares(query, segments)
+    numbers = np.flatnonzero(segments.alive & (of_each > 0))
+    ids = segments.exactly(numbers)[0]
+    found = zip(of_each[numbers].tolist(), ids, strict=True)
+    return {id_: share for share, id_ in sorted(found, key=lambda pair: -pair[0])}
 
 
 def found(index, query):
@@ -178,12 +183,17 @@ def test_no_query_is_syntax(index, query):
     assert found(index, "снег") == ["b"]
 
 
-def test_what_was_put_in_or_taken_out_meanwhile_is_left_out(index):
+def test_what_was_put_in_or_taken_out_meanwhile_is_noticed(index):
     """Another client of a server may change the index between reading the segments and asking for words."""
     update(index, "1", [(f"s{n}", "вода") for n in range(4)] + [("x", "лес")] * 1, since=None)
     segments = index.segments()
     update(index, "2", [("s1", "вода"), ("new", "вода")], ["s3"], since="1")
-    assert index.shares("вода", segments).tolist() == [1, 0, 1, 0, 0]  # s1 has another number now
+    numbers = np.flatnonzero(segments.alive & (index.shares("вода", segments) > 0))
+    assert numbers.tolist() == [1, 2, 3, 4]
+    assert segments.exactly(numbers[[0, 2]])[0] == ["s0", "s2"]
+    for gone in (1, 3):  # s1 has another number now
+        with pytest.raises(Moved):
+            segments.exactly(numbers[[0, gone]])
 
 
 def test_an_update_replaces_and_removes(index):
@@ -242,15 +252,16 @@ def test_a_damaged_file_is_dropped_with_a_warning_and_made_again(index, caplog, 
 
 def vectors(index):
     segments = index.segments()
-    assert segments.rows == {id_: row for row, id_ in enumerate(segments.ids)}
-    return dict(zip(segments.ids, segments.vectors.tolist(), strict=True))
+    ids, exact = segments.exactly(np.flatnonzero(segments.alive)) if segments.count else ([], ())
+    assert np.allclose(segments.vectors[segments.alive], exact) if ids else not segments.alive.any()
+    return dict(zip(ids, map(list, exact), strict=True))
 
 
 def test_vectors_come_back_as_they_are_now(index):
     assert vectors(index) == {}
     update(index, "1", [("a", "вода"), ("b", "лес"), ("c", "лес")], since=None)
     assert vectors(index) == {"a": [1, 0], "b": [0, 1], "c": [1, 0]}
-    index.update("2", [("a", "вода", np.array([0.6, -0.8], np.float32))], ["b"], since="1")
+    index.update("2", [Entry("a", {}, "вода", np.array([0.6, -0.8], np.float32))], ["b"], since="1")
     assert vectors(index) == {"a": pytest.approx([0.6, -0.8]), "c": [1, 0]}
 
 
@@ -260,18 +271,18 @@ def test_vectors_come_back_as_they_are_now(index):
 def test_a_damaged_vector_is_never_compared_with(vector, index, caplog):
     update(index, "1", [("a", "вода"), ("b", "лес")], since=None)
     with sqlite3.connect(index.path) as db:
-        db.execute("UPDATE segment SET vector = ? WHERE id = 'b'", (np.array(vector, "<f4").tobytes(),))
+        db.execute("UPDATE vector SET exact = ? WHERE number = 2", (np.array(vector, "<f4").tobytes(),))
     assert vectors(index) == {} and index.state is None and "made anew" in caplog.text
 
 
 WRITER = """
 import sys
 import numpy as np
-from videotag.search.index import SegmentIndex
+from videotag.search.index import Entry, SegmentIndex
 index = SegmentIndex(sys.argv[1])
 state = int(index.state)
 while True:
-    segments = [(f"s{n}", f"вода заход{state + 1}", np.eye(1, 2, n % 2, np.float32)[0]) for n in range(50)]
+    segments = [Entry(f"s{n}", {}, f"вода заход{state + 1}", np.eye(1, 2, n % 2, np.float32)[0]) for n in range(50)]
     index.update(str(state + 1), segments, since=str(state))
     state += 1
     print(state, flush=True)

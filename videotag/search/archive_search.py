@@ -1,6 +1,6 @@
-"""A search from the question to the hits: sessions, the embedder, and patience while the collection is replaced.
+"""A search from the question to the hits: the index, the embedder, and patience while the collection is replaced.
 
-The database is held only while it is read: not while a query is embedded or segments are ranked.
+The database is held only while it is looked whether it has changed, and opened only if it has.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from videotag.embedders.contract import Embedder
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING, SEGMENT_FIELDS
 from videotag.search import meant
-from videotag.search.index import SegmentIndex
+from videotag.search.index import Moved, SegmentIndex
 from videotag.search.ranking import FEWEST, Ranked
 from videotag.search.segment_search import By, SegmentSearch
 from videotag.search.typical import typical
@@ -24,6 +25,7 @@ from videotag.store.collection import VectorCollection
 from videotag.store.pages import Snapshot
 from videotag.store.records import only_measured, ordered
 from videotag.store.source import StoredRecords
+from videotag.store.stamp import stamp_of
 from videotag.text import clean_text
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("videotag")
 
-Result = TypeVar("Result")
 Where = dict[str, Any] | None
 """The store's filter (`videotag.store.records.segment_where`)."""
 
+TRIES = 6
 NEEDED = {"video_name", "segment_index", "start_time", "end_time"}
 
 
@@ -43,12 +45,11 @@ class ArchiveSearch:
 
     def __init__(self, segments: VectorCollection) -> None:
         self._segments, self._embedders = segments, segments.embedders
-        self._known: StoredRecords | None = None  # of a kept client, the same in the next session
         segments.follower = self
 
     @cached_property
     def index(self) -> SegmentIndex:
-        """The words and the vectors of all segments, in a file of their own."""
+        """All that a search reads of the segments, in a file of its own."""
         return SegmentIndex(self._segments.place.index_path(self._segments.kind.index))
 
     @cached_property
@@ -57,7 +58,7 @@ class ArchiveSearch:
 
     def as_meant(self, question: str) -> str:
         """What was meant by a question as it was typed (`videotag.search.meant`), by the words of the archive."""
-        self._read(self._search.follow)
+        self._prepared()
         return meant.as_meant(question, self.index)
 
     def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
@@ -65,13 +66,20 @@ class ArchiveSearch:
 
         `page`: so many are read at first, 1 or more; then twice as many as were read so far.
         """
-        there = self._read(lambda records: (records.stamp(), self._search.choose(records, where, query, by)))
-        if there is None:
-            return
-        stamp, chosen = there
-        embedder = self._embedders.for_stamp(stamp)
-        vector = embedder.embed_queries([query])[0]
-        yield from self._fetched(self._search.rank(chosen, query, vector, typical(embedder), by, page), page)
+
+        vectors: dict[Embedder, np.ndarray] = {}  # the query is embedded once
+
+        def rank() -> Iterator[Ranked]:
+            stamp = self._prepared()
+            if stamp is None:
+                return iter(())
+            chosen = self._search.choose(where, query, by)
+            embedder = self._embedders.for_stamp(stamp)
+            if embedder not in vectors:
+                vectors[embedder] = embedder.embed_queries([query])[0]
+            return self._search.rank(chosen, query, vectors[embedder], typical(embedder), by, page)
+
+        yield from self._fetched(rank, page)
 
     def like(self, video_name: str, seconds: float, where: Where, page: int) -> Iterator[dict[str, Any]]:
         """The segments nearest in meaning to the one at that time of a video, without those that overlap it.
@@ -81,61 +89,86 @@ class ArchiveSearch:
         Raises:
             UserError: there is no such segment.
         """
+        same: set[str] = set()
 
-        def look(records: StoredRecords) -> tuple[Any, ...]:
-            found = records.of_video(clean_text(video_name))
-            best, same = _at(found, video_name, seconds)
-            return records.stamp(), self._search.choose(records, where, ""), records.vectors([best])[best], same
+        def rank() -> Iterator[Ranked]:
+            stamp = self._prepared()
+            best, overlapping = _at(self.index.of_video(clean_text(video_name)), video_name, seconds)
+            same.update(overlapping)
+            vector, chosen = self.index.exact_vectors([best]).get(best), self._search.choose(where, "")
+            if vector is None:
+                raise Moved
+            known = None
+            with suppress(UserError):  # without an embedder all of few are close
+                known = typical(self._embedders.for_stamp(stamp)) if chosen.segments.count < FEWEST else None
+            return self._search.rank(chosen, "", vector, known, "alike", page + len(same))
 
-        there = self._read(look)
-        if there is None:
-            raise _no_video(video_name)
-        stamp, chosen, vector, same = there
-        known = None
-        with suppress(UserError):  # without an embedder all of few are close
-            known = typical(self._embedders.for_stamp(stamp)) if len(chosen.segments.ids) < FEWEST else None
-        page += len(same)
-        hits = self._fetched(self._search.rank(chosen, "", vector, known, "alike", page), page)
+        hits = self._fetched(rank, page)
         yield from (hit for hit in hits if hit["id"] not in same)
 
-    def _fetched(self, ranked: Iterator[Ranked], page: int) -> Iterator[dict[str, Any]]:
-        read, unknown = 0, []
-        while some := list(islice(ranked, page)):
-            records = self._read(partial(StoredRecords.records, ids=[hit.id for hit in some])) or {}
-            for hit in some:
-                metadata, document = records.get(hit.id, ({}, ""))
-                # Else it was deleted after it was ranked, or it is another program's and no segment.
-                if metadata.keys() >= NEEDED:
-                    fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
-                    close = {"score": min(1.0, hit.cosine), "close": hit.close}
-                    text = document or self._segments.kind.document(metadata)  # another program's may have none
-                    if only_measured(metadata):
-                        unknown.append({"id": hit.id, **fields, "document": text, **close, "close": False})
-                    else:
-                        yield {"id": hit.id, **fields, "document": text, **close}
-            read += page
-            page = 2 * read
-        yield from unknown  # last: nothing of them can be meant
+    def _fetched(self, rank: Callable[[], Iterator[Ranked]], page: int) -> Iterator[dict[str, Any]]:
+        """The segments as they are ranked; ranked once more where what was ranked has changed meanwhile."""
+        seen: set[str] = set()
+        unknown: list[dict[str, Any]] = []
+        for _ in range(TRIES):
+            with suppress(Moved):
+                ranked = rank()
+                while some := list(islice(ranked, 2 * len(seen) or page)):
+                    records = self.index.records([hit.id for hit in some])
+                    if not records and self.index.state is None:
+                        raise Moved
+                    for hit in some:
+                        metadata, document = records.get(hit.id, ({}, ""))
+                        # Else it was deleted after it was ranked, or it is another program's and no segment.
+                        if metadata.keys() >= NEEDED and hit.id not in seen:
+                            seen.add(hit.id)
+                            if only_measured(metadata):
+                                unknown.append({**self._hit(hit, metadata, document), "close": False})
+                            else:
+                                yield self._hit(hit, metadata, document)
+                    seen.update(hit.id for hit in some)
+                yield from unknown  # last: nothing of them can be meant
+                return
+        raise self._being_rebuilt()
 
-    def _read(self, read: Callable[[StoredRecords], Result]) -> Result | None:
-        """What `read` gives of the records, in a session of its own; None where there is no collection."""
-        for _ in range(6):
+    def _hit(self, hit: Ranked, metadata: dict[str, Any], document: str) -> dict[str, Any]:
+        fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
+        text = document or self._segments.kind.document(metadata)  # another program's may have none
+        return {"id": hit.id, **fields, "document": text, "score": min(1.0, hit.cosine), "close": hit.close}
+
+    # === The index ===
+
+    def _prepared(self) -> dict[str, Any] | None:
+        """The collection's stamp, with the index brought to its state; None where there is no collection.
+
+        In a folder the database is opened only if its seal does not say that the index is of this very state.
+        """
+        place, kind = self._segments.place, self._segments.kind
+        for _ in range(TRIES):
             try:
-                with self._segments.reading(keep=True) as collection:
-                    return None if collection is None else read(self._as_records(collection))
+                with place.reading() as there:
+                    noted = place.noted(kind.name) if there else None
+                    if noted and noted.state == self.index.state:
+                        return noted.stamp
+                    collection = self._segments.find() if there else None
+                    if collection is None:
+                        return None
+                    self._search.follow(self._as_records(collection))
+                    return stamp_of(collection)
             except Exception as error:
                 # What a server says of a collection that is being replaced at this very moment.
                 if type(error).__name__ != "NotFoundError" and "Missing metadata segment" not in str(error):
                     raise
             time.sleep(0.1)
-        raise UserError(f"the database {self._segments.place.title} is being rebuilt: search again when that has ended")
+        raise self._being_rebuilt()
+
+    def _being_rebuilt(self) -> UserError:
+        return UserError(
+            f"the database {self._segments.place.title} is being rebuilt: search again when that has ended"
+        )
 
     def _as_records(self, collection: Any) -> StoredRecords:
-        if self._known is None or self._known.collection is not collection:
-            self._known = StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
-        return self._known
-
-    # === The index ===
+        return StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
 
     def follow(self) -> None:
         """Bring the index up to date after a change, so that the next search need not."""

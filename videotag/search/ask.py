@@ -10,6 +10,7 @@ from videotag.errors import did_you_mean
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import quoted
 from videotag.search.moments import Hit, best_moments, read_first
+from videotag.search.passing import same
 from videotag.times import clock
 
 
@@ -110,7 +111,7 @@ def _why_nothing(db: Database, question: Question) -> str:
     for name, values in question.filters.wanted.items():
         known = [str(value) for value in db.facets(FIELDS[name])]
         for value in values:
-            if known and value not in known:
+            if known and not any(same(FIELDS[name], value, one) for one in known):
                 return f"no {name} {value}{did_you_mean(value, known)}"
     if not question.like and next(db.hits("?", page=1), None) is None:
         return "no segment is loaded (load_data_to_chroma.py loads them)"

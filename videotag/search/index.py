@@ -1,29 +1,32 @@
-"""The words and the vectors of all segments: an index beside the search collection, one SQLite file (FTS5).
+"""What a search reads: fields, documents, words and vectors of all segments, beside the collection, one SQLite file.
 
-Words, for names, numbers and rare words, which vectors blur. Vectors, to compare a question with every one of them:
-ChromaDB's own index (HNSW) looks at some, and where half of the segments say the same, as silent ones do, no question
-finds up to a third of the others by it (benchmarks/README.md). The file holds nothing of its own: it is made from the
-collection, remembers which state of it that was, and is made again when it is lost or damaged.
+Words (FTS5), for names, numbers and rare words, which vectors blur. Vectors, to compare a question with every one of
+them: ChromaDB's own index (HNSW) looks at some, and where half of the segments say the same, as silent ones do, no
+question finds up to a third of the others by it (benchmarks/README.md). Values, for filters (`passing`). The file holds
+nothing of its own: it is made from the collection, remembers which state of it that was, and is made again when it is
+lost or damaged.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from videotag.errors import UserError
+from videotag.search import coarse, passing
 from videotag.search.forms import document_words, every_word, query_words, words_as_written
 from videotag.search.spelling import key
+from videotag.store.pages import Snapshot
+from videotag.store.records import segment_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,40 +34,64 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 
 Result = TypeVar("Result")
-Entry = tuple[str, str, "np.ndarray"]
-"""A segment: its id, the text whose words are found, its vector (float32 [dimension] of length 1)."""
 
 FORM = 3  # of the file and of the words in it; a change makes the index anew
-NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 
 _SCHEMA = f"""
-    CREATE TABLE segment (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL);
-    CREATE VIRTUAL TABLE word USING fts5(words, detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
+    CREATE TABLE segment (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        start_time REAL, end_time REAL, added REAL, shot_on INTEGER, record BLOB NOT NULL);
+    CREATE INDEX bounds ON segment (start_time, end_time, added, shot_on);
+    CREATE VIRTUAL TABLE word
+        USING fts5(words, content="", detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab(word, row);
     CREATE TABLE spelling (sound TEXT NOT NULL, word TEXT NOT NULL, PRIMARY KEY (sound, word)) WITHOUT ROWID;
     CREATE TABLE state (made_from TEXT NOT NULL);
+    {passing.SCHEMA}; {coarse.SCHEMA};
     PRAGMA user_version = {FORM};
 """
+PAGE_SIZE = 8192  # bytes: five vectors of 384 dimensions, where SQLite's 4096 take two
 BUSY = 60.0  # s to wait for another process that is writing
 COMMON = 0.25  # of the segments: a query's word that occurs in more is looked up only if there is no better one
+KEPT = 32  # words that occur in more, of which it is remembered where: a million bytes each of a million segments
+SPARE = 1000  # numbers of replaced segments that may stand beside as many as there are segments
+
+
+class Entry(NamedTuple):
+    """A segment as the index wants it."""
+
+    id: str
+    fields: Mapping[str, Any]
+    document: str
+    vector: np.ndarray  # float32 [dimension] of length 1
+
+
+class Moved(Exception):
+    """What was read of the index is no longer there: another process has made it anew, or changed these segments."""
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """What is compared with a question: all n segments of one state."""
+    """What is compared with a question: all segments of one state. n is more: numbers are not used twice."""
 
+    index: SegmentIndex
     file: int  # the index's `file`
-    ids: list[str]
-    numbers: np.ndarray  # int64 [n], rising: the index's own keys
-    vectors: np.ndarray  # float32 [n, dimension], of length 1
+    alive: np.ndarray  # bool [n]: which numbers are segments
+    vectors: np.ndarray | coarse.EightBits  # of length 1: float32 [n, dimension], or of many segments in 8 bits
+    count: int
+    common: dict[str, np.ndarray] = field(default_factory=dict)
+    """Which of them hold a word that many hold: asking for that takes longest."""
 
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        return {id_: row for row, id_ in enumerate(self.ids)}
+    def exactly(self, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Of these segments the ids and the exact vectors, float32 [n, dimension].
+
+        Raises:
+            Moved: not all of them are there by now.
+        """
+        return self.index.exactly(self, numbers)
 
 
 class SegmentIndex:
-    """The words and vectors of all segments, in one file.
+    """All segments as a search reads them, in one file.
 
     Safe in several threads and processes; kill -9 leaves the last state.
 
@@ -119,37 +146,120 @@ class SegmentIndex:
             elif _state(db) != since:
                 db.execute("ROLLBACK")
                 return False
-            for id_ in removed:
-                _remove(db, id_)
-            for id_, text, vector in changed:
-                _remove(db, id_)
-                row = (id_, vector.astype("<f4").tobytes())
-                number = db.execute("INSERT INTO segment (id, vector) VALUES (?, ?)", row).lastrowid
-                words = " ".join(document_words(text))
-                db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, words))
-                written = ((key(word), word) for word in words_as_written(text))
-                db.executemany("INSERT OR IGNORE INTO spelling VALUES (?, ?)", written)
+            gone = [_remove(db, id_) for id_ in removed]
+            coarse.write(db, {number: None for numbers in gone for number in numbers})
+            _put(db, changed)
             db.execute("DELETE FROM state")
             db.execute("INSERT INTO state VALUES (?)", (state,))
             db.execute("COMMIT")
             return True
 
+    def is_sparse(self) -> bool:
+        """Whether it holds more of what was replaced than of what is there: then it is better made anew."""
+        query = "SELECT coalesce(max(number), 0) > 2 * count(*) + ? FROM segment"
+        return bool(self._read(lambda db: db.execute(query, (SPARE,)).fetchone()[0], 0))
+
     def segments(self) -> Segments:
         """All of them; none where there is no index."""
-        return self._read(_segments, _none())
+        return self._read(self._segments, self._none())
 
-    def shares(self, query: str, segments: Segments, every: bool = False) -> np.ndarray:
+    def _segments(self, db: sqlite3.Connection) -> Segments:
+        if _state(db) is None:
+            return self._none()
+        db.execute("BEGIN")  # nobody changes it between the two
+        count = db.execute("SELECT count(*) FROM segment").fetchone()[0]
+        return Segments(self, _file(db), *coarse.read(db, count), count)
+
+    def _none(self) -> Segments:
+        import numpy as np
+
+        return Segments(self, 0, np.zeros(0, bool), np.zeros((0, 0), np.float32), 0)
+
+    def exactly(self, segments: Segments, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """See `Segments.exactly`."""
+        statement = (
+            "SELECT segment.id, exact FROM json_each(?) AS asked JOIN segment ON segment.number = asked.value "
+            "JOIN vector USING (number) ORDER BY asked.key"
+        )
+        asked = (json.dumps(numbers.tolist()),)
+        rows = self._of(segments, lambda db: db.execute(statement, asked).fetchall())
+        if len(rows) < len(numbers):
+            raise Moved
+        return [id_ for id_, _ in rows], coarse.stacked([vector for _, vector in rows])
+
+    def shares(self, query: str, segments: Segments) -> np.ndarray:
         """Which part of the query's words each of the segments holds, float64 [n], 0 to 1; a rare word weighs more.
 
-        Args:
-            query: free text; nothing in it is an operator.
-            every: every word as it stands, those that say nothing and numbers in words too.
+        `query`: free text; nothing in it is an operator.
         """
         import numpy as np
 
-        wanted = every_word(query) if every else query_words(query)
-        nothing = np.zeros(len(segments.ids))
-        return self._read(lambda db: _shares(db, wanted, segments), nothing) if wanted else nothing
+        nothing, wanted = np.zeros(len(segments.alive)), query_words(query)
+        return self._of(segments, lambda db: _shares(db, wanted, segments)) if wanted else nothing
+
+    def holding(self, phrase: str, segments: Segments) -> np.ndarray:
+        """The segments that hold all of the phrase's words, in any order, bool [n]; numbers are not looked at."""
+        wanted = [forms for forms in every_word(phrase) if not any(map(str.isdigit, forms))]
+        if not wanted:
+            return segments.alive
+        match = " AND ".join(f"({_any_of(forms)})" for forms in wanted)
+        return segments.alive & self._of(segments, lambda db: _matching(db, match, len(segments.alive)))
+
+    def allowed(self, where: Mapping[str, Any], segments: Segments) -> np.ndarray:
+        """The segments that pass a filter (`videotag.store.records.segment_where`), bool [n]."""
+        return segments.alive & self._of(segments, lambda db: passing.allowed(db, where, len(segments.alive)))
+
+    def sample(self, count: int, segments: Segments) -> np.ndarray:
+        """The numbers of so many segments at random, always the same of the same ids; all, if there are no more."""
+        import numpy as np
+
+        statement = "SELECT group_concat(number) FROM (SELECT number FROM segment ORDER BY id)"
+        text = self._of(segments, lambda db: db.execute(statement).fetchone()[0])
+        numbers = np.fromstring(text, np.int64, sep=",") if text else np.zeros(0, np.int64)
+        numbers = numbers[numbers < len(segments.alive)]  # another process may have put more in meanwhile
+        if len(numbers) > count:
+            numbers = numbers[random.Random(count).sample(range(len(numbers)), count)]
+        return numbers
+
+    def records(self, ids: Iterable[str]) -> Snapshot:
+        """Id to (fields, document) of those of these ids that are there."""
+        statement = "SELECT id, record FROM segment WHERE id IN (SELECT value FROM json_each(?))"
+        return self._read(lambda db: _records(db.execute(statement, (json.dumps(list(ids)),))), {})
+
+    def of_video(self, name: str) -> Snapshot:
+        """The same of a video's segments."""
+        return self._read(lambda db: _records(_having(db, "video_name", name)), {})
+
+    def numbered(self, some: np.ndarray, segments: Segments) -> Iterator[tuple[int, dict[str, Any], str]]:
+        """Number, fields and document of segments by their numbers, some at a time."""
+        statement = "SELECT number, record FROM segment WHERE number IN (SELECT value FROM json_each(?))"
+        for start in range(0, len(some), coarse.BLOCK):
+            asked = (json.dumps(some[start : start + coarse.BLOCK].tolist()),)
+            for number, record in self._of(segments, lambda db, asked=asked: db.execute(statement, asked).fetchall()):
+                yield number, *_unpacked(record)
+
+    def exact_vectors(self, ids: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """The vectors of those of these ids that are there, or of all."""
+        statement = "SELECT id, exact FROM segment JOIN vector USING (number)"
+        asked = () if ids is None else (json.dumps(list(ids)),)
+        if ids is not None:
+            statement += " WHERE id IN (SELECT value FROM json_each(?))"
+        rows = self._read(lambda db: db.execute(statement, asked).fetchall(), [])
+        return dict(zip([id_ for id_, _ in rows], coarse.stacked([vector for _, vector in rows]), strict=True))
+
+    def _of(self, segments: Segments, read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """What `read` gives while the numbers are those of these segments; raises Moved if they are not, or damaged."""
+
+        def checked(db: sqlite3.Connection) -> tuple[Result]:
+            db.execute("BEGIN")  # all of it of one state
+            if _file(db) != segments.file:
+                raise Moved
+            return (read(db),)
+
+        found = self._read(checked, None)
+        if found is None:
+            raise Moved
+        return found[0]
 
     def spelled(self, sounds: Collection[str], begun: bool = False) -> dict[str, list[str]]:
         """As of `videotag.search.meant.ArchiveWords`; those of deleted segments may still be among them."""
@@ -172,6 +282,7 @@ class SegmentIndex:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)) as db:
+            db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORM):
                 raise sqlite3.DatabaseError(f"form {form}, not {FORM}")
@@ -206,66 +317,86 @@ def _file(db: sqlite3.Connection) -> int:
 
 
 def _empty(db: sqlite3.Connection) -> None:
-    for table in ("vocabulary", "word", "spelling", "segment", "state"):
+    tables = ("vocabulary", "word", "spelling", "segment", "state", "value", "form", "has", "vector", "block")
+    for table in tables:
         db.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {random.randrange(1, 2**31)}")
 
 
-def _remove(db: sqlite3.Connection, id_: str) -> None:
-    row = db.execute("SELECT number FROM segment WHERE id = ?", (id_,)).fetchone()
-    if row:
-        db.execute("DELETE FROM word WHERE rowid = ?", row)
-        db.execute("DELETE FROM segment WHERE number = ?", row)
+def _put(db: sqlite3.Connection, changed: Iterable[Entry]) -> None:
+    """Each under a number of its own: FTS5 need not know what the words of the replaced one were."""
+    added: dict[int, np.ndarray | None] = {}
+    for id_, fields, document, vector in changed:
+        added |= _remove(db, id_)
+        row = (id_, *(fields.get(field) for field in passing.BOUNDS), _packed(fields, document))
+        columns = f"id, {', '.join(passing.BOUNDS)}, record"
+        number = db.execute(f"INSERT INTO segment ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row).lastrowid or 0
+        text = segment_words(document, fields)
+        db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, " ".join(document_words(text))))
+        written = ((key(word), word) for word in words_as_written(text))
+        db.executemany("INSERT OR IGNORE INTO spelling VALUES (?, ?)", written)
+        passing.write(db, number, fields)
+        added[number] = vector
+        if len(added) >= 10 * coarse.BLOCK:
+            coarse.write(db, added)
+            added.clear()
+    coarse.write(db, added)
 
 
-def _none() -> Segments:
-    import numpy as np
+def _remove(db: sqlite3.Connection, id_: str) -> dict[int, None]:
+    """Take out all but the vector and the words; the number whose vector is to go."""
+    row = db.execute("SELECT number, record FROM segment WHERE id = ?", (id_,)).fetchone()
+    if row is None:
+        return {}
+    passing.remove(db, row[0], _unpacked(row[1])[0])
+    db.execute("DELETE FROM segment WHERE number = ?", row[:1])
+    return {row[0]: None}
 
-    return Segments(0, [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+
+def _packed(fields: Mapping[str, Any], document: str) -> bytes:
+    """The document repeats the fields: together they take little more than one of them."""
+    return zlib.compress(json.dumps([dict(fields), document], ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def _segments(db: sqlite3.Connection) -> Segments:
-    import numpy as np
+def _unpacked(record: bytes) -> tuple[dict[str, Any], str]:
+    try:
+        fields, document = json.loads(zlib.decompress(record).decode("utf-8", "surrogatepass"))
+    except (zlib.error, ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"a record cannot be read: {error}") from error
+    return fields, document
 
-    if _state(db) is None:
-        return _none()
-    db.execute("BEGIN")  # nobody changes it between the two
-    total, size = db.execute("SELECT count(*), coalesce(max(length(vector)), 0) FROM segment").fetchone()
-    ids, numbers = [], np.zeros(total, np.int64)
-    vectors = np.zeros((total, size // 4), np.float32)
-    for row, (number, id_, vector) in enumerate(db.execute("SELECT number, id, vector FROM segment ORDER BY number")):
-        if len(vector) != size:
-            raise sqlite3.DatabaseError(f"the vector of {id_} is of another dimension")
-        ids.append(id_)
-        numbers[row], vectors[row] = number, np.frombuffer(vector, "<f4")
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    if not (np.abs(lengths - 1) <= NOT_UNIT).all():  # nor if one is nan
-        raise sqlite3.DatabaseError("a vector is not as long as it was made")
-    return Segments(_file(db), ids, numbers, vectors)
+
+def _records(rows: Iterable[tuple[str, bytes]]) -> Snapshot:
+    return {id_: _unpacked(record) for id_, record in rows}
+
+
+def _having(db: sqlite3.Connection, field: str, value: str) -> Iterable[tuple[str, bytes]]:
+    numbers = passing.keys(db, field, value)
+    statement = f"SELECT id, record FROM segment WHERE number IN (SELECT segment FROM has WHERE value IN ({numbers}))"
+    return db.execute(statement)
 
 
 def _shares(db: sqlite3.Connection, wanted: list[tuple[str, ...]], segments: Segments) -> np.ndarray:
     import numpy as np
 
-    numbers, shares = segments.numbers, np.zeros(len(segments.ids))
-    if not segments.ids or _file(db) != segments.file:
-        return shares
-    db.execute("BEGIN")  # all of it of one state
-    if not (total := db.execute("SELECT count(*) FROM segment").fetchone()[0]):  # another client has emptied it
-        return shares
+    common, shares = segments.common, np.zeros(len(segments.alive))
+    if not (total := db.execute("SELECT coalesce(max(number), 0) FROM segment").fetchone()[0]):
+        return shares  # another client has emptied it
     counts = [_occurrences(db, forms) for forms in wanted]
     weights = [math.log(1 + total / max(count, 1)) for count in counts]
     telling = any(0 < count <= COMMON * total for count in counts)
     for forms, weight, count in zip(wanted, weights, counts, strict=True):
-        if telling and count > COMMON * total:
-            continue
-        match = " OR ".join(f'"{form}"' for form in forms)
-        rows_of = db.execute("SELECT rowid FROM word WHERE word MATCH ?", (match,))
-        found = np.fromiter(itertools.chain.from_iterable(rows_of), np.int64)
-        rows = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
-        shares[rows[numbers[rows] == found]] += weight  # another client may have put more in meanwhile
+        match = _any_of(forms)
+        if count and count <= COMMON * total:
+            shares[_matching(db, match, len(shares))] += weight
+        elif count and not telling:
+            if (found := common.get(match)) is None:
+                found = _matching(db, match, len(shares))
+                if len(common) < KEPT:
+                    common[match] = found
+            shares[found] += weight
     return shares / sum(weights)
 
 
@@ -284,6 +415,14 @@ def _spelled(db: sqlite3.Connection, sounds: Collection[str], begun: bool) -> di
     for sound, word in pairs:
         found.setdefault(sound, []).append(word)
     return found
+
+
+def _any_of(forms: Sequence[str]) -> str:
+    return " OR ".join(f'"{form}"' for form in forms)
+
+
+def _matching(db: sqlite3.Connection, match: str, n: int) -> np.ndarray:
+    return passing.mask(db, "SELECT group_concat(rowid) FROM word WHERE word MATCH ?", (match,), n)
 
 
 def _occurrences(db: sqlite3.Connection, forms: tuple[str, ...]) -> int:

@@ -57,10 +57,10 @@ def as_meant(question: str, archive: ArchiveWords) -> str:
     """The question that was meant; itself where what was typed is found, and where it has something in quotes."""
     if quoted(question):
         return question
-    text = in_one_script(unicodedata.normalize("NFC", question))
+    reader = _Reader(archive)
+    text = reader.of_one_script(unicodedata.normalize("NFC", question))
     if text.isupper() and len(_WORD.findall(text)) > 1:
         text = text.lower()
-    reader = _Reader(archive)
     text = without_filler(reader.of_right_layout(text))
     return without_filler(reader.of_known_words(text))
 
@@ -93,6 +93,10 @@ class _Reader:
         return known / (sum(map(len, telling)) or 1)
 
     # === The whole question ===
+
+    def of_one_script(self, text: str) -> str:
+        """Letters that look like others are these in words that do not occur as they are."""
+        return _WORD.sub(lambda word: word[0] if self.occurs([word[0].lower()])[0] else in_one_script(word[0]), text)
 
     def of_right_layout(self, text: str) -> str:
         typed, (strange, part) = self.known_share(_words(text)), mixed(text)

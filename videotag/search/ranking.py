@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,16 +38,21 @@ whose greatest is sqrt(2 ln n): words, and what is akin and no answer, bring som
 compromise on five sets, 30 to 19,000 texts (benchmarks/README.md).
 """
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
+AGAIN = 1000  # segments scored again by their exact vectors: what 8 bits take for the best holds the best ten
 BARELY = 1e-3  # the same of a length that is the root of a difference
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A segment found: its cosine with the question, and whether it answers or is merely the least far."""
+    """A segment found: its cosine with the question, and whether it answers or is merely the least far.
+
+    `share`: which part of the question's words it holds.
+    """
 
     id: str
     cosine: float
     close: bool
+    share: float
 
 
 class Background:
@@ -74,10 +79,10 @@ class Background:
         by_chance = _unit(questions - self._question) @ _unit(segments - self._segment).T
         if questions is segments:
             by_chance = by_chance[~np.eye(len(segments), dtype=bool)]  # nothing is near to itself by chance
-        self._spread = _spread(by_chance)
+        self._spread = _deviation(by_chance)
         ends = np.cumsum([len(some) for some in of_languages.values()])[:-1]
         parts = np.split(by_chance, ends) if of_languages else ()
-        self._spreads = {language: _spread(part) for language, part in zip(of_languages, parts, strict=True)}
+        self._spreads = {language: _deviation(part) for language, part in zip(of_languages, parts, strict=True)}
         self.close_from = -math.inf if unknown else nearest_by_chance(total)
 
     def asked_in(self, language: str) -> Background:
@@ -109,7 +114,7 @@ def nearest_by_chance(total: int) -> float:
 
 def rank(
     segments: Segments,
-    rows: Sequence[int] | np.ndarray | None,
+    among: np.ndarray,
     shares: np.ndarray,
     question: np.ndarray,
     background: Background,
@@ -117,38 +122,69 @@ def rank(
 ) -> Iterator[Ranked]:
     """All of them, best first: compared at once, put in order as far as they are asked for.
 
+    Of many segments, whose vectors are compared in 8 bits, those that come near are scored again by their exact ones.
+
     Args:
-        rows: only these segments; None is all.
+        among: bool [n], only these segments.
         shares: [n], which part of the question's words occurs in each, 0 to 1.
         question: float32 [dimension].
         background: of the whole archive.
         page: about so many will be asked for, 1 or more.
+
+    Raises:
+        Moved: what is to be given is not there by now, or is another one.
     """
     import numpy as np
 
-    evidence = background.deviations(question, segments.vectors) + WEIGHT * shares
-    # What holds every word of the question answers, however unlike it the rest is.
-    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
-    # Equal vectors are to rank equal, whatever a product's order of adding.
-    evidence, close_from = np.round(evidence, 4), np.round(background.close_from, 4)
-    among = np.arange(len(evidence)) if rows is None else np.asarray(rows, int)
-    for row in _in_order(evidence, among, segments.ids, page):
-        cosine = float(segments.vectors[row] @ question)
-        yield Ranked(segments.ids[row], cosine, bool(evidence[row] >= close_from))
+    numbers, exact = np.flatnonzero(among), isinstance(segments.vectors, np.ndarray)
+    rough = shares if exact else shares.astype(np.float32)
+    if 4 * len(numbers) > len(among):  # then copying them would take longer
+        some = segments.vectors
+        evidence = _evidence(background.deviations(question, some), rough, background)[numbers]
+    else:
+        some = segments.vectors[numbers]
+        evidence = _evidence(background.deviations(question, some), rough[numbers], background)
+    for best in _best_first(evidence, page if exact else max(page, AGAIN), exact):
+        ids, vectors = segments.exactly(numbers[best])
+        held = shares[numbers[best]]
+        finer = _evidence(background.deviations(question, vectors), held, background)
+        order = sorted(range(len(ids)), key=lambda place: (-finer[place], ids[place]))
+        for place in order:
+            close = bool(finer[place] >= np.round(background.close_from, 4))
+            yield Ranked(ids[place], float(vectors[place] @ question), close, float(held[place]))
 
 
-def _in_order(evidence: np.ndarray, among: np.ndarray, ids: list[str], page: int) -> Iterator[int]:
-    """The rows by falling evidence, equal ones by their ids; sorting all of a hundred thousand would take long."""
+def _evidence(deviations: np.ndarray, shares: np.ndarray, background: Background) -> np.ndarray:
     import numpy as np
 
-    while len(among):
-        left = evidence[among]
-        best = ~(left < (np.partition(left, -page)[-page] if page < len(among) else -math.inf))  # ends with nan, too
-        yield from sorted(among[best].tolist(), key=lambda row: (-evidence[row], ids[row]))
-        among, page = among[~best], 3 * page
+    evidence = deviations + WEIGHT * shares
+    # What holds every word of the question answers, however unlike it the rest is.
+    evidence = np.where(shares > ALL, np.maximum(evidence, background.close_from), evidence)
+    return np.round(evidence, 4)  # equal vectors are to rank equal, whatever a product's order of adding
 
 
-def _spread(by_chance: np.ndarray) -> float:
+def _best_first(evidence: np.ndarray, page: int, ties: bool) -> Iterator[np.ndarray]:
+    """The places by falling evidence, a page and then thrice as many at a time; sorting a million would take long.
+
+    `ties`: what is equal to the last one of a page comes with it.
+    """
+    import numpy as np
+
+    left = np.arange(len(evidence))
+    while len(left):
+        now = evidence[left]
+        if page >= len(left):
+            best = np.ones(len(left), bool)
+        elif ties:
+            best = ~(now < np.partition(now, -page)[-page])  # ends with nan, too
+        else:
+            best = np.zeros(len(left), bool)
+            best[np.argpartition(now, -page)[-page:]] = True
+        yield left[best]
+        left, page = left[~best], 3 * page
+
+
+def _deviation(by_chance: np.ndarray) -> float:
     """The standard deviation; 1 of what does not deviate."""
     spread = float(by_chance.std()) if by_chance.size else 0.0
     return spread if spread > NOTHING else 1.0

@@ -98,15 +98,16 @@ class VectorCollection:
     # === Sessions ===
 
     @contextmanager
-    def reading(self, keep: bool = False) -> Iterator[Any]:
+    def reading(self) -> Iterator[Any]:
         """A session (`Place.session`) with the collection, or None where there is none: reading makes nothing."""
-        with self.place.reading(keep) as there:
+        with self.place.reading() as there:
             yield self.find() if there else None
 
     def find(self) -> Any:
         """The collection of the session's client, or None."""
         client = self.place.client()
-        found = self.place.at_hand(self.kind.name) or get(client, self.kind.name)
+        self.place.asked_for(self.kind.name)
+        found = get(client, self.kind.name)
         if found is None:
             # A rebuild ended between its delete and its rename, or is there now: then both may rename.
             if rebuilt := get(client, self.kind.rebuild):
@@ -146,7 +147,7 @@ class VectorCollection:
 
         Of several fields the first that a record has.
         """
-        with self.reading(keep=True) as collection:
+        with self.reading() as collection:
             found = pages.read_pages(collection, include=["metadatas"]) if collection is not None else ()
             records = (metadata or {} for page in found for metadata in page["metadatas"])
             each = (next((record[name] for name in fields if name in record), None) for record in records)
@@ -341,6 +342,7 @@ class VectorCollection:
 
     def create(self, name: str, embedder: Embedder, version: int) -> Any:
         """A new collection; over a server another process may be quicker: then it is that one's, with its stamp."""
+        self.place.asked_for(self.kind.name)
         made = {"description": self.kind.description, **stamp_for(embedder), "document_version": version}
         return self.place.client().get_or_create_collection(
             name,

@@ -11,7 +11,6 @@ checked, and mended if need be.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,7 @@ from videotag.store import mending, repair
 from videotag.store.chroma import is_internal, open_folder
 from videotag.store.pages import get
 from videotag.store.place import Place
-from videotag.store.stamp import generation_of
-
-
-@dataclass(frozen=True)
-class _OpenClient:
-    """A client that stays open between two searches, and what tells whether it may still be used."""
-
-    client: Any
-    inode: int
-    seal: dict[str, list[int]]
-    collections: dict[str, Any]  # those with vectors, by name
+from videotag.store.stamp import Noted, stamp_of, state_of
 
 
 class Folder(Place):
@@ -46,26 +35,24 @@ class Folder(Place):
         self.marker = Path(f"{directory}.open")
         self.lock = FileLock(f"{directory}.lock", thread_local=False)
         self._repair = repair.Repair(self)
-        self._kept: _OpenClient | None = None
-        self._resumed: _OpenClient | None = None  # what the session's client was kept as
+        self._noted: dict[str, Noted] = {}  # of the collections, when the session's client was opened
+        self._asked: set[str] = set()  # those that may have changed since
         self._suspect = False  # an operation failed in a way that a broken index does
         self._was_there = False  # the folder was there once: if it is gone, it has vanished
 
     @contextmanager
-    def _held(self, keep: bool) -> Iterator[None]:
+    def _held(self) -> Iterator[None]:
         try:
             self._acquire()
-            self._resume(keep)
             yield
         except BaseException as error:
-            keep = False
             if is_internal(error):  # the marker stays, so that the next call looks
                 self._suspect = True
                 raise repair.failure(self.directory, error, self._was_there) from error
             raise
         finally:
             try:
-                self._close(keep)
+                self._close()
             finally:
                 self.lock.release()  # nothing if it is not held
 
@@ -88,14 +75,21 @@ class Folder(Place):
     def _holder(self) -> str:
         return mending.read_marker(self.marker)
 
-    def at_hand(self, name: str) -> Any:
-        return self._resumed and self._resumed.collections.get(name)
+    def noted(self, name: str) -> Noted | None:
+        if self._client is not None or self.marker.exists() or not mending.is_sealed(self.directory):
+            return None
+        self._was_there = True
+        return mending.noted_in(self.directory).get(name)
+
+    def asked_for(self, name: str) -> None:
+        self._asked.add(name)
 
     def _open(self) -> Any:
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
         elif not mending.is_sealed(self.directory):
             self._repair.check("was changed by something else, such as a server")
+        self._noted = mending.noted_in(self.directory)  # nothing after a check
         try:
             mending.write_marker(self.marker)
         except OSError as error:
@@ -109,40 +103,25 @@ class Folder(Place):
         self._was_there = True
         return client
 
-    def _resume(self, keep: bool) -> None:
-        """Take up the kept client if nobody has written since, or close it."""
-        kept, self._kept = self._kept, None
-        if kept is None:
-            return
-        # Of metadata another process's changes are seen at once; of vectors they are not.
-        whole = keep and not self.marker.exists() and mending.is_sealed(self.directory)
-        if whole and _state(now := self._as_kept(kept.client)) == _state(kept):
-            self._client, self._resumed = kept.client, kept if now.seal == kept.seal else now
-        else:
-            kept.client.close()
-
-    def _as_kept(self, client: Any) -> _OpenClient:
-        there = {each.kind.name: it for each in self.collections if (it := get(client, each.kind.name)) is not None}
-        inode = (self.directory / mending.DATABASE).stat().st_ino
-        return _OpenClient(client, inode, mending.seal_of(self.directory), there)
-
-    def _close(self, keep: bool = False) -> None:
+    def _close(self) -> None:
         if self._client is None:
             return
-        client, resumed, self._client, self._resumed = self._client, self._resumed, None, None
-        if not keep:
+        client, self._client = self._client, None
+        try:
+            notes = {} if self._suspect else self._notes(client)
+        finally:
             client.close()
-        clean = False
-        if self._suspect and resumed:
-            mending.write_marker(self.marker)
-        elif resumed and mending.is_sealed(self.directory):  # mostly: only the first query of a client may write files
-            pass
-        else:
-            clean = mending.seal(self.directory) and not self._suspect
+            self._asked.clear()
+        clean = mending.seal(self.directory, notes) and not self._suspect
         self._suspect = False
-        self._kept = (resumed or self._as_kept(client)) if keep else None
         if clean:  # last: what fails before leaves the marker
             self._repair.unmark()
+
+    def _notes(self, client: Any) -> dict[str, Noted]:
+        """What the seal is to say of the collections; nobody else can have changed those that nobody asked for."""
+        there = {name: found for name in self._asked if (found := get(client, name)) is not None}
+        kept = {name: note for name, note in self._noted.items() if name not in self._asked}
+        return kept | {name: Noted(str(state_of(found)), stamp_of(found)) for name, found in there.items()}
 
     def exists(self) -> bool:
         if mending.is_there(self.directory):
@@ -174,8 +153,3 @@ class Folder(Place):
                     f"{str(error).partition(':')[0]}; it is kept as {kept}: run the scripts again, from "
                     "phase1_whisper_frames.py on: they make a new one from data/"
                 ) from error
-
-
-def _state(kept: _OpenClient) -> tuple[Any, ...]:
-    """What another process's change would change: the file, and each collection's id and generation."""
-    return kept.inode, {name: (str(found.id), generation_of(found)) for name, found in kept.collections.items()}

@@ -13,18 +13,22 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from videotag.artifacts import sync_folder
+from videotag.store.stamp import Noted
 
 ROOT = Path(__file__).resolve().parents[2]  # where the probe runs, wherever this process was started
 PROBE_SECONDS = 60  # and so many seconds for each 10 MB of the folder; a torn link list can loop for ever
 ROOM = 16 << 20  # bytes; with less, SQLite's journal and an index's save are not sure to find place
 FULL = ("disk is full", "disk full", "No space left", "quota exceeded")
 SEAL = "sealed.json"
+COLLECTIONS = "collections"  # beside the files' names in it
 DATABASE = "chroma.sqlite3"
 _is_index = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 # Of SQLite's errors these speak of the place (rights, disk, locks), not of what is in the file.
@@ -61,15 +65,19 @@ def read_marker(marker: Path) -> str:
 # === The seal: what the files were like after the last clean end ===
 
 
-def seal(directory: Path) -> bool:
-    """Note size and time of the files, and put the index files on the disk, which ChromaDB does not. False: no room."""
+def seal(directory: Path, collections: Mapping[str, Noted] | None = None) -> bool:
+    """Note size and time of the files, and put the index files on the disk, which ChromaDB does not. False: no room.
+
+    `collections`: what is noted beside them of the collections, as far as it is known.
+    """
     try:
         before, now = seal_of(directory), _files(directory)
         for name in now:
             if "/" in name and before.get(name) != now[name]:
                 with open(directory / name, "r+b") as file:
                     os.fsync(file.fileno())
-        (directory / SEAL).write_text(json.dumps(now), encoding="utf-8")
+        notes = {name: asdict(note) for name, note in (collections or {}).items()}
+        (directory / SEAL).write_text(json.dumps({**now, COLLECTIONS: notes}), encoding="utf-8")
     except OSError:
         return False
     return True
@@ -91,6 +99,18 @@ def _index_folders(directory: Path) -> list[Path]:
 
 def seal_of(directory: Path) -> dict[str, list[int]]:
     """What was noted of each file of the folder when it was last closed; {} where nothing, or nothing readable, was."""
+    return {name: noted for name, noted in _read_seal(directory).items() if name != COLLECTIONS}
+
+
+def noted_in(directory: Path) -> dict[str, Noted]:
+    """What the seal says of the collections; to be believed while the files are as sealed."""
+    try:
+        return {name: Noted(**note) for name, note in _read_seal(directory).get(COLLECTIONS, {}).items()}
+    except (AttributeError, TypeError):
+        return {}
+
+
+def _read_seal(directory: Path) -> dict[str, Any]:
     try:
         noted = json.loads((directory / SEAL).read_bytes())
     except (OSError, ValueError):

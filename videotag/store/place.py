@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
+from videotag.store.stamp import Noted
 
 if TYPE_CHECKING:
     from videotag.store.collection import VectorCollection
@@ -37,30 +38,27 @@ class Place(ABC):
         self._client: Any = None
 
     @contextmanager
-    def session(self, keep: bool = False) -> Iterator[None]:
-        """Hold the database. May be nested.
-
-        `keep`: only collections with vectors are read, and the client may stay open for the next such session.
-        """
+    def session(self) -> Iterator[None]:
+        """Hold the database. May be nested."""
         if not self._thread_lock.acquire(timeout=self._lock_timeout):
             raise self._busy()
         outermost, self._inside = not self._inside, True
         try:
-            with self._held(keep) if outermost else nullcontext():
+            with self._held() if outermost else nullcontext():
                 yield
         finally:
             self._inside = not outermost
             self._thread_lock.release()
 
     @contextmanager
-    def reading(self, keep: bool = False) -> Iterator[bool]:
+    def reading(self) -> Iterator[bool]:
         """A session, or none where there is no database: reading makes nothing. Gives whether there is one."""
         there = self.exists()
-        with self.session(keep) if there else nullcontext():
+        with self.session() if there else nullcontext():
             yield there
 
     @abstractmethod
-    def _held(self, keep: bool) -> AbstractContextManager[None]:
+    def _held(self) -> AbstractContextManager[None]:
         """An outermost session."""
 
     def client(self) -> Any:
@@ -72,9 +70,13 @@ class Place(ABC):
     @abstractmethod
     def _open(self) -> Any: ...
 
-    def at_hand(self, name: str) -> Any:
-        """A collection that the session has already, as it is now, or None; asking for it takes milliseconds."""
-        return None
+    @abstractmethod
+    def noted(self, name: str) -> Noted | None:
+        """What is known of a collection in this session without opening the database; None: nothing for certain."""
+
+    @abstractmethod
+    def asked_for(self, name: str) -> None:
+        """A collection has been handed out, and may be changed in this session."""
 
     @abstractmethod
     def exists(self) -> bool:

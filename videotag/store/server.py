@@ -25,7 +25,7 @@ class Server(Place):
         self._address = _parsed_address(url)
 
     @contextmanager
-    def _held(self, keep: bool) -> Iterator[None]:
+    def _held(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
@@ -37,6 +37,12 @@ class Server(Place):
 
     def _open(self) -> Any:
         return _connect(*self._address)
+
+    def noted(self, name: str) -> None:
+        """Others may change it at any moment."""
+
+    def asked_for(self, name: str) -> None:
+        """There is no seal that would say what has changed."""
 
     def exists(self) -> bool:
         return True

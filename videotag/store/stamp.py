@@ -25,6 +25,14 @@ class State:
         return f"{self.collection}:{self.generation}:{self.count}"
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What a seal says of a collection, so that who only searches need not open the database."""
+
+    state: str
+    stamp: dict[str, Any]  # `stamp_of`
+
+
 def state_of(collection: Any) -> State:
     return State(str(collection.id), generation_of(collection), collection.count())
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from videotag import cli
 from videotag.errors import UserError
@@ -116,7 +117,8 @@ def suggestions(line: str, commands: Iterable[str], values: Values) -> tuple[str
     typed = _LAST.search(line)
     assert typed is not None
     last, before = typed[0], line[: typed.start()].split()
-    return last, [word for word in _candidates(last, before, commands, values) if word.startswith(last) or '"' in word]
+    begun, candidates = normalize("NFC", last), _candidates(last, before, commands, values)
+    return last, [word for word in candidates if normalize("NFC", word).startswith(begun) or '"' in word]
 
 
 def _candidates(last: str, before: list[str], commands: Iterable[str], values: Values) -> list[str]:
@@ -142,8 +144,8 @@ def _candidates(last: str, before: list[str], commands: Iterable[str], values: V
 
 def _beginning(last: str, front: str, words: Iterable[str]) -> list[str]:
     """Those of the words that begin as typed, quoted where they hold blanks."""
-    begun = last.removeprefix(front).strip('"').lower()
-    fitting = [word for word in words if word.lower().startswith(begun)]
+    begun = normalize("NFC", last.removeprefix(front).strip('"').lower())
+    fitting = [word for word in words if normalize("NFC", word.lower()).startswith(begun)]
     return [f'{front}"{word}"' if re.search(r"\s", word) else f"{front}{word}" for word in fitting]
 
 

@@ -33,7 +33,7 @@ _OLD = re.compile(r"not$|(?:added|time)(?=[<>=])")
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """The options of the filters."""
     group = parser.add_argument_group("filters (repeatable: any of several; --not-... leaves out)")
-    for _, (name, example, what, _) in FILTERS:
+    for _, (name, example, what, *_) in FILTERS:
         group.add_argument(f"--{name}", action="append", metavar=example, help=what)
         group.add_argument(f"--not-{name}", action="append", metavar=example, help=argparse.SUPPRESS)
     group.add_argument("--added-after", type=_date, metavar="DATE", help="added to the database on that day or later")
