@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from videotag.search.coarse import EightBits
     from videotag.search.index import Segments
     from videotag.search.typical import Typical
 
@@ -70,7 +71,7 @@ class Background:
         greatest = math.sqrt(2 * math.log(min(max(len(sample), LEAST), ENOUGH)))
         self.close_from = -math.inf if unknown else greatest
 
-    def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    def deviations(self, question: np.ndarray, segments: np.ndarray | EightBits) -> np.ndarray:
         """How much nearer than by chance, in standard deviations, float32 [n].
 
         Args:
