@@ -3,7 +3,7 @@
     python benchmarks/search_speed.py                                   1,000 and 10,000 (about 2 minutes)
     python benchmarks/search_speed.py --segments 100000                 (about 15 minutes)
     python benchmarks/search_speed.py --segments 100000 --keep FOLDER   leaves the database there or takes it from there
-    python benchmarks/search_speed.py --segments 10000 --beside TREE    the same with an older checkout, by its side
+    python benchmarks/search_speed.py --segments 10000 --beside TREE    an older checkout by its side, and the ratios
     python benchmarks/search_speed.py --segments 1000000 --fill         (about 10 minutes)
 
 Synthetic: words of a vocabulary with Zipf frequencies, unit vectors in clusters, 100 segments a video, a fixed seed, an
@@ -42,6 +42,7 @@ SEED = 20261124
 DIMENSION = 384
 CLUSTERS = 200
 VOCABULARY, FEW = 60_000, 1000
+MOST_BESIDE = 100_000  # segments that the older checkout is measured with; its figures grow with the size
 WORDS, FILLED = 80, 5  # a segment; one of --fill
 A_VIDEO = 100  # segments
 QUERIES = 40
@@ -91,22 +92,36 @@ def main() -> int:
         print(json.dumps(PARTS[args.part](args.keep, args.segments[0])))
         return 0
     for size in args.segments or [1000, 10_000]:
-        for tree in [args.beside, ROOT] if args.beside else [ROOT]:
-            with tempfile.TemporaryDirectory() as folder:
-                measure(args.keep or Path(folder) / "db", size, tree, "fill" if args.fill else "load")
+        made_by, least = "fill" if args.fill else "load", min(size, MOST_BESIDE)
+        with tempfile.TemporaryDirectory() as folder:
+            before = measure(Path(folder) / "db", least, args.beside, "load") if args.beside else {}
+        with tempfile.TemporaryDirectory() as folder:
+            now = measure(args.keep or Path(folder) / "db", size, ROOT, made_by)
+        for line in (line for line in before if line in now and line.startswith(("query", "start", "search"))):
+            print(
+                f"  x of {args.beside}, {line:44} {number_in(now[line]) / number_in(before[line]) * least / size:.2f}"
+            )
     return 0
 
 
-def measure(folder: Path, size: int, tree: Path, made_by: str) -> None:
+def measure(folder: Path, size: int, tree: Path, made_by: str) -> dict[str, str]:
     print(f"\n{size:,} segments, {tree}", flush=True)
+    figures: dict[str, str] = {}
     searched = "search" if made_by == "load" else "search what was filled"
     for part in [searched] if folder.exists() else [made_by, searched]:
         script = [sys.executable, str(tree / "benchmarks" / Path(__file__).name)]
         script += ["--part", part, "--segments", str(size), "--keep", str(folder)]
-        for line, figure in json.loads(subprocess.check_output(script, cwd=tree)).items():
-            print(f"  {line:44} {figure}", flush=True)
+        figures |= json.loads(subprocess.check_output(script, cwd=tree))
+    for line, figure in figures.items():
+        print(f"  {line:44} {figure}")
     disk = sum(path.stat().st_size for path in folder.parent.rglob("*") if path.is_file())
     print(f"  {'disk':44} {disk / 1e6:,.0f} MB", flush=True)
+    return figures
+
+
+def number_in(figure: str) -> float:
+    """The first number of a line: of several, the median."""
+    return float(figure.split()[0].replace(",", ""))
 
 
 def words_of(number: int, words: int = WORDS) -> str:

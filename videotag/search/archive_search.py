@@ -114,7 +114,7 @@ class ArchiveSearch:
             with suppress(Moved):
                 ranked = rank()
                 while some := list(islice(ranked, 2 * len(seen) or page)):
-                    records = self.index.records([hit.id for hit in some])
+                    records: Snapshot = self.index.records([hit.id for hit in some])
                     if not records and self.index.state is None:
                         raise Moved
                     for hit in some:

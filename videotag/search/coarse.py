@@ -76,7 +76,9 @@ def write(db: sqlite3.Connection, changed: Mapping[int, np.ndarray | None]) -> N
     db.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", exact)
     db.executemany("DELETE FROM vector WHERE number = ?", gone)
     there = [(number, vector) for number, vector in changed.items() if vector is not None]
-    steps, scales = in_steps(np.array([vector for _, vector in there])) if there else (None, None)
+    steps, scales = (
+        in_steps(np.array([vector for _, vector in there])) if there else (np.zeros((0, 0), np.int8), np.zeros(0))
+    )
     by_block: dict[int, list[tuple[int, int | None]]] = {}  # place in the block; among `there`, None of one that goes
     for place, (number, _) in enumerate(there):
         by_block.setdefault(number // BLOCK, []).append((number % BLOCK, place))
@@ -84,7 +86,7 @@ def write(db: sqlite3.Connection, changed: Mapping[int, np.ndarray | None]) -> N
         by_block.setdefault(number // BLOCK, []).append((number % BLOCK, None))
     for block, places in by_block.items():
         known = db.execute("SELECT scales, steps FROM block WHERE number = ?", (block,)).fetchone()
-        if known is None and steps is None:  # they have come and gone meanwhile
+        if known is None and not there:  # they have come and gone meanwhile
             continue
         if known:
             block_scales = np.frombuffer(known[0], "<f4").copy()

@@ -69,6 +69,10 @@ class Moved(Exception):
     """What was read of the index is no longer there: another process has made it anew, or changed these segments."""
 
 
+class _OlderForm(sqlite3.DatabaseError):
+    """The index is of an earlier version: nothing is wrong with it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Segments:
     """What is compared with a question: all segments of one state. n is more: numbers are not used twice."""
@@ -285,7 +289,7 @@ class SegmentIndex:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORM):
-                raise sqlite3.DatabaseError(f"form {form}, not {FORM}")
+                raise (_OlderForm if form < FORM else sqlite3.DatabaseError)(f"form {form}, not {FORM}")
             yield db
 
     def _drop(self, error: sqlite3.DatabaseError) -> None:
@@ -296,7 +300,8 @@ class SegmentIndex:
                 f"the search index {self.path} cannot be used ({error}): check the folder's rights and the disk's free "
                 "space, or run again when no other program is writing to it"
             ) from error
-        log.warning("the search index %s is unusable (%s) and is made anew", self.path, error)
+        level = logging.INFO if isinstance(error, _OlderForm) else logging.WARNING
+        log.log(level, "the search index %s is unusable (%s) and is made anew", self.path, error)
         for suffix in ("-journal", ""):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 

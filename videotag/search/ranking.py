@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from videotag.search.coarse import EightBits
     from videotag.search.index import Segments
     from videotag.search.typical import Typical
 
@@ -91,7 +92,7 @@ class Background:
         one._spread = self._spreads.get(language, self._spread)
         return one
 
-    def deviations(self, question: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    def deviations(self, question: np.ndarray, segments: np.ndarray | EightBits) -> np.ndarray:
         """How much nearer than by chance, in standard deviations, float32 [n].
 
         Args:
