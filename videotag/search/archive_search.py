@@ -114,11 +114,11 @@ class ArchiveSearch:
             with suppress(Moved):
                 ranked = rank()
                 while some := list(islice(ranked, 2 * len(seen) or page)):
-                    records: Snapshot = self.index.records([hit.id for hit in some])
+                    records = self.index.records([hit.id for hit in some])
                     if not records and self.index.state is None:
                         raise Moved
                     for hit in some:
-                        metadata, document = records.get(hit.id, ({}, ""))
+                        metadata, document = records[hit.id] if hit.id in records else ({}, "")
                         # Else it was deleted after it was ranked, or it is another program's and no segment.
                         if metadata.keys() >= NEEDED and hit.id not in seen:
                             seen.add(hit.id)
