@@ -185,7 +185,7 @@ def test_nothing_at_all(capsys, db):
     assert ask(capsys, FakeDatabase(), '"снег"')[1] == nothing
     for filters, left in ((Filters(), ""), (Filters(start=60.0), " that passes the filters")):
         answer = asking.Answer(asking.Question('лес "снег"', None, filters), [], db)
-        assert answer.remarks == (f"nothing found: no segment{left} holds the words in quotes",)
+        assert answer.remarks == (f"nothing found: no segment{left} is loaded",)
         assert not answer.close
     assert ask(capsys, FakeDatabase(), "снег", "--json")[:2] == (0, "[]\n")
     out = ask(capsys, db, "снег", "--video", "newz")[1]

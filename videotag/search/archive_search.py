@@ -118,7 +118,7 @@ class ArchiveSearch:
                     if not records and self.index.state is None:
                         raise Moved
                     for hit in some:
-                        metadata, document = records[hit.id] if hit.id in records else ({}, "")
+                        metadata, document = records.get(hit.id) or ({}, "")
                         # Else it was deleted after it was ranked, or it is another program's and no segment.
                         if metadata.keys() >= NEEDED and hit.id not in seen:
                             seen.add(hit.id)

@@ -1,5 +1,6 @@
 """The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 from videotag.editors.clips import Clip, video_of
 from videotag.errors import did_you_mean
 from videotag.search.filters import FIELDS, Filters
-from videotag.search.forms import quoted
+from videotag.search.forms import exact_pattern, quoted
 from videotag.search.moments import Hit, best_moments, read_first
 from videotag.search.passing import same
 from videotag.times import clock
@@ -64,6 +65,9 @@ class Answer:
             return (*mended, f"nothing found: {_why_nothing(self.db, self.question)}")
         if self.close:
             return mended
+        phrases = quoted(self.question.words)
+        if phrases and not any(_holds(self.moments[0], phrase) for phrase in phrases):
+            return (*mended, "the words in quotes do not occur: the nearest")
         unseen = "(analyzed without a vision model: what is only seen is not found; see the README)"
         measured = all(moment.get("measured") for moment in self.moments)
         return (*mended, "nothing close", *([unseen] if measured else []))
@@ -118,4 +122,8 @@ def _why_nothing(db: Database, question: Question) -> str:
     fitting = "no other segment" if question.like else "no segment"
     if question.filters != Filters():
         fitting += " that passes the filters"
-    return f"{fitting} holds the words in quotes" if quoted(question.words) else f"{fitting} is loaded"
+    return f"{fitting} is loaded"
+
+
+def _holds(moment: Hit, phrase: str) -> bool:
+    return any(re.search(exact_pattern(phrase), moment.get(name) or "") for name in ("document", "transcript"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from videotag.languages import written_in
@@ -42,6 +42,7 @@ class Chosen:
     segments: Segments
     allowed: np.ndarray
     shares: np.ndarray  # of the query's words in each, `SegmentIndex.shares`
+    lacking: bool = False  # a phrase in quotes occurs in none of them: they are the nearest, and no answer
 
 
 class SegmentSearch:
@@ -59,14 +60,19 @@ class SegmentSearch:
     def choose(self, where: dict[str, Any] | None, query: str, by: By = "together") -> Chosen:
         """What passes the filter and holds the phrases that the query has in quotes, as the index is now.
 
+        Where nothing that passes holds them, all that passes.
+
         Raises:
             Moved: as `ranking.rank`.
         """
         segments = self._now()
         if not segments.count:
             return Chosen(segments, segments.alive, segments.alive.astype(float))
-        allowed = self._let_through(segments, where, quoted(query))
-        return Chosen(segments, allowed, self.index.shares("" if by == "vectors" else query, segments))
+        phrases = quoted(query)
+        allowed = self._let_through(segments, where, phrases)
+        if lacking := bool(phrases) and not allowed.any():
+            allowed = self._let_through(segments, where, [])
+        return Chosen(segments, allowed, self.index.shares("" if by == "vectors" else query, segments), lacking)
 
     def rank(
         self, chosen: Chosen, query: str, vector: np.ndarray, typical: Typical | None, by: By, page: int
@@ -82,12 +88,14 @@ class SegmentSearch:
         if not segments.count:
             return iter(())
         background = self._measured(segments, typical, by == "alike").asked_in(written_in(query, ASKED_IN))
-        if by != "vectors" and is_all_quoted(query):
+        if by != "vectors" and is_all_quoted(query) and not chosen.lacking:
             shares[allowed] = 1.0  # they hold all that is asked for, also where no word of it says anything
-        if by != "words":
-            return ranking.rank(segments, allowed, shares, vector, background, page)
-        ranked = ranking.rank(segments, allowed & (shares > 0), shares, vector, background, page)
-        return iter(sorted(ranked, key=lambda hit: -round(hit.share, 9)))
+        if by == "words":
+            allowed = allowed & (shares > 0)
+        ranked = ranking.rank(segments, allowed, shares, vector, background, page)
+        if by == "words":
+            ranked = iter(sorted(ranked, key=lambda hit: -round(hit.share, 9)))
+        return (replace(hit, close=False) for hit in ranked) if chosen.lacking else ranked
 
     def not_found(self, records: StoredRecords, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""
