@@ -58,11 +58,18 @@ def as_meant(question: str, archive: ArchiveWords) -> str:
     if quoted(question):
         return question
     reader = _Reader(archive)
-    text = reader.of_one_script(unicodedata.normalize("NFC", question))
-    if text.isupper() and len(_WORD.findall(text)) > 1:
-        text = text.lower()
+    text = _in_small_letters(reader.of_one_script(unicodedata.normalize("NFC", question)))
     text = without_filler(reader.of_right_layout(text))
     return without_filler(reader.of_known_words(text))
+
+
+def as_said(question: str) -> str:
+    """The question in small letters and without what only asks for it, whatever its words."""
+    return question if quoted(question) else without_filler(_in_small_letters(unicodedata.normalize("NFC", question)))
+
+
+def _in_small_letters(text: str) -> str:
+    return text.lower() if text.isupper() and len(_WORD.findall(text)) > 1 else text
 
 
 class _Reader:

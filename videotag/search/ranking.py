@@ -47,12 +47,13 @@ BARELY = 1e-3  # the same of a length that is the root of a difference
 class Ranked:
     """A segment found: its cosine with the question, and whether it answers or is merely the least far.
 
-    `share`: which part of the question's words it holds.
+    `evidence`: by what it is ranked, in standard deviations; `share`: which part of the question's words it holds.
     """
 
     id: str
     cosine: float
     close: bool
+    evidence: float
     share: float
 
 
@@ -152,7 +153,7 @@ def rank(
         order = sorted(range(len(ids)), key=lambda place: (-finer[place], ids[place]))
         for place in order:
             close = bool(finer[place] >= np.round(background.close_from, 4))
-            yield Ranked(ids[place], float(vectors[place] @ question), close, float(held[place]))
+            yield Ranked(ids[place], float(vectors[place] @ question), close, float(finer[place]), float(held[place]))
 
 
 def _evidence(deviations: np.ndarray, shares: np.ndarray, background: Background) -> np.ndarray:
