@@ -107,7 +107,7 @@ def asked(found: SearchSet, others: list[Query], size: int, more: Sequence[str],
     rest = [row for row in found.documents if row["id"] not in kept | gone]
     documents = [row for row in found.documents if row["id"] in kept]
     documents += chance.sample(rest, min(len(rest), size - len(documents)))
-    between = chance.sample(list(more), max(0, size - len(documents)))
+    between = chance.sample(list(more), min(len(more), size - len(documents)))
     with tempfile.TemporaryDirectory() as folder:
         db = ChromaDBManager(Path(folder) / "db", embedder=embedder)
         search_quality.fill(db, SearchSet(found.name, documents, []))

@@ -6,6 +6,7 @@ The database is held only while it is looked whether it has changed, and opened 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -37,7 +38,7 @@ Where = dict[str, Any] | None
 """The store's filter (`videotag.store.records.segment_where`)."""
 
 TRIES = 6
-CLEARLY = 1.0  # standard deviations: so much nearer has to be what another reading of a question finds
+CLEARLY = 1.0  # standard deviations: so much nearer has to be what other words than those typed find
 NEEDED = {"video_name", "segment_index", "start_time", "end_time"}
 
 
@@ -60,23 +61,23 @@ class ArchiveSearch:
     def as_meant(self, question: str) -> str:
         """What was meant by a question as it was typed (`videotag.search.meant`), by the words of the archive.
 
-        Another reading of its words only if something answers that, and what was typed not nearly as well.
+        Other words than those typed only if something is nearer to them, and clearly.
         """
         stamp = self._prepared()
-        said, read = meant.as_said(question), meant.as_meant(question, self.index)
+        said, read = meant.as_said(question, self.index), meant.as_meant(question, self.index)
         if stamp is None or read == said:
             return said
-        by_read, by_said = self._nearest(read, stamp), self._nearest(said, stamp)
-        better = by_read and by_read.close and not (by_said and by_said.evidence > by_read.evidence - CLEARLY)
-        return read if better else said
+        return read if self._nearest(read, stamp) > self._nearest(said, stamp) + CLEARLY else said
 
-    def _nearest(self, query: str, stamp: dict[str, Any]) -> Ranked | None:
+    def _nearest(self, query: str, stamp: dict[str, Any]) -> float:
+        """`Ranked.evidence` of the nearest segment."""
         embedder = self._embedders.for_stamp(stamp)
         vector = embedder.embed_queries([query])[0]
         with suppress(Moved):
             chosen = self._search.choose(None, query)
-            return next(self._search.rank(chosen, query, vector, typical(embedder), "together", 1), None)
-        return None
+            for hit in self._search.rank(chosen, query, vector, typical(embedder), "together", 1):
+                return hit.evidence
+        return -math.inf
 
     def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
         """All segments as `ChromaDBManager.search` gives them, best first, read as they are asked for.

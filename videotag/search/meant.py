@@ -55,17 +55,17 @@ class ArchiveWords(Protocol):
 
 def as_meant(question: str, archive: ArchiveWords) -> str:
     """The question that was meant; itself where what was typed is found, and where it has something in quotes."""
+    said = as_said(question, archive)
+    return said if quoted(question) else without_filler(_Reader(archive).of_known_words(said))
+
+
+def as_said(question: str, archive: ArchiveWords) -> str:
+    """The question as the right keyboard would have it, in small letters and without what only asks for it."""
     if quoted(question):
         return question
     reader = _Reader(archive)
     text = _in_small_letters(reader.of_one_script(unicodedata.normalize("NFC", question)))
-    text = without_filler(reader.of_right_layout(text))
-    return without_filler(reader.of_known_words(text))
-
-
-def as_said(question: str) -> str:
-    """The question in small letters and without what only asks for it, whatever its words."""
-    return question if quoted(question) else without_filler(_in_small_letters(unicodedata.normalize("NFC", question)))
+    return without_filler(reader.of_right_layout(text))
 
 
 def _in_small_letters(text: str) -> str:

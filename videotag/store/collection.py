@@ -232,21 +232,28 @@ class VectorCollection:
         """Of the records' documents, float32 [n, dimension], made `by` that embedder, those of stored texts before."""
         import numpy as np
 
+        records = list(records)
         texts = self.documents(records)
-        known = {} if anew else self._known(set(texts), by)
+        known = {} if anew else self._known(set(texts), {record["video_name"] for record in records}, by)
         missing = [text for text in texts if text not in known]
         before = len(texts) - len(missing)
         told = progress and (lambda done, total: progress(before + done, before + total))
         known |= zip(missing, embed(by, missing, told), strict=True)
         return np.stack([known[text] for text in texts]) if texts else embed(by, texts, None)
 
-    def _known(self, texts: Iterable[str], by: Embedder) -> dict[str, np.ndarray]:
-        """The stored vectors of texts that records have already."""
+    def _known(self, texts: set[str], names: Iterable[str], by: Embedder) -> dict[str, np.ndarray]:
+        """The stored vectors of texts that records have already, those of these videos or others.
+
+        What an older version stored has no key, and is found among its own video's records only.
+        """
         ids: dict[str, str] = {}
         with self.reading() as collection:
             if collection is None or stamp_of(collection) != stamp_for(by):
                 return {}
-            for text in texts:
+            for name in names:
+                own = pages.read_records(collection, where={"video_name": name})
+                ids |= {text: id_ for id_, (_, text) in own.items() if text in texts}
+            for text in texts - ids.keys():
                 there = collection.get(where={"text_key": text_key(text)}, limit=1, include=["documents"])
                 if there["documents"] == [text]:
                     ids[text] = there["ids"][0]
