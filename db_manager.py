@@ -301,7 +301,7 @@ class ChromaDBManager:
         """Compare what is stored of a video with the segments that were loaded: indexes by fault, {} if all is well.
 
         The faults: "missing", "surplus", "different" (document or fields), "without a vector", "not found by search"
-        (the index beside the collection lacks it, or knows another vector of it). Documents are not compared while
+        (the index beside the collection lacks it, or knows another vector of it). Nothing is different while
         `is_outdated`.
         """
         faults = self._segments.check(video_name, [segment_record(segment, video_path) for segment in segments])

@@ -185,7 +185,7 @@ def one(
         before: the record of the name that it had before, if it had one.
     """
     try:
-        state, info = content.looked_into(video.path), probe.probe(video.path)
+        info, state = probe.probe(video.path), content.looked_into(video.path)
     except UserError as error:
         run.report.fail(video.name, error)
         return str(error)

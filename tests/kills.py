@@ -196,7 +196,7 @@ class WatchedTranscriber(FakeTranscriber):
 
 class WatchedAnalyzer(FakeAnalyzer):
     def __init__(self, run: Run) -> None:
-        super().__init__()
+        super().__init__("vllm")  # what `local` describes would not be searched
         self._engine = _Engine(run)
 
     def analyze(self, segments: Iterable[Segment]) -> Any:

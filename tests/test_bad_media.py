@@ -228,6 +228,12 @@ def grow(path: Path, rest: bytes, stop: threading.Event) -> None:
                 return
 
 
+def tell_apart(path: Path, number: int) -> None:
+    """Add an empty box: what has the same bytes as another file would be done once."""
+    with path.open("ab") as file:
+        file.write((16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big"))
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, dict[str, str], dict[str, Any]]]:
     """One run on all files, a good video after each refused one: the run, the paths, the records by name."""
@@ -235,16 +241,25 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, dict
     here = folder / "here"
     here.mkdir()
     paths = {}
-    for kind, (file, maker) in CORPUS.items():
+    for number, (kind, (file, maker)) in enumerate(CORPUS.items()):
         maker(here / file)
+        if maker in (bad_media.clip, bad_media.linked, bad_media.text):
+            tell_apart(here / file, number)
         paths[video_name(kind)] = file
-    paths["absolute"] = str(here / "linked_to.mp4")
+
+    def good(number: int) -> str:
+        path = here / f"good_{number}.mp4"
+        bad_media.clip(path)
+        tell_apart(path, number)
+        return str(path)
+
+    paths["absolute"] = good(len(CORPUS))
     all_paths: dict[str, str] = {}
     right = {video_name(kind): expected for kind, expected in EXPECTED.items()}
     for number, (name, path) in enumerate(paths.items()):
         all_paths[name] = path
         if isinstance(right[name], Refused):
-            all_paths[f"good_{number}"] = paths["absolute"]
+            all_paths[f"good_{number}"] = good(1000 + number)
     stop = threading.Event()
     rest = (here / "rest_of_it").read_bytes()
     writer = threading.Thread(target=grow, args=(here / "growing.ts", rest, stop))

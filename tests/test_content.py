@@ -21,7 +21,7 @@ def test_source_is_size_and_time(tmp_path):
     assert content.source_of(path) == {"size": 3, "mtime_ns": 1_700_000_000_123_456_789}
     with pytest.raises(UserError, match=r"none\.mp4: No such file"):
         content.source_of(str(tmp_path / "none.mp4"))
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is no file"):
         content.looked_into(str(tmp_path))
 
 

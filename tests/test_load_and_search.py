@@ -215,7 +215,7 @@ def test_a_path_that_changes_during_a_load_is_the_one_that_is_stored(loaded):
 def test_a_text_that_is_stored_is_not_embedded_again(loaded):
     """Not of the same video analyzed again, not of another one; with --force all are."""
     loaded.analyzer.results["news", 1] = analysis("поезд степь", keywords=[], dialogue_translation="речь 0")  # of film
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     loaded.embedder.embedded.clear()
     assert loaded.load() == 0
     assert loaded.embedder.embedded == []
@@ -228,7 +228,7 @@ def test_a_text_that_is_stored_is_not_embedded_again(loaded):
 def test_a_damaged_vector_is_not_taken_for_that_of_its_text(loaded):
     with loaded.db._segments.reading() as collection:
         collection.update(ids=["news_seg_0"], embeddings=[[5.0] * 16])
-    loaded.phase2("--force", "--only", "news")
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     loaded.embedder.embedded.clear()
     assert loaded.load() == 0
     assert loaded.embedder.embedded == ["снег зима город\nречь 0"]

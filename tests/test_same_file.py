@@ -13,6 +13,7 @@ from filelock import FileLock
 from tests import clips
 from tests.pipeline import Project
 from videotag import artifacts, content
+from videotag.segments import described
 from videotag.stages import PHASE1, PHASE2
 
 SCRIPTS = ("phase1", "phase2", "load")
@@ -164,7 +165,7 @@ def test_an_entry_that_is_renamed_takes_everything_along(done, way):
     assert text == document and np.allclose(numbers, vector, atol=1e-6)
     assert {fields["added"]} == added
     assert [moment["id"] for moment in done.db.search("фрагмент", limit=5)] == ["новости_seg_0"]
-    assert done.db.check_segments("новости", str(path), two["segments"]) == {}
+    assert done.db.check_segments("новости", str(path), described(two)) == {}
     assert run(done).count("done before: новости") == 3
 
 

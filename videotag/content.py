@@ -47,6 +47,8 @@ def _fingerprint(path: str, size: int, mtime_ns: int) -> str:
     """
     found = hashlib.blake2b(str(size).encode(), digest_size=16)
     last = max(size - PART_BYTES, 0)
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise UserError(f"{path}: is no file; put the video there or mend its path in the list")
     try:
         with open(path, "rb", buffering=0) as file:
             for place in dict.fromkeys(last * part // (PARTS - 1) for part in range(PARTS)):

@@ -164,11 +164,12 @@ class VectorCollection:
             outdated = document_version_of(collection) < self.kind.version
         expected = {self.kind.id_of(record): record for record in records}
         both = expected.keys() & there.keys()
-        changed = {id_ for id_ in both if not outdated and there[id_][1] != self.kind.document(expected[id_])}
+        changed = {id_ for id_ in both if there[id_][1] != self.kind.document(expected[id_])}
+        changed |= {id_ for id_ in both if differs(there[id_][0], expected[id_])}
         faults = {
             "missing": expected.keys() - there.keys(),
             "surplus": there.keys() - expected.keys(),
-            "different": changed | {id_ for id_ in both if differs(there[id_][0], expected[id_])},
+            "different": set() if outdated else changed,
             "without a vector": there.keys() - vectors.keys(),
             "not found by search": unfound,
         }
