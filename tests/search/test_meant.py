@@ -10,7 +10,7 @@ from videotag.search.filters import Filters
 from videotag.search.forms import document_words, query_words
 from videotag.search.index import Entry, SegmentIndex
 from videotag.search.kazakh import in_harmony, is_without_letters
-from videotag.search.meant import as_meant
+from videotag.search.meant import readings
 from videotag.search.spelling import key, keys
 
 TEXTS = (
@@ -18,6 +18,10 @@ TEXTS = (
     "Ауа райы туралы мектеп оқушылары айтады, күн ашық болады.",
     "Firefighters crossed the bridge near the harbour.",
 )
+
+
+def as_meant(question: str, archive: SegmentIndex) -> str:
+    return readings(question, archive)[1]
 
 
 @pytest.fixture(scope="module")

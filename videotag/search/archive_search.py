@@ -64,7 +64,7 @@ class ArchiveSearch:
         Other words than those typed only if something is nearer to them, and clearly.
         """
         stamp = self._prepared()
-        said, read = meant.as_said(question, self.index), meant.as_meant(question, self.index)
+        said, read = meant.readings(question, self.index)
         if stamp is None or read == said:
             return said
         return read if self._nearest(read, stamp) > self._nearest(said, stamp) + CLEARLY else said

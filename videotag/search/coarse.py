@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from videotag.store.pages import NOT_UNIT
+
 if TYPE_CHECKING:
     import numpy as np
 
 EXACT = 50_000  # segments: of no more the exact vectors are held, 77 MB of 384 dimensions
-NOT_UNIT = 1e-3  # a vector whose length differs so much from 1 is damaged
 BLOCK = 256  # segments whose 8 bits lie together: read as fast as a file, written again at little cost
 STEPS = 127
 KEPT = 2  # products

@@ -103,7 +103,7 @@ def query_words(text: str) -> list[tuple[str, ...]]:
     """What is looked for: for each word that says something the forms that may be stored of it."""
     words = (word.lower() for part in _parts(text) for word in _with_numbers(part, _is_kazakh(part)))
     whole = _wholes(text)
-    forms = [(*_asked(word), *whole.get(word, ())) for word in words if not _is_stop(word)]
+    forms = [(*_asked(word), *whole.get(word, ())) for word in words if not says_nothing(word)]
     return list(dict.fromkeys(forms + [(form,) for form in _decimals(text)]))[:MAX_QUERY_WORDS]
 
 
@@ -123,11 +123,6 @@ def words_as_written(text: str) -> set[str]:
     return {word.lower() for part in _parts(text) for word in part if len(word) > 2 and word.isalpha()}
 
 
-def romanised(lower: str) -> list[str]:
-    """How a name or loan word in Latin letters may be written in Cyrillic: "Tokayev", "kumis", "bioprinter"."""
-    return _in_cyrillic(lower)
-
-
 def is_russian(lower: str) -> bool:
     """Whether it is of the Russian dictionary."""
     return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[1]
@@ -136,11 +131,6 @@ def is_russian(lower: str) -> bool:
 def of_dictionary(lower: str) -> bool:
     """`is_russian` without a parse: for many that are mostly none."""
     return russian().word_is_known(lower)
-
-
-def says_nothing(lower: str) -> bool:
-    """Whether it is a word that is not looked for."""
-    return _is_stop(lower)
 
 
 def quoted(query: str) -> list[str]:
@@ -305,7 +295,7 @@ def _asked_forms(lower: str) -> tuple[str, ...]:
     if lower.isdigit() or _folded(lower) in SAME:
         return (_folded(lower),)
     if not _CYRILLIC.search(lower):
-        return (_latin(lower), *(form for guess in _in_cyrillic(lower) for form in _asked_forms(guess)))
+        return (_latin(lower), *(form for guess in romanised(lower) for form in _asked_forms(guess)))
     lemma, known, _ = _lemma(lower)
     forms = {lemma, _name(lower)}
     if not known or _KAZAKH.search(lower):
@@ -313,7 +303,8 @@ def _asked_forms(lower: str) -> tuple[str, ...]:
     return tuple(forms)
 
 
-def _is_stop(lower: str) -> bool:
+def says_nothing(lower: str) -> bool:
+    """Whether it is a word that is not looked for."""
     if lower in _STOP or (len(lower) == 1 and not lower.isdigit()) or KAZAKH_REQUEST.fullmatch(lower):
         return True
     return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[2]
@@ -323,7 +314,7 @@ def _latin(lower: str) -> str:
     return _english().stemWord(IRREGULAR.get(lower, lower)) if lower.isalpha() else lower
 
 
-def _in_cyrillic(lower: str) -> list[str]:
+def romanised(lower: str) -> list[str]:
     """How a name or loan word may be written in Cyrillic: "Tokayev", "kumis", "bioprinter"."""
     if len(lower) < MIN_TRANSCRIBED or not (lower.isascii() and lower.isalpha()):
         return []

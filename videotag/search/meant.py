@@ -53,19 +53,18 @@ class ArchiveWords(Protocol):
         ...
 
 
-def as_meant(question: str, archive: ArchiveWords) -> str:
-    """The question that was meant; itself where what was typed is found, and where it has something in quotes."""
-    said = as_said(question, archive)
-    return said if quoted(question) else without_filler(_Reader(archive).of_known_words(said))
+def readings(question: str, archive: ArchiveWords) -> tuple[str, str]:
+    """The question as it was said, and as it may have been meant; itself where it has something in quotes.
 
-
-def as_said(question: str, archive: ArchiveWords) -> str:
-    """The question as the right keyboard would have it, in small letters and without what only asks for it."""
+    As it was said: on the right keyboard, in small letters, without what only asks for it. As it may have been meant:
+    in words that the archive or the Russian dictionary has.
+    """
     if quoted(question):
-        return question
+        return question, question
     reader = _Reader(archive)
     text = _in_small_letters(reader.of_one_script(unicodedata.normalize("NFC", question)))
-    return without_filler(reader.of_right_layout(text))
+    said = without_filler(reader.of_right_layout(text))
+    return said, without_filler(reader.of_known_words(said))
 
 
 def _in_small_letters(text: str) -> str:
@@ -152,20 +151,18 @@ class _Reader:
         return [written.get(word) or (_in_harmony(word) if kazakh and word in written else word) for word in words]
 
     def _transcribed(self, words: list[str], latin: list[str]) -> list[str]:
-        there = self.occurs(latin)
-        unknown = [word for word, count in zip(latin, there, strict=True) if not count]
+        unknown = [word for word, count in zip(latin, self.occurs(latin), strict=True) if not count]
+        evident = any(map(_KAZAKH_LATIN.search, unknown))
         found = {word: best for word in unknown if (best := self._from_latin(word))}
         left = [word for word in unknown if word not in found]
         share = sum(map(len, found)) / sum(map(len, latin))
-        kazakh = any(map(_KAZAKH_LATIN.search, unknown)) or (
-            found and 2 * len([*filter(may_be_kazakh, left)]) > len(left)
-        )
+        kazakh = evident or (found and 2 * len([*filter(may_be_kazakh, left)]) > len(left))
         there = any(word in _FUNCTION_WORDS or self.occurs([word])[0] for word in found.values())
-        if not there and not any(map(_KAZAKH_LATIN.search, unknown)):  # "winter water" could be two Russian words
+        if not there and not evident:  # "winter water" could be two Russian words
             return words
         if any(word in STOP_WORDS["en"] for word in left) or not (share >= MOST or kazakh):
             return words
-        russian = sum(map(is_russian, found.values())) * 2 > len(found) and not any(map(_KAZAKH_LATIN.search, unknown))
+        russian = sum(map(is_russian, found.values())) * 2 > len(found) and not evident
         spell = in_cyrillic if russian else self._spelled_out
         small = [word for word in words if _LATIN.search(word) and len(word) < SHORT]
         found |= {word: spell(word) for word in left} | {word: _small(word) or in_cyrillic(word) for word in small}

@@ -116,10 +116,9 @@ class SegmentSearch:
         return {id_: vector for id_, vector in known if isinstance(when := run_ids.get(id_), int) and when <= since}
 
     def _now(self) -> Segments:
-        known = self._segments
-        if known is None or known[0] != self.index.state or known[1].file != self.index.file:
-            # The state first: should the segments be later ones already, they are read once more, and not too seldom.
-            state = self.index.state
+        # The state first: should the segments be later ones already, they are read once more, and not too seldom.
+        known, state = self._segments, self.index.state
+        if known is None or known[0] != state or known[1].file != self.index.file:
             known = self._segments = state or "", self.index.segments()
         return known[1]
 
