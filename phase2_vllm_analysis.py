@@ -15,7 +15,6 @@ segment is kept as soon as it is analyzed, and a run goes on where the last one 
 
 import argparse
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from videotag.analyzers.contract import Analyzer, Frame, NotedAnalysis, Part, Re
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
 from videotag.fields import SEGMENT
+from videotag.languages import check_output_language
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.results import Heard, HeardSegment, Settings, languages_of
@@ -81,8 +81,7 @@ def check_options(args: argparse.Namespace) -> None:
     """Raises UserError if an option is for another analyzer than the one that would run, or that is no language."""
     if told := named_options(args, ANALYZERS):
         options_of("analyzer", choose_analyzer(args.analyzer)[0], ANALYZERS, told)
-    if args.output_language and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", args.output_language):
-        raise UserError(f'--output-language {args.output_language}: is no language code such as "ru", "kk", "en"')
+    check_output_language(args.output_language)
 
 
 @dataclass

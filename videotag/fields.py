@@ -119,9 +119,9 @@ VIDEO = (
     Field("unheard_seconds", float, "phase1", Label("нераспознанная речь, с", "танылмаған сөз, с", "Unheard, s")),
     Field("analyzer", str, "phase2", Label("анализ", "талдау", "Analyzer")),
     Field("output_language", str, "phase2", Label("язык описаний", "сипаттама тілі", "Language of texts")),
-    Field("summary", str, "phase2", Label("о чём", "не туралы", "Summary")),
-    Field("keywords", list, "phase2", Label("ключевые слова", "түйін сөздер", "Keywords")),
-    Field("content_type", str, "phase2", Label("вид", "түрі", "Kind")),
+    Field("summary", str, "phase4", Label("о чём", "не туралы", "Summary")),
+    Field("keywords", list, "phase4", Label("ключевые слова", "түйін сөздер", "Keywords")),
+    Field("content_type", str, "phase4", Label("вид", "түрі", "Kind")),
     Field("created_at", str, ""),
     Field("updated_at", str, ""),
 )

@@ -181,16 +181,20 @@ class Job:
     def inputs(self) -> dict[str, Any]:
         """The results that this one is made of, by their stages' keys: the needed ones, and the others if there.
 
+        Of one that is gone, or is another than the database speaks of, the stage is due again.
+
         Raises:
-            UserError: one is gone, or is another than the database speaks of; its stage is due again.
+            UserError: it is a needed one.
             Held: that stage is being done again.
         """
         needed = stages.inputs_of(self._stage, needed_only=True)
-        found = {
-            other.key: self._result_of(other)
-            for other in stages.inputs_of(self._stage)
-            if other in needed or other.status(self.claim.record) == "completed"
-        }
+        found = {other.key: self._result_of(other) for other in needed}
+        for other in stages.inputs_of(self._stage):
+            if other not in needed and other.status(self.claim.record) == "completed":
+                try:
+                    found[other.key] = self._result_of(other)
+                except UserError as error:
+                    log.warning("%s; going on without it", error)
         self.made_of = {"input": " ".join(result["result_id"] for result in found.values())}
         return found
 

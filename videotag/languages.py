@@ -1,6 +1,9 @@
 """What is known of languages: their codes and names in the tools, and how their writing is told apart."""
 
+import re
 from collections.abc import Sequence
+
+from videotag.errors import UserError
 
 MISTAKEN = {
     "kz": "kk", "kaz": "kk", "rus": "ru", "eng": "en", "ua": "uk", "ukr": "uk", "cn": "zh", "jp": "ja", "kr": "ko",
@@ -63,3 +66,9 @@ def written_in(text: str, likely: Sequence[str] = ()) -> str:
         return "kk"
     of_script = [code for code in likely if (code in CYRILLIC_LANGUAGES) == bool(cyrillic) and code != "kk"]
     return next(iter(of_script), "ru" if cyrillic and "kk" in likely else "")
+
+
+def check_output_language(code: str | None) -> None:
+    """Raises UserError if what was named with --output-language is no code of a language."""
+    if code and not re.fullmatch("[a-z]{2,3}(-[A-Za-z]+)?", code):
+        raise UserError(f'--output-language {code}: is no language code such as "ru", "kk", "en"')

@@ -25,6 +25,10 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = tqdm(total=round(total, 1), initial=round(done, 1), desc=self._what, unit=unit, leave=False)
 
+    @property
+    def done(self) -> float:
+        return self._done
+
     def of(self, total: float) -> None:
         """Say that there is more or less to do than it seemed."""
         self._total = total

@@ -76,14 +76,23 @@ PHASE2 = Stage(
     ending="_phase2_vllm_analysis.json",
     keys=("video_name", "output_language", "input", "made_by", "segments"),
 )
+PHASE4 = Stage(
+    key="phase4",
+    title="phase 4",
+    script="phase4_video_summary.py",
+    inputs=(Input("phase2"),),
+    counter="phase4_segments_used",
+    ending="_phase4_summary.json",
+    keys=("video_name", "output_language", "input", "made_by", "segments", "summary", "keywords", "chapters"),
+)
 LOAD = Stage(
     key="db_load",
     title="load",
     script="load_data_to_chroma.py",
-    inputs=(Input("phase2"),),
+    inputs=(Input("phase2"), Input("phase4", needed=False)),
     counter="db_segments_loaded",
 )
-STAGES = (PHASE1, PHASE2, LOAD)  # in the order in which they are run
+STAGES = (PHASE1, PHASE2, PHASE4, LOAD)  # in the order in which they are run
 
 FORCED = ("--force", "force_reprocess is set")
 """Reasons for which a finished result is not taken over but made again."""

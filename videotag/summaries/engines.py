@@ -1,0 +1,24 @@
+"""Which summarizers there are, and which one is chosen where none is named. Heavy libraries come when one is built."""
+
+from typing import Any
+
+from videotag.summaries.contract import Archive, Summarizer
+from videotag.summaries.local.summarizer import LocalSummarizer
+
+SUMMARIZERS = {engine.name: engine for engine in (LocalSummarizer,)}
+
+
+def choose_summarizer(name: str) -> tuple[str, str]:
+    """The summarizer that `name` means here, and why: "auto" is vLLM where it and a CUDA GPU are, else `local`."""
+    if name != "auto":
+        return name, "asked for"
+    return "local", "vLLM is not installed"
+
+
+def load_summarizer(name: str, options: Any, archive: Archive) -> Summarizer:
+    """Build the engine of that name with its own `Options`.
+
+    Raises:
+        EngineError: something that it needs is missing; the line says how to get it.
+    """
+    return SUMMARIZERS[name](options, archive)

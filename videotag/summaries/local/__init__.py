@@ -1,0 +1,4 @@
+"""The summarizer `local`: sentences that are there, chosen. No model.
+
+Read summarizer.
+"""
