@@ -20,6 +20,7 @@ SCRIPTS = {
     "db_manager": set(),
     "phase1_whisper_frames": {"db_manager"},
     "phase2_vllm_analysis": {"db_manager"},
+    "phase4_video_summary": {"db_manager"},
     "load_data_to_chroma": {"db_manager"},
     "test_search": {"db_manager"},
     "doctor": {"db_manager", "load_data_to_chroma"},  # a repair is a load

@@ -1,12 +1,10 @@
 """What is due, as a table."""
 
-from dataclasses import replace
-
 import pytest
 
 from db_manager import ChromaDBManager
 from videotag import cli, jobs, stages
-from videotag.stages import LOAD, PHASE1, PHASE2, Input, Stage
+from videotag.stages import LOAD, PHASE1, PHASE2, PHASE4, Input, Stage
 
 BASE = {"transcriber": "faster-whisper", "model": "base"}
 DONE1 = {"phase1_status": "completed", "phase1_result": "r1"}
@@ -91,36 +89,30 @@ def test_due_by_the_list_and_the_file(changes, source, reason):
 
 
 def test_what_follows_is_due_again():
-    used = {"phase2_input": "r1", "db_load_input": "r2"}
-    pending = {"phase2_status": "pending", "db_load_status": "pending"}
-    why = {"phase2_reason": "phase 1 was done again", "db_load_reason": "phase 1 was done again"}
+    used = {"phase2_input": "r1", "phase4_input": "r2", "db_load_input": "r2"}
+    follow = ("phase2", "phase4", "db_load")
+    pending = {f"{key}_status": "pending" for key in follow}
+    why = {f"{key}_reason": "phase 1 was done again" for key in follow}
     assert stages.follow_up(PHASE1, used, "r1", again=True) == {**pending, **why}
     assert stages.follow_up(PHASE1, used, "new", again=False) == {**pending, **why}
     assert stages.follow_up(PHASE1, used, "r1", again=False) == {}
-    assert stages.follow_up(PHASE1, {}, "r1", again=True) == {**pending, "phase2_reason": None, "db_load_reason": None}
+    assert stages.follow_up(PHASE1, {}, "r1", again=True) == {**pending, **dict.fromkeys(why)}
 
 
-# --- a stage more
+# --- two inputs, of which one is not needed
 
 
-SUMMARY = Stage("phase4", "phase 4", "phase4_video_summary.py", (Input("phase2"),), "phase4_windows")
-LOAD_WITH_SUMMARY = replace(LOAD, inputs=(Input("phase2"), Input("phase4", needed=False)))
 LOADED = {**DONE2, "db_load_status": "completed", "db_load_input": "r2"}
 SUMMED_UP = {"phase4_status": "completed", "phase4_input": "r2", "phase4_result": "r4"}
 
 
-@pytest.fixture
-def four_stages(monkeypatch):
-    monkeypatch.setattr(stages, "STAGES", (PHASE1, PHASE2, SUMMARY, LOAD_WITH_SUMMARY))
-
-
-def test_what_a_stage_is_made_of(four_stages):
+def test_what_a_stage_is_made_of():
     assert [stage.key for stage in stages.after(PHASE1)] == ["phase2", "phase4", "db_load"]
-    assert [stage.key for stage in stages.after(SUMMARY)] == ["db_load"]
-    assert list(stages.after(LOAD_WITH_SUMMARY)) == []
-    assert stages.lacking(SUMMARY, DONE1) is PHASE2 and stages.lacking(SUMMARY, DONE2) is None
-    assert stages.input_of(LOAD_WITH_SUMMARY, LOADED) == "r2"  # as a database of before has it
-    assert stages.input_of(LOAD_WITH_SUMMARY, LOADED | SUMMED_UP) == "r2 r4"
+    assert [stage.key for stage in stages.after(PHASE4)] == ["db_load"]
+    assert list(stages.after(LOAD)) == []
+    assert stages.lacking(PHASE4, DONE1) is PHASE2 and stages.lacking(PHASE4, DONE2) is None
+    assert stages.input_of(LOAD, LOADED) == "r2"  # as a database of before has it
+    assert stages.input_of(LOAD, LOADED | SUMMED_UP) == "r2 r4"
 
 
 @pytest.mark.parametrize(
@@ -135,41 +127,42 @@ def test_what_a_stage_is_made_of(four_stages):
         ({**SUMMED_UP, "phase4_status": "processing", "db_load_input": "r2 r4"}, None),
     ],
 )
-def test_a_result_that_is_not_needed_is_used_where_it_is_there(four_stages, changes, reason):
-    assert stages.due(LOAD_WITH_SUMMARY, LOADED | changes, {}, {}, False) == reason
+def test_a_result_that_is_not_needed_is_used_where_it_is_there(changes, reason):
+    assert stages.due(LOAD, LOADED | changes, {}, {}, False) == reason
 
 
-def test_what_follows_two_stages(four_stages):
+def test_what_follows_two_stages():
     used = {"phase2_input": "r1", "phase4_input": "r2", "db_load_input": "r2 r4"}
     again = {"db_load_status": "pending", "db_load_reason": "phase 4 was done again"}
-    assert stages.follow_up(SUMMARY, used, "r4", again=True) == again
-    assert stages.follow_up(SUMMARY, used, "r4", again=False) == {}
+    assert stages.follow_up(PHASE4, used, "r4", again=True) == again
+    assert stages.follow_up(PHASE4, used, "r4", again=False) == {}
     # The load has used it already, the summary has not.
     taken_over = stages.follow_up(PHASE2, {**used, "phase4_input": "old"}, "r2", again=False)
     assert taken_over.keys() == {"phase4_status", "phase4_reason", "db_load_status", "db_load_reason"}
-    assert stages.follow_up(LOAD_WITH_SUMMARY, used, "r5", again=True) == {}  # the last one
-    assert stages.follow_up(LOAD_WITH_SUMMARY, used, "r5", again=False) == {}
+    assert stages.follow_up(LOAD, used, "r5", again=True) == {}  # the last one
+    assert stages.follow_up(LOAD, used, "r5", again=False) == {}
 
 
 def test_records_that_are_older_than_a_stage(tmp_path, monkeypatch, capsys):
     """They have no status of it, are found all the same, and can be given one."""
+    titles = Stage("titles", "titles", "titles.py", (Input("phase2"),), "titles_made")
     db = ChromaDBManager(tmp_path / "db")
     db.create_or_update_video_file("old", "a.mp4", "ru", 20.0, 1, 640, 360, 25.0, **DONE2)
-    with pytest.raises(ValueError, match='no field "phase4_status"'):
-        db.update_video_status("old", phase4_status="completed")
-    monkeypatch.setattr(stages, "STAGES", (PHASE1, PHASE2, SUMMARY, LOAD_WITH_SUMMARY))
+    with pytest.raises(ValueError, match='no field "titles_status"'):
+        db.update_video_status("old", titles_status="completed")
+    monkeypatch.setattr(stages, "STAGES", (PHASE1, PHASE2, PHASE4, titles, LOAD))
     db.create_or_update_video_file("new", "b.mp4", "ru", 20.0, 1, 640, 360, 25.0, **DONE2)
     db.create_or_update_video_file("waits", "c.mp4", "ru", 20.0, 1, 640, 360, 25.0, **DONE1)
-    assert "phase4_status" not in db.get_video_status("old")
-    assert db.get_video_status("new")["phase4_status"] == "pending"
+    assert "titles_status" not in db.get_video_status("old")
+    assert db.get_video_status("new")["titles_status"] == "pending"
 
     def due() -> dict[str, str]:
         args = cli.parser("").parse_args(["--data-dir", str(tmp_path)])
-        run = jobs.Run(db, SUMMARY, args, report := cli.Report("phase 4"))
+        run = jobs.Run(db, titles, args, report := cli.Report("titles"))
         found = {record["video_name"]: "due" for record in run.due(run.why_due, finished_too=False)}
         return found | {name: why for why, names in report.skipped.items() for name in names}
 
     assert due() == {"old": "due", "new": "due", "waits": "phase2 is not completed"}
-    db.update_video_status("old", **SUMMED_UP, phase4_windows=3)
+    db.update_video_status("old", titles_status="completed", titles_input="r2", titles_made=3)
     assert due() == {"old": "done before", "new": "due", "waits": "phase2 is not completed"}
-    assert db.video_names(without={"phase4_status": "completed"}) == ["new", "waits"]
+    assert db.video_names(without={"titles_status": "completed"}) == ["new", "waits"]
