@@ -175,7 +175,7 @@ def result_of(video: Video, summary: Summary, phase2: dict[str, Any], made: dict
         "organisations": cited(summary.organisations),
         "languages": [language for language, _ in spoken.most_common()],
         "content_type": Counter(s["content_type"] for s in phase2["segments"]).most_common(1)[0][0],
-        "segments": [passage.index for passage in video.passages],
+        "segments": [{"segment_index": p.index, "start_time": p.start, "end_time": p.end} for p in video.passages],
         "segments_total": len(phase2["segments"]) + len(phase2.get("unreadable", ())),
         "gaps": [{key: gap[key] for key in ("segment_index", "reason")} for gap in phase2.get("unreadable", ())],
         "faults": list(summary.faults),

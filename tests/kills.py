@@ -26,8 +26,9 @@ from chromadb.api.models.Collection import Collection
 import load_data_to_chroma
 import phase1_whisper_frames
 import phase2_vllm_analysis
+import phase4_video_summary
 from tests.conftest import FakeEmbedder
-from tests.pipeline import FakeAnalyzer, FakeTranscriber
+from tests.pipeline import FakeAnalyzer, FakeSummarizer, FakeTranscriber
 from videotag import artifacts, claims, renaming
 from videotag.analyzers.contract import Segment
 from videotag.embedders import contract as embedders
@@ -38,6 +39,7 @@ from videotag.store import pages, video_files
 MAINS = {
     "phase1": phase1_whisper_frames.main,
     "phase2": phase2_vllm_analysis.main,
+    "phase4": phase4_video_summary.main,
     "load": load_data_to_chroma.main,
 }
 FRAME_BATCH, EMBED_BATCH, UPSERT = 4, 4, 5
@@ -56,7 +58,7 @@ class Run:
         at: the how manieth time it comes there, counted from 0.
         sends: what it sends itself there.
         host: name of the machine that it takes itself for; other machines' locks cannot be tested.
-        hang: an engine that never comes back: "hear", "see".
+        hang: an engine that never comes back: "hear", "see", "read".
         gate: a file; the engines wait until it exists.
     """
 
@@ -123,7 +125,7 @@ def _child(run: Run) -> None:
         args += ["--chroma-url", run.chroma_url]
     if run.stage == "phase1":
         args += ["--config", str(run.folder / "videos_config.json")]
-    engine = {"phase1": WatchedTranscriber, "phase2": WatchedAnalyzer, "load": WatchedEmbedder}[run.stage](run)
+    engine = ENGINES[run.stage](run)
     from videotag import cli
 
     cli.leave(MAINS[run.stage](args, lambda *_: engine))
@@ -140,7 +142,7 @@ def _set_the_clock(off: float) -> None:
     real = time.time
     time.time = lambda: real() + off
     shown = lambda: datetime.fromtimestamp(time.time()).isoformat(timespec="seconds")  # noqa: E731
-    for module in (claims, phase1_whisper_frames, phase2_vllm_analysis, video_files):
+    for module in (claims, phase1_whisper_frames, phase2_vllm_analysis, phase4_video_summary, video_files):
         vars(module)["now"] = shown
 
 
@@ -206,6 +208,18 @@ class WatchedAnalyzer(FakeAnalyzer):
             yield from super().analyze([segment])
 
 
+class WatchedSummarizer(FakeSummarizer):
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._engine = _Engine(run)
+
+    def read(self, video: Any, windows: Any) -> Any:
+        for window in windows:
+            self._engine.note(f"read {video.name}")
+            self._engine.come_to("read")
+            yield from super().read(video, [window])
+
+
 class WatchedEmbedder(FakeEmbedder):
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -216,6 +230,14 @@ class WatchedEmbedder(FakeEmbedder):
             self._engine.note("embed")
             self._engine.come_to("embed")
         return super().embed_documents(texts)
+
+
+ENGINES = {
+    "phase1": WatchedTranscriber,
+    "phase2": WatchedAnalyzer,
+    "phase4": WatchedSummarizer,
+    "load": WatchedEmbedder,
+}
 
 
 def _watch_frames(run: Run) -> None:
@@ -319,6 +341,7 @@ AT_THE_END = ("made", "result written", "result renamed", "part deleted", "stage
 POINTS = {
     "phase1": ("hear", "look", *ON_THE_WAY, *AT_THE_END),
     "phase2": ("see", *ON_THE_WAY, *AT_THE_END),
+    "phase4": ("read", *ON_THE_WAY, *AT_THE_END),
     "load": ("embed", "claimed", "half the upserts", "before the leftovers", "after the leftovers", "made"),
 }
 """Where a stage can be killed, by its name: in an engine, or in the project's own code."""

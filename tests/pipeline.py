@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 import load_data_to_chroma
 import phase1_whisper_frames
 import phase2_vllm_analysis
+import phase4_video_summary
 from db_manager import ChromaDBManager
 from videotag import artifacts
 from videotag.analyzers.contract import Analysis, Result, Segment
 from videotag.speech.words import Expected, Transcription, Word
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, PHASE4
+from videotag.summaries.contract import Archive, Chapter, Cited, Items, Summary, Video, Window
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "ru_news.mp4"
@@ -91,6 +93,42 @@ def analysis(description: str, **changes: Any) -> Analysis:
     return Analysis(**{**fields, **changes})
 
 
+class FakeSummarizer:
+    """Reads two segments at a time and repeats their descriptions; scripted to fail or be interrupted at a window."""
+
+    name, method, description = "fake", "extractive", ""
+
+    def __init__(self, summarizer: str = "local") -> None:
+        self.made_by = {"summarizer": summarizer, "model": "none"}
+        self.archive = Archive()
+        self.seen: list[tuple[str, int, int]] = []  # the windows that were read: name, first and last passage
+        self.results: dict[tuple[str, int], Items | BaseException] = {}  # by name and first passage
+
+    def windows(self, video: Video) -> list[Window]:
+        count = len(video.passages)
+        return [Window(first, min(first + 1, count - 1)) for first in range(0, count, 2)]
+
+    def read(self, video: Video, windows: Sequence[Window]) -> Generator[tuple[Window, Items], None, None]:
+        for window in windows:
+            scripted = self.results.get((video.name, window.first))
+            if isinstance(scripted, BaseException):
+                raise scripted
+            self.seen.append((video.name, window.first, window.last))
+            told = video.passages[window.first : window.last + 1]
+            events = tuple(Cited(text=passage.description, segments=(passage.index,)) for passage in told)
+            yield window, scripted or Items(events=events, keywords=tuple(f"слово {p.index}" for p in told))
+
+    def whole(self, video: Video, items: Sequence[Items]) -> Summary:
+        ends = {"first_segment": video.passages[0].index, "last_segment": video.passages[-1].index}
+        return Summary(
+            title=f"О {video.name}",
+            sentences=tuple(event for one in items for event in one.events),
+            keywords=tuple(word for one in items for word in one.keywords),
+            chapters=(Chapter(title="Всё", summary="", **ends),),
+            faults=tuple(fault for one in items for fault in one.faults),
+        )
+
+
 class Project:
     """A folder with a list of videos, results and a database; the scripts run on it with scripted engines."""
 
@@ -99,6 +137,7 @@ class Project:
         self.data = folder / "data"
         self.transcriber = FakeTranscriber()
         self.analyzer = FakeAnalyzer()
+        self.summarizer = FakeSummarizer()
         self.embedder = embedder
         self.loads: list[str] = []  # engines that were built, in order
         self.out = ""  # what the last run printed
@@ -150,6 +189,15 @@ class Project:
 
         return self._run(phase2_vllm_analysis.main, list(args), load)
 
+    def phase4(self, *args: str) -> int:
+        def load(name: str, options: Any, archive: Archive) -> FakeSummarizer:
+            self.loads.append(f"summarizer {name}")
+            self.summarizer.made_by["summarizer"] = name
+            self.summarizer.archive = archive
+            return self.summarizer
+
+        return self._run(phase4_video_summary.main, list(args), load)
+
     def load(self, *args: str) -> int:
         def load(name: str, model: str | None) -> Any:
             self.loads.append(f"embedder {name}")
@@ -164,6 +212,11 @@ class Project:
 
     def result2(self, name: str = "news") -> dict[str, Any]:
         found = artifacts.read(PHASE2, artifacts.path_of(PHASE2, self.data, name))
+        assert found is not None
+        return found
+
+    def result4(self, name: str = "news") -> dict[str, Any]:
+        found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, self.data, name))
         assert found is not None
         return found
 
