@@ -53,6 +53,7 @@ def demo(args: list[str]) -> int:
     install(VENV, "requirements.txt")
     script("phase1_whisper_frames.py", "--config", "samples/videos_config.json", *DEMO)
     script("phase2_vllm_analysis.py", *DEMO)
+    script("phase4_video_summary.py", *DEMO)
     script("load_data_to_chroma.py", *DEMO)
     for query in QUERIES:
         script("test_search.py", query, "--limit", "1", *DEMO[2:])
