@@ -22,7 +22,7 @@ from videotag.stages import PHASE1, PHASE2, PHASE4
 
 SEED = 20261124
 NAMED = [(stage, point) for stage in POINTS for point in POINTS[stage]]
-RANDOM_KILLS = {"phase1": 50, "phase2": 50, "phase4": 30, "load": 50}
+RANDOM_KILLS = 35  # of each stage
 VOLATILE = ("created_at", "updated_at", "_start_time", "_end_time", "_owner", "_heartbeat")
 NO_SEGMENTS: dict[str, list] = {"ids": [], "metadatas": [], "documents": [], "embeddings": []}
 WINDOWS = ("--segment-seconds", "8", "--overlap-seconds", "2", "--frames-per-segment", "3")
@@ -228,7 +228,7 @@ def test_killed_later_at(stage: str, point: str, before, undisturbed, tmp_path) 
 @pytest.mark.parametrize("stage", list(POINTS))
 def test_killed_at_random(stage: str, before, undisturbed, tmp_path) -> None:
     chance = random.Random(f"{SEED} {stage}")
-    for number in range(RANDOM_KILLS[stage]):
+    for number in range(RANDOM_KILLS):
         folder = copy(before[stage], tmp_path / f"{stage}{number}")
         after = chance.uniform(0.0, 1.1 * undisturbed[stage][2])
         killed_and_run_again(Run(stage, folder, WINDOWS if stage == "phase1" else ()), undisturbed, after)
