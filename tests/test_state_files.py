@@ -27,7 +27,7 @@ from videotag.config import load_videos
 from videotag.errors import UserError
 from videotag.speech.engines import knows
 from videotag.speech.words import Transcription, Word
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, PHASE4, STAGES
 from videotag.text import clean_text
 
 ROOT = Path(__file__).parent.parent
@@ -36,8 +36,11 @@ PLACES = 50
 
 RESULT1 = "data/news_phase1_data.pkl"
 RESULT2 = "data/news_phase2_vllm_analysis.json"
+RESULT4 = "data/news_phase4_summary.json"
+STAGE_OF = {RESULT1: PHASE1, RESULT2: PHASE2, RESULT4: PHASE4}
 PART1 = RESULT1 + ".part"
 PART2 = RESULT2 + ".part"
+PART4 = RESULT4 + ".part"
 
 
 # --- an undisturbed run, and the states in between
@@ -70,6 +73,12 @@ class Run:
         project.analyzer.results.clear()
         assert project.phase2() == 0
         self.keep(project, "phase 2 done")
+        project.summarizer.results["news", 2] = KeyboardInterrupt()
+        assert project.phase4() == 130
+        self.keep(project, "stopped in phase 4")
+        project.summarizer.results.clear()
+        assert project.phase4() == 0
+        self.keep(project, "phase 4 done")
         assert project.load() == 0
         self.keep(project, "loaded")
         shutil.rmtree(project.folder / "chroma_db")
@@ -83,8 +92,8 @@ class Run:
     def keep_others(self, project: Project) -> None:
         """Results of another video, and of the same one under other settings."""
         project.config({"name": "film", "path": self.video, "language": "ru"})
-        assert [project.phase1(), project.phase2()] == [0, 0]
-        self.film = [(project.data / f"film_{kind}").read_bytes() for kind in (RESULT1[10:], RESULT2[10:])]
+        assert [project.phase1(), project.phase2(), project.phase4()] == [0, 0, 0]
+        self.film = {Path(result).name: (project.data / f"film_{result[10:]}").read_bytes() for result in STAGE_OF}
 
     def copy(self, state: str, folder: Path, capsys: Any) -> Project:
         shutil.copytree(self.folder / state, folder, dirs_exist_ok=True)
@@ -97,14 +106,18 @@ def interrupted(*args: object) -> None:
 
 def truth(project: Project) -> dict[str, Any]:
     """What a run comes to: statuses and ids, files, and what is searched."""
-    keys = [f"{stage}_{field}" for stage in ("phase1", "phase2", "db_load") for field in ("status", "result", "input")]
+    keys = [stage.field(field) for stage in STAGES for field in ("status", "result", "input")]
     records = [{key: record.get(key) for key in ["video_name", *keys]} for record in project.db.list_videos()]
     return {
         "records": records,
         "files": project.files(),
-        "ids": [project.result1()["result_id"], project.result2()["result_id"]],
-        "documents": {hit["id"]: hit["document"] for hit in project.db.search("снег", limit=100)},
+        "ids": [found["result_id"] for found in (project.result1(), project.result2(), project.result4())],
+        "documents": documents(project),
     }
+
+
+def documents(project: Project) -> dict[str, str]:
+    return {hit["id"]: hit["document"] for hit in project.db.search("снег", limit=100)}
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +136,8 @@ def open_folder() -> Path:
 
 def test_an_undisturbed_run(run: Run) -> None:
     [record] = run.truth["records"]
-    assert [record[f"{stage}_status"] for stage in ("phase1", "phase2", "db_load")] == ["completed"] * 3
-    assert run.truth["files"] == [RESULT1[5:], RESULT2[5:]]
+    assert [stage.status(record) for stage in STAGES] == ["completed"] * 4
+    assert run.truth["files"] == [result[5:] for result in STAGE_OF]
     assert sorted(run.truth["documents"]) == ["news_seg_0", "news_seg_1", "news_seg_2"]
 
 
@@ -191,7 +204,7 @@ def of_format(number: int) -> Damage:
 
 
 def of_another_video(path: Path, run: Run) -> None:
-    path.write_bytes(run.film[0 if path.suffix == ".pkl" else 1])
+    path.write_bytes(run.film[path.name])
 
 
 def of_another_phase_1(path: Path, run: Run) -> None:
@@ -220,10 +233,10 @@ DAMAGES = WHOLE | CUTS | FLIPS | OTHERS
 # --- the readers, in all cases
 
 
-@pytest.mark.parametrize("name", [RESULT1, RESULT2])
+@pytest.mark.parametrize("name", list(STAGE_OF))
 def test_no_reader_takes_a_damaged_result(run: Run, tmp_path: Path, name: str) -> None:
     project = run.copy("loaded", tmp_path, NotCaptured())
-    read, path = partial(artifacts.read, PHASE1 if name == RESULT1 else PHASE2), tmp_path / name
+    read, path = partial(artifacts.read, STAGE_OF[name]), tmp_path / name
     whole, good = path.read_bytes(), read(path)
     assert good is not None and project.files() == run.truth["files"]
     for case in DAMAGES:
@@ -292,15 +305,16 @@ def settle(project: Project, path: Path) -> str:
     """Run the scripts, and do what they say, until all of them are content. All that they printed."""
     printed = ""
     for _ in range(4):
-        codes = []
-        for script in (project.phase1, project.phase2, project.load):
+        codes, asks = [], False
+        for script in (project.phase1, project.phase2, project.phase4, project.load):
             codes.append(script())
             assert not SAYS_ERROR.search(project.out + project.err), project.out + project.err
             assert (codes[-1] != 0) == ("error: " in project.err), project.err
             printed += project.out + project.err
+            asks |= ", then this again" in project.err
             for place in WAY_OUT.findall(project.err):
                 shutil.move(place, project.folder / f"moved away {random.random()}")
-        if codes == [0, 0, 0]:
+        if not any(codes) and not asks:
             return printed
     raise AssertionError(f"no way out:\n{printed}")
 
@@ -346,6 +360,8 @@ FEW = tuple(f"{kind}" for kind in [*list(CUTS)[1::7], *list(FLIPS)[::7]])
             fast=("older", "of another phase 1"),
             slow=("empty", "noise", "gone", "folder", "dangling", "newer", "of another video", *FEW),
         ),
+        *spread(("phase 4 done", RESULT4), fast=("noise", "of another video"), slow=("empty", "newer", "folder")),
+        *spread(("stopped in phase 4", PART4), fast=("cut at 36/50",), slow=("noise", "folder")),
         *spread(
             ("stopped in phase 1", PART1),
             fast=("folder", "cut at 36/50"),
@@ -650,7 +666,7 @@ def test_names_of_the_database_lead_nowhere(run: Run, tmp_path: Path, capsys: An
         lines = project.err.splitlines()
         assert all(line.startswith("error: ") and is_harmless(line) for line in lines)
         assert len(lines) == len(NAMES) // 2 + (script == project.phase2) * (len(NAMES) % 2)
-    assert truth(project)["documents"] == run.truth["documents"]
+    assert documents(project) == run.truth["documents"]
     assert outside(tmp_path, project) == before
 
 

@@ -184,17 +184,20 @@ class Job:
         Of one that is gone, or is another than the database speaks of, the stage is due again.
 
         Raises:
-            UserError: it is a needed one.
+            UserError: that is a needed one; or one cannot be read.
             Held: that stage is being done again.
         """
         needed = stages.inputs_of(self._stage, needed_only=True)
-        found = {other.key: self._result_of(other) for other in needed}
+        found: dict[str, dict[str, Any]] = {}
         for other in stages.inputs_of(self._stage):
-            if other not in needed and other.status(self.claim.record) == "completed":
-                try:
-                    found[other.key] = self._result_of(other)
-                except UserError as error:
-                    log.warning("%s; going on without it", error)
+            if other in needed or other.status(self.claim.record) == "completed":
+                result, fault = self._result_of(other)
+                if result is not None:
+                    found[other.key] = result
+                elif other in needed:
+                    raise UserError(fault)
+                else:
+                    log.warning("%s; going on without it", fault)
         self.made_of = {"input": " ".join(result["result_id"] for result in found.values())}
         return found
 
@@ -283,19 +286,20 @@ class Job:
             remedy = f"name that to go on with it, or {ours} to begin anew"
             raise UserError(f"{artifacts.part_path(self.path)}: is unfinished work with {theirs}; {remedy}")
 
-    def _result_of(self, made_of: Stage) -> dict[str, Any]:
+    def _result_of(self, made_of: Stage) -> tuple[dict[str, Any] | None, str]:
+        """The result that the database speaks of; None and what is to be done if there is none."""
         path = artifacts.path_of(made_of, self._run.args.data_dir, self.video_name)
         found = artifacts.read(made_of, path)
         with self._run.db.session():
             record = self.claim.check()
             if found and found["result_id"] == record.get(made_of.field("result")):
-                return found
+                return found, ""
             if made_of.status(record) != "completed":
                 raise Held(claims.describe_owner(made_of, record))
             again = made_of.fields(status="pending", reason="its result is missing")
             self._run.db.update_video_status(self.video_name, **again)
         fault = "is not what the database speaks of" if found else "is missing or damaged"
-        raise UserError(f"{path}: {fault}; run {made_of.script}, then this again")
+        return None, f"{path}: {fault}; run {made_of.script}, then this again"
 
 
 def _unstamped(header: dict[str, Any]) -> dict[str, Any]:
