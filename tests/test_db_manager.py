@@ -69,7 +69,7 @@ def test_nothing_is_there_yet(db):
     assert db.rebuild_segments(FakeEmbedder("other")) == 0
 
 
-def test_a_new_record_holds_all_three_statuses(db):
+def test_a_new_record_holds_all_statuses(db):
     add_video(db, phase1_status="processing", phase1_start_time="2025-11-20T14:30:00")
     record = db.get_video_status("news")
     assert record.pop("created_at") == record.pop("updated_at")
@@ -80,6 +80,7 @@ def test_a_new_record_holds_all_three_statuses(db):
         "phase1_status": "processing",
         "phase1_start_time": "2025-11-20T14:30:00",
         "phase2_status": "pending",
+        "phase4_status": "pending",
         "db_load_status": "pending",
         "video_duration": 3000.0,
         "total_segments": 86,
