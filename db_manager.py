@@ -1,7 +1,8 @@
-"""ChromaDBManager: the two collections of the video database, in ChromaDB.
+"""ChromaDBManager: the three collections of the video database, in ChromaDB.
 
     video_files       one record a video: what it is, how far each stage got
     video_segments    one record a segment: what is searched
+    video_summaries   one record a video: what it is about, searched too (`whole_videos`)
 
 Embedded (a folder) or through a server (`chroma run`); the methods are the same:
 
@@ -30,13 +31,14 @@ from typing import TYPE_CHECKING, Any
 from videotag.embedders.contract import Embedder, Progress, checked_vectors
 from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
-from videotag.fields import FILTERED_AMONG, SEGMENT_FILTERS, video_filters
+from videotag.fields import SEGMENT_FILTERS
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.segment_search import By
+from videotag.search.whole_videos import WholeVideos
 from videotag.store.collection import SEGMENTS, VectorCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
-from videotag.store.records import check_known, exact, one_video, ordered, segment_record, segment_where, video_fields
+from videotag.store.records import check_known, exact, one_video, segment_record, segment_where
 from videotag.store.server import Server
 from videotag.store.stamp import Embedders
 from videotag.store.video_files import VideoFiles
@@ -70,8 +72,7 @@ class ChromaDBManager:
         Args:
             persist_directory: folder of the embedded database; ignored with chroma_url.
             chroma_url: "http(s)://host[:port]" of a running `chroma run`.
-            embedder: None is the one that the collection remembers, in an empty database the default one, loaded when
-                something is to be embedded.
+            embedder: None is the one that the collection remembers, in an empty database the default one, loaded late.
             load: builds an embedder from (name, model).
             lock_timeout: seconds to wait for another process's or thread's session.
         """
@@ -82,6 +83,7 @@ class ChromaDBManager:
         self._embedders = Embedders(SEGMENTS.name, embedder, load)
         self._segments = VectorCollection(SEGMENTS, self._place, self._embedders)
         self._search = ArchiveSearch(self._segments)
+        self.whole_videos = WholeVideos(self._place, self._embedders)
 
     def __repr__(self) -> str:
         return f"ChromaDBManager({self.chroma_url or str(self.directory)!r})"
@@ -111,7 +113,7 @@ class ChromaDBManager:
         fps: float,
         **status_fields: Any,
     ) -> None:
-        """Write a video's record; a new one starts with all three statuses "pending".
+        """Write a video's record; a new one starts with all statuses "pending".
 
         `video_duration`: seconds. `status_fields`: others of videotag/fields.py; None deletes the key.
         """
@@ -121,11 +123,7 @@ class ChromaDBManager:
 
     def create_or_update_video_files(self, videos: Mapping[str, Mapping[str, Any]]) -> None:
         """The same for many, each name to its fields: twenty times quicker than one after the other."""
-        checked = {}
-        for name, fields in videos.items():
-            exact(fields["video_path"], "video_path")
-            checked[exact(name, "video_name")] = video_fields(**fields)
-        self._videos.write(checked)
+        self._videos.write(videos)
 
     def get_video_status(self, video_name: str) -> dict[str, Any]:
         """The video's record; {} if there is none."""
@@ -137,7 +135,7 @@ class ChromaDBManager:
         Raises:
             UserError: there is no such record.
         """
-        if not self._videos.update(video_name, video_fields(**status_fields)):
+        if not self._videos.update(video_name, status_fields):
             raise UserError(f'video "{video_name}" is not in the database: run phase1_whisper_frames.py')
 
     def list_videos(self, status_filter: Filter = None, *, without: Filter = None) -> list[dict[str, Any]]:
@@ -147,9 +145,7 @@ class ChromaDBManager:
             status_filter: field to a value, or to a list of values any of which will do (an empty one matches nothing).
             without: the same, none of which may be; a record that lacks the field passes.
         """
-        table, pages = video_filters(), self._videos.in_pages(status_filter, without, ["metadatas"])
-        videos = [ordered(metadata, table) for page in pages for metadata in page["metadatas"]]
-        return sorted(videos, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
+        return self._videos.records(status_filter, without)
 
     def video_names(self, status_filter: Filter = None, *, without: Filter = None) -> list[str]:
         """The names of the videos that `list_videos` would give, sorted: 50 times quicker than the records."""
@@ -194,9 +190,11 @@ class ChromaDBManager:
         return len(records)
 
     def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
-        """Give a video's segments another name and path, with their vectors as they are; how many then have these."""
-        exact(video_path, "video_path")
-        return self._segments.move(video_name, exact(new_name, "video_name"), video_path)
+        """Give a video's segments and summary another name and path; how many segments went (0: not the summary)."""
+        place = exact(new_name, "video_name"), exact(video_path, "video_path")
+        with self.session():
+            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, *place)
+            return self._segments.move(video_name, *place) * (not lost)
 
     def embed_segments(
         self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False
@@ -242,8 +240,8 @@ class ChromaDBManager:
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
-        where = segment_where(without, added, time, **filters)
-        return list(islice(self._search.hits(self.as_meant(query), where, by, limit), limit))
+        found = self._search.hits(self.as_meant(query), segment_where(without, added, time, **filters), by, limit)
+        return list(islice(found, limit))
 
     def as_meant(self, question: str) -> str:
         """What a question as it was typed meant (videotag/search/meant.py): `search` asks that, `hits` does not."""
@@ -273,16 +271,18 @@ class ChromaDBManager:
         All records are read, in pages: 7 s for 100,000.
         """
         check_known({field: None}, SEGMENT_FILTERS)
-        counts = self._segments.values(FILTERED_AMONG.get(field, field), field).most_common()
-        return {value: count for value, count in counts if value not in (None, "")}
+        return self._segments.facets(field)
 
     # === Counting, checking, deleting ===
 
     def delete_video_segments(self, video_name: str) -> int:
-        """Delete all segments of a video; how many there were. Its load is due again."""
+        """Delete all segments of a video, and its summary; how many segments there were. Its load is due again."""
         with self._segments.reading():
             count = self._segments.delete({"video_name": video_name})
-            if count and self.get_video_status(video_name).get("db_load_status") == "completed":
+            if (
+                count + self.whole_videos.delete({"video_name": video_name})
+                and self.get_video_status(video_name).get("db_load_status") == "completed"
+            ):
                 due = {"db_load_status": "pending", "db_load_reason": "its segments were deleted"}
                 self.update_video_status(video_name, **due)
             return count
@@ -308,40 +308,42 @@ class ChromaDBManager:
         return {fault: sorted(record.get("segment_index", -1) for record in found) for fault, found in faults.items()}
 
     def delete_unknown_segments(self) -> int:
-        """Delete the segments of videos that have no record, and of none; how many."""
+        """Delete the segments and summaries of videos that have no record, and of none; how many segments."""
         with self._segments.reading():
-            return self._segments.delete(but_of=set(self.video_names()))
+            known = set(self.video_names())
+            self.whole_videos.delete(but_of=known)
+            return self._segments.delete(but_of=known)
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""
-        return self._segments.stamp()
+        stamp = self._segments.stamp()
+        return self.whole_videos.stamp() if stamp is None else stamp
 
     def is_outdated(self) -> bool:
-        """Whether what is searched of a segment is another text by now: all are to be loaded again."""
-        return self._segments.is_outdated()
+        """Whether what is searched of segments or summaries is another text by now: all are to be loaded again."""
+        return self._segments.is_outdated() or self.whole_videos.is_outdated()
 
     def set_current(self) -> None:
-        """Note that no segment is outdated, or its video is marked as to be loaded again."""
+        """Note that nothing is outdated, or its video is marked as to be loaded again."""
         self._segments.set_current()
+        self.whole_videos.set_current()
 
     @property
     def embedder(self) -> Embedder:
-        """The embedder in use, loaded now if it was not.
-
-        Raises:
-            UserError: it is not the one that the collection was made with.
-        """
+        """The embedder in use, loaded now if it was not. UserError: it is not the one that made the collections."""
         return self._embedders.for_stamp(self.stamp())
 
     # === Rebuilding and mending ===
 
     def rebuild_segments(self, embedder: Embedder, progress: Progress | None = None) -> int:
-        """Make all vectors anew with this embedder, which the collection remembers from then on; how many.
+        """Make all vectors anew with this embedder, which the collections remember from then on; how many segments.
 
         Searching and writing go on meanwhile: what changed is embedded again before the swap. All documents and vectors
-        are held in memory (10,000 x 384: some 50 MB). `progress` is told how many of the texts are embedded.
+        are held in memory (10,000 x 384: some 50 MB). `progress` is told of the segments' texts.
         """
-        return self._segments.rebuild(embedder, progress)
+        count = self._segments.rebuild(embedder, progress)
+        self.whole_videos.rebuild(embedder)
+        return count
 
     def mend(self) -> list[str]:
         """Check the embedded database as after a crash, and mend it; the collections whose index was broken.

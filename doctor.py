@@ -37,7 +37,7 @@ from videotag.errors import UserError
 from videotag.segments import described
 from videotag.speech.engines import AUTO, choose_transcriber, load_transcriber
 from videotag.speech.words import DEFAULT_MODEL
-from videotag.stages import LOAD, PHASE2, STAGES, Record, better_today
+from videotag.stages import LOAD, PHASE2, PHASE4, STAGES, Record, better_today, used
 
 ROOT = Path(__file__).resolve().parent
 
@@ -279,6 +279,8 @@ def stored(asked: Asked) -> Iterator[Finding]:
     if not found:
         besides = "other " if gone else ""
         yield Finding(True, f"the segments of all {besides}loaded videos are as in {data_dir}, and found")
+        if summaries := db.whole_videos.count():
+            yield Finding(True, f"so are {summaries} summaries of whole videos")
 
 
 # --- the database and data/
@@ -290,6 +292,8 @@ def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
     known = set(db.video_names())
     for name in sorted(counts.keys() - known):
         yield Difference(name, f"{counts[name]} segments, and there is no such video", DELETE)
+    for name in sorted(db.whole_videos.names() - known):
+        yield Difference(name, "a summary, and there is no such video", DELETE)
     for name in db.video_names({"db_load_status": "completed"}):
         with db.session():
             record = db.get_video_status(name)
@@ -300,21 +304,34 @@ def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
 
 def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference | None:
     """What differs of a loaded video. Where its result is gone, the numbers of segments are all that can."""
-    name = record["video_name"]
+    name, loaded_from = record["video_name"], used(LOAD, record)
     path = artifacts.path_of(PHASE2, data_dir, name)
     result = artifacts.read(PHASE2, path)
-    if result is None or result["result_id"] != record.get("db_load_input"):
+    if result is None or result["result_id"] not in loaded_from:
         loaded, there = record.get("db_segments_loaded", 0), db.count_segments(name)
         if there != loaded:
             what = f"{there} of {loaded} segments are stored, and {path} is not what was loaded"
             return Difference(name, what, ANEW)
-        if path.exists() and record.get("phase2_result") == record.get("db_load_input"):
+        if path.exists() and record.get("phase2_result") in loaded_from:
             return Difference(name, f"{path} is damaged, or of another time than the database", ANEW)
         return None
     faults = db.check_segments(name, record["video_path"], described(result))
     what = ", ".join(f"{len(indexes)} {fault} ({few(indexes)})" for fault, indexes in faults.items())
+    found = [f"segments: {what}"] if what else []
+    if of_summary := summary_faults(db, record, data_dir):
+        found.append(f"summary: {', '.join(of_summary)}")
     remedy = RELOAD if record.get("phase2_status") == "completed" else REDO
-    return Difference(name, f"segments: {what}", remedy) if what else None
+    return Difference(name, "; ".join(found), remedy) if found else None
+
+
+def summary_faults(db: ChromaDBManager, record: Record, data_dir: Path) -> list[str]:
+    """The same of its summary. Where its result is gone, that it is there is all that can be told."""
+    name, loaded_from = record["video_name"], used(LOAD, record)
+    result = artifacts.read(PHASE4, artifacts.path_of(PHASE4, data_dir, name))
+    if result and result["result_id"] in loaded_from:
+        return db.whole_videos.faults(name, record["video_path"], result)
+    was_loaded = len(loaded_from) > 1
+    return [] if was_loaded and db.whole_videos.get(name) else db.whole_videos.faults(name, record["video_path"], None)
 
 
 def few(things: Sequence[object]) -> str:

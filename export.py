@@ -1,6 +1,7 @@
 """Export: subtitles and texts of a video, for a player, an editor or another program.
 
-In:   data/{video}_phase1_data.pkl, and data/{video}_phase2_vllm_analysis.json where it is there.
+In:   data/{video}_phase1_data.pkl, and where they are there data/{video}_phase2_vllm_analysis.json and
+      data/{video}_phase4_summary.json.
 Out:  printed, or written to --output. No database is needed.
 
     python export.py news --format srt                                    subtitles, printed
@@ -10,10 +11,14 @@ Out:  printed, or written to --output. No database is needed.
     python export.py news --format md | less                              what is seen, said and written, to be read
     python export.py news --format edl --output news.edl                  its segments for an editor
     python export.py news --format otio --parts chapters --output news.otio
+    python export.py news --format txt --parts chapters                   lines for YouTube: 00:00 Title
+    python export.py news --format vtt --parts chapters --output news.vtt chapters for a web page
 
 srt, vtt   subtitles: two lines of 42 characters at most, timed by the words
 txt        the speech in paragraphs, each after its time
-md         each segment with description, speech, translation, text on the screen, keywords
+vtt, txt   with --parts chapters: the chapters, those of phase 4 or else the file's own
+md         summary and chapters of the video, then each segment with description, speech, translation, text on the
+           screen, keywords
 json       the same for a program, and all words with their times
 csv, edl, fcpxml, otio, m3u8, xspf      its segments or its chapters, in source timecode where the file tells one, for
            spreadsheets, editors and players; beside an EDL lies a table of its reels
@@ -42,7 +47,7 @@ from videotag.results import Heard, HeardSegment, languages_of
 from videotag.segments import texts_of
 from videotag.speech import subtitles
 from videotag.speech.words import Word
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, PHASE4
 from videotag.text import clean, escaped
 from videotag.times import clock
 
@@ -53,6 +58,8 @@ OWN = ("title", "timecode", "frame_rate", "shot_at", "location")
 """What a file says of itself."""
 
 SEGMENTS, CHAPTERS = "segments", "chapters"
+FEWEST, SHORTEST = 3, 10  # chapters, and seconds of each, that YouTube wants
+_UNBRACKETED = str.maketrans("<>", "‹›")
 JOINTS = {"on_screen_text": " / "}
 
 
@@ -67,7 +74,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--language", choices=[ORIGINAL, TRANSLATION], help="of srt, vtt and txt (original); md and json hold both"
     )
-    parser.add_argument("--parts", choices=[SEGMENTS, CHAPTERS], help=f"of {', '.join(formats.FORMATS)} ({SEGMENTS})")
+    kinds = f"of {', '.join(formats.FORMATS)} ({SEGMENTS}); {CHAPTERS} also of {' and '.join(FROM_CHAPTERS)}"
+    parser.add_argument("--parts", choices=[SEGMENTS, CHAPTERS], help=kinds)
     parser.add_argument("--output", metavar="PATH", help="a file, or a folder, made where there is none for several")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of results (data)")
     return parser
@@ -106,8 +114,12 @@ def check(args: argparse.Namespace, names: list[str]) -> None:
         raise UserError("several videos: name a folder for them with --output")
     if args.format == "edl" and not args.output:
         raise UserError("edl: a table of its reels belongs to it; name a file with --output")
-    if args.parts and args.format not in formats.FORMATS:
-        raise UserError(f"--parts: is of {', '.join(formats.FORMATS)}; leave it out")
+    of_chapters = args.parts == CHAPTERS and args.format in FROM_CHAPTERS
+    if args.parts and args.format not in formats.FORMATS and not of_chapters:
+        also = f", {CHAPTERS} also of {' and '.join(FROM_CHAPTERS)}"
+        raise UserError(f"--parts: is of {', '.join(formats.FORMATS)}{also}; leave it out")
+    if args.language and of_chapters:
+        raise UserError("--language: chapters have one language; leave it out")
     if args.language and args.format in formats.FORMATS:
         raise UserError("--language: is of srt, vtt and txt; leave it out")
     if args.language and args.format in FROM_SEGMENTS:
@@ -177,11 +189,20 @@ def is_export(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Source:
-    """The results for a video: phase 1, and phase 2 where it is there and was made of this phase 1."""
+    """The results for a video: phase 1, and phases 2 and 4 where they are there and each was made of the one before."""
 
     name: str
     phase1: Heard
     phase2: dict[str, Any] | None
+    phase4: dict[str, Any] | None = None
+
+    @property
+    def chapters(self) -> list[dict[str, Any]]:
+        """Those of phase 4, else the file's own: `start` and `end` (s), `title`, `summary` ("" in the file's)."""
+        if self.phase4:
+            keys = {"start": "start_time", "end": "end_time", "title": "title", "summary": "summary"}
+            return [{key: one[name] for key, name in keys.items()} for one in self.phase4["chapters"]]
+        return [{**one, "summary": ""} for one in self.phase1.get("chapters", [])]
 
     @property
     def segments(self) -> list[HeardSegment]:
@@ -204,8 +225,9 @@ def exported(args: argparse.Namespace, name: str) -> formats.Files:
     if phase1 is None:
         raise UserError(f"{path}: is missing or damaged; run phase1_whisper_frames.py {anew(name)}, then this again")
     if args.format in formats.FORMATS:
-        source = Source(name, phase1, read_phase2(args, name, phase1, needed=False))
-        return for_editors(source, args.format, args.parts or SEGMENTS)
+        return for_editors(source_of(args, name, phase1), args.format, args.parts or SEGMENTS)
+    if args.parts == CHAPTERS:
+        return {f".{args.format}": FROM_CHAPTERS[args.format](chaptered(source_of(args, name, phase1)))}
     return {f".{args.format}": as_text_file(args, name, phase1)}
 
 
@@ -214,11 +236,23 @@ def as_text_file(args: argparse.Namespace, name: str, phase1: Heard) -> str:
     if not any(segment["words"] for segment in phase1["segments"]):
         log.warning("%s: no speech was recognized in it", name)
     if args.format in FROM_SEGMENTS:
-        return FROM_SEGMENTS[args.format](Source(name, phase1, read_phase2(args, name, phase1, needed=False)))
+        return FROM_SEGMENTS[args.format](source_of(args, name, phase1))
     if args.language != TRANSLATION:
         return FROM_WORDS[args.format](subtitles.joined(phase1["segments"]))
     phase2 = read_phase2(args, name, phase1, needed=True)
     return FROM_WORDS[args.format](translated(Source(name, phase1, phase2)))
+
+
+def source_of(args: argparse.Namespace, name: str, phase1: Heard) -> Source:
+    """All results of a video that belong together."""
+    phase2 = read_phase2(args, name, phase1, needed=False)
+    path = artifacts.path_of(PHASE4, args.data_dir, name)
+    phase4 = artifacts.read(PHASE4, path)
+    if path.exists() and not (phase2 and phase4 and phase4["input"] == phase2["result_id"]):
+        fault = "was made of an older phase 2" if phase2 and phase4 else "is damaged" if phase2 else "has no phase 2"
+        log.warning("%s: %s; it is left out: run phase4_video_summary.py, then this again", path, fault)
+        phase4 = None
+    return Source(name, phase1, phase2, phase4)
 
 
 def read_phase2(args: argparse.Namespace, name: str, phase1: Heard, needed: bool) -> dict[str, Any] | None:
@@ -262,7 +296,8 @@ def for_editors(source: Source, form: str, parts: str) -> formats.Files:
     Raises:
         UserError: it has no chapters and they were asked for, or no steady frame rate and the format needs one.
     """
-    found = clips.chapters_of(source.phase1) if parts == CHAPTERS else segments_of(source)
+    chapters = {**source.phase1, "chapters": source.chapters}
+    found = clips.chapters_of(chapters) if parts == CHAPTERS else segments_of(source)
     if not found:
         raise UserError(f"has no {parts}" + (f"; its {SEGMENTS} can be exported" if parts == CHAPTERS else ""))
     files, _ = formats.written(form, found, source.phase1.get("title") or source.name)
@@ -281,6 +316,48 @@ def segments_of(source: Source) -> list[clips.Clip]:
     ]
 
 
+def chaptered(source: Source) -> Source:
+    """The same; raises UserError if it has no chapters."""
+    if not source.chapters:
+        raise UserError("has no chapters: its file has none; run phase4_video_summary.py, which makes some")
+    return source
+
+
+def chapters_as_vtt(source: Source) -> str:
+    """A cue a chapter, for <track kind="chapters">."""
+    milliseconds = [(round(1000 * one["start"]), round(1000 * one["end"])) for one in source.chapters]
+    titles = (title_of(one) for one in source.chapters)
+    return subtitles.vtt(
+        subtitles.Cue(start, end, (title,)) for (start, end), title in zip(milliseconds, titles, strict=True)
+    )
+
+
+def chapters_as_text(source: Source) -> str:
+    """A line a chapter, `00:00 Title`, as YouTube takes them from a description; a warning where it would not.
+
+    It wants the first at 00:00, three at least, of 10 s at least, and no < or > in a description.
+    Source: https://support.google.com/youtube/answer/9884579
+    """
+    chapters = source.chapters
+    lines = [(one["start"], title_of(one)) for one in chapters]
+    if lines[0][0] >= SHORTEST:
+        lines.insert(0, (0.0, clean(source.phase1.get("title") or source.name)))
+    lines[0] = 0.0, lines[0][1]
+    ends = [*(start for start, _ in lines[1:]), chapters[-1]["end"]]
+    short = [clock(start) for (start, _), end in zip(lines, ends, strict=True) if int(end) - int(start) < SHORTEST]
+    if len(lines) < FEWEST:
+        log.warning("%s: YouTube shows no chapters where there are fewer than %d", source.name, FEWEST)
+    if short:
+        message = "%s: YouTube shows no chapters where one is shorter than %d s: %s"
+        log.warning(message, source.name, SHORTEST, ", ".join(short))
+    return "".join(f"{clock(start)} {title.translate(_UNBRACKETED)}\n" for start, title in lines)
+
+
+def title_of(chapter: dict[str, Any]) -> str:
+    """In one line; that of one without a title is where it begins."""
+    return " ".join(clean(chapter["title"]).split()) or clock(chapter["start"])
+
+
 def as_text(words: list[Word]) -> str:
     return "\n".join(f"[{clock(start)}] {text}\n" for start, text in subtitles.paragraphs(words))
 
@@ -292,7 +369,12 @@ def as_markdown(source: Source) -> str:
     own = (str(source.phase1.get(name, "")) for name in OWN)
     facts = [*spoken, clock(source.phase1["video_duration"]), source.phase1["video_path"], *own]
     blocks = [f"# {escaped(source.name)}", ", ".join(escaped(fact) for fact in facts if fact)]
-    blocks += [f"- {clock(c['start'])} {escaped(c['title'])}" for c in source.phase1.get("chapters", [])]
+    if of_all := source.phase4:
+        blocks += [escaped(text) for text in (of_all["title"], of_all["summary"]) if text]
+        blocks += [f"**Keywords:** {escaped(', '.join(of_all['keywords']))}"] if of_all["keywords"] else []
+    for one in source.chapters:
+        told = f": {escaped(one['summary'])}" if one["summary"] else ""
+        blocks.append(f"- {clock(one['start'])} {escaped(one['title'])}{told}")
     for segment in source.segments:
         blocks += markdown_blocks(segment, analyses.get(segment["segment_index"]) or texts_of(segment, source.phase1))
     return "\n\n".join(blocks) + "\n"
@@ -350,6 +432,7 @@ FROM_WORDS: dict[str, Callable[[list[Word]], str]] = {
     "txt": as_text,
 }
 FROM_SEGMENTS: dict[str, Callable[[Source], str]] = {"json": as_json, "md": as_markdown}
+FROM_CHAPTERS: dict[str, Callable[[Source], str]] = {"vtt": chapters_as_vtt, "txt": chapters_as_text}
 FORMATS = (*FROM_WORDS, *FROM_SEGMENTS, *formats.FORMATS)
 
 if __name__ == "__main__":

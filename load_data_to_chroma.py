@@ -1,7 +1,9 @@
-"""Load: the analyzed segments into the search collection.
+"""Load: the analyzed segments, and what phase 4 says of whole videos, into the search collections.
 
-In:   the database's list of videos, and data/{video}_phase2_vllm_analysis.json.
-Out:  the collection video_segments, which test_search.py asks, and the state in the database (video_files).
+In:   the database's list of videos, data/{video}_phase2_vllm_analysis.json, and data/{video}_phase4_summary.json where
+      it is there.
+Out:  the collections video_segments and video_summaries, which test_search.py asks, and the state in the database
+      (video_files).
 
     python load_data_to_chroma.py                       all videos that are due
     python load_data_to_chroma.py --only news --force   this one, again
@@ -9,7 +11,8 @@ Out:  the collection video_segments, which test_search.py asks, and the state in
                                                         everything under another embedder
     python load_data_to_chroma.py --dry-run             what would run, and why
 
-Loading again replaces a video's segments; who searches meanwhile finds the old ones or the new ones, never none.
+Loading again replaces a video's segments and its summary; who searches meanwhile finds the old ones or the new ones,
+never none.
 """
 
 import argparse
@@ -24,9 +27,10 @@ from videotag.errors import UserError
 from videotag.progress import Progress
 from videotag.search.typical import typical
 from videotag.segments import described
-from videotag.stages import LOAD, PHASE2
+from videotag.stages import LOAD, PHASE2, PHASE4
 
 NO_SEGMENTS = "its segments are not in the database"
+NO_SUMMARY = "its summary is not in the database"
 OUTDATED = "what is searched has changed"
 
 
@@ -55,10 +59,14 @@ def work(args: argparse.Namespace, load: Callable[..., Embedder], report: cli.Re
         cli.say(f"would make the vectors of {db.count_segments()} segments again, by {by}")
     elif args.rebuild:
         rebuild(db, embedder or load(DEFAULT_EMBEDDER, None))
+    elif not args.dry_run and db.whole_videos.stamp() not in (None, db.stamp()):
+        db.whole_videos.rebuild(db.embedder)  # where one was killed between the two collections
+        cli.say(f"rebuilt the summaries, too, with {db.embedder.name}, model {db.embedder.model}")
     run = jobs.Run(db, LOAD, args, report)
     with db.session():
-        # The collection was lost, whatever the records say, or its documents are made in another way now.
+        # A collection was lost, whatever the records say, or its documents are made in another way now.
         again = NO_SEGMENTS if db.count_segments() == 0 else OUTDATED if db.is_outdated() else None
+        again = again or (None if db.whole_videos.count() else NO_SUMMARY)
         if again and not args.dry_run:
             mark_again(db, again)
             again = None  # the records say so now
@@ -90,18 +98,24 @@ def rebuild(db: ChromaDBManager, embedder: Embedder) -> None:
 
 def mark_again(db: ChromaDBManager, reason: str) -> None:
     """Make all loads due again, those too that this run does not come to: from now on the records say it."""
-    jobs.mark_due(db, LOAD, filter(has_segments, db.list_videos({"db_load_status": "completed"})), reason)
+    some = {"phase4_status": "completed"} if reason == NO_SUMMARY else {}
+    loaded = db.list_videos({"db_load_status": "completed", **some})
+    jobs.mark_due(db, LOAD, [record for record in loaded if is_again(record, reason)], reason)
     db.set_current()  # not before: a run that is killed in between is followed by one that marks them all
 
 
-def has_segments(record: stages.Record) -> bool:
-    """Whether segments of it are stored, by the record's word."""
-    return LOAD.status(record) == "completed" and bool(record.get("db_segments_loaded"))
+def is_again(record: stages.Record, reason: str | None) -> bool:
+    """Whether it is a reason to load this one again: what was lost, or has changed, is stored by the record's word."""
+    if reason is None or LOAD.status(record) != "completed":
+        return False
+    if reason == NO_SUMMARY:
+        return record.get("phase4_result") in stages.used(LOAD, record)
+    return bool(record.get("db_segments_loaded"))
 
 
 def why_due(record: stages.Record, force: bool, again: str | None = None) -> str | None:
     """Why a video is to be loaded, or None. `again`: why all that were loaded are."""
-    if again and has_segments(record):
+    if is_again(record, again):
         return again
     return stages.due(LOAD, record, {}, {}, force)
 
@@ -117,15 +131,21 @@ def one(run: jobs.Run, db: ChromaDBManager, seen: stages.Record) -> None:
 
 def load_video(db: ChromaDBManager, job: jobs.Job, anew: bool) -> int:
     """Embed a video's segments, put them in place of the old ones, and mark it loaded; how many there are."""
-    segments = described(job.inputs()[PHASE2.key])
+    inputs = job.inputs()
+    segments, summary = described(inputs[PHASE2.key]), inputs.get(PHASE4.key)
     embedder = db.embedder
     with Progress(job.video_name, len(segments), "segments") as progress:
         vectors = db.embed_segments(segments, lambda done, total: progress.to(done), anew=anew)
+        whole = db.whole_videos.embedded(summary, embedder, anew) if summary else None
     with db.session():
         record = job.claim.check()
         if db.embedder is not embedder:
             raise UserError("the collection was rebuilt with another embedder meanwhile; run again")
         count = db.add_segments(record["video_path"], segments, video_name=job.video_name, embeddings=vectors)
+        if summary and whole is not None:
+            db.whole_videos.put(summary, record["video_path"], whole, by=embedder)
+        else:
+            db.whole_videos.delete({"video_name": job.video_name})
         job.complete(count, db_load_made_by=json.dumps({"embedder": db.embedder.name, "model": db.embedder.model}))
     return count
 

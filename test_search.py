@@ -5,10 +5,12 @@
     python test_search.py 'вода "высокая плотина"'          these exact words must occur
     python test_search.py "вода" --video news --limit 3     in one video
     python test_search.py --like news@12:30                 moments like that one
+    python test_search.py --videos "наводнения"             whole videos, by what phase 4 says of them
     python test_search.py "вода" --json | jq                for another program
 
 Each hit: the video, from when to when, how near it is (1 is the same), what is seen, what is said, text on the screen,
-keywords. Where nothing is close it says so, and shows the best guesses.
+keywords. Where nothing is close it says so, and shows the best guesses. A whole video: what it is about, its chapters
+and when they begin.
 """
 
 import argparse
@@ -41,11 +43,12 @@ def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__, stage=False)
     parser.add_argument("query", nargs="?", help="what to find; without it you are asked")
     parser.add_argument("--like", metavar="VIDEO@TIME", help="instead of a question: news@12:30, news@750")
+    parser.add_argument("--videos", action="store_true", help="whole videos instead of moments")
     number = parser.add_mutually_exclusive_group()
     number.add_argument(
-        "--limit", type=_positive, default=LIMIT, metavar="N", help=f"at most so many moments ({LIMIT})"
+        "--limit", type=_positive, default=LIMIT, metavar="N", help=f"at most so many moments or videos ({LIMIT})"
     )
-    number.add_argument("--all", action="store_true", help="every moment that is close")
+    number.add_argument("--all", action="store_true", help="everything that is close")
     parser.add_argument("--per-video", type=_positive, metavar="N", help="at most so many moments of one video")
     parser.add_argument("--as-typed", action="store_true", help="mend nothing in the question")
     parser.add_argument("--json", action="store_true", help="print a JSON list, and nothing else")
@@ -60,10 +63,12 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
     filters = typed.filters(args)
     if args.query is None and args.like is None:
         return prompt(args, db, filters)
-    question = ask.Question(*asked(args.query, args.like), filters, args.as_typed)
+    if args.videos and args.like:
+        raise UserError("--videos: whole videos are found by a question; leave --like out")
+    question = ask.Question(*asked(args.query, args.like), filters, args.as_typed, args.videos)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
-        print(hits.as_json(answer.moments), flush=True)
+        print(hits.as_json(answer.moments, hits.KEYS_OF_VIDEOS if args.videos else hits.KEYS), flush=True)
     else:
         cards.show(answer, cards.Style())
         if answer.typed is not None:
@@ -86,6 +91,8 @@ def prompt(args: argparse.Namespace, db: ask.Database, filters: Filters) -> int:
     """One line after the other, until :quit or Ctrl-D."""
     if args.json or args.all:
         raise UserError("--json and --all need a question on the command line; at the prompt there are :save and :more")
+    if args.videos:
+        raise UserError("--videos needs a question on the command line; at the prompt there is :videos")
     session = commands.Prompt(db, filters, args.limit, args.per_video, args.data_dir, cards.Style())
     cli.say("What are you looking for? (:help lists the commands, Ctrl-D ends)")
     for line in prompt_session.lines(commands.COMMANDS, session.values):

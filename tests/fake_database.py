@@ -28,6 +28,47 @@ def hit(video: str = "news", start: float = 0.0, score: float = 0.9, **fields: A
     }
 
 
+def video(name: str = "news", score: float = 0.9, **fields: Any) -> dict[str, Any]:
+    """A whole video of 100 seconds as a search gives it."""
+    return {
+        "id": name,
+        "video_name": name,
+        "video_path": f"video/{name}.mp4",
+        "title": "",
+        "summary": "",
+        "chapters": [],
+        "language": "ru",
+        "method": "extractive",
+        "segments_used": 3,
+        "segments_total": 3,
+        "start": 0.0,
+        "end": 100.0,
+        "score": score,
+        "close": True,
+        **fields,
+    }
+
+
+class FakeVideos:
+    """Whole videos, as far as they pass the filters."""
+
+    def __init__(self, *videos: dict[str, Any]) -> None:
+        self.all = videos
+        self.meant: dict[str, str] = {}
+
+    def as_meant(self, question: str) -> str:
+        return self.meant.get(question, question)
+
+    def hits(self, query: str, *, page: int = 10, **filters: Any) -> Iterator[dict[str, Any]]:
+        return (one for one in self.all if all(_is_one_of(one[name], value) for name, value in filters.items()))
+
+    def about(self, query: str, **filters: Any) -> list[dict[str, Any]]:
+        return [one for one in self.hits(query, **filters) if one["close"]]
+
+    def facets(self, field: str) -> dict[Any, int]:
+        return dict(Counter(one[field] for one in self.all))
+
+
 class FakeDatabase:
     """Gives its hits, in their order, as far as they pass the filters; `added` is a field of a hit here."""
 
@@ -38,6 +79,7 @@ class FakeDatabase:
         self.facets_of: list[str] = []
         self.broken: BaseException | None = None
         self.meant: dict[str, str] = {}  # by what is typed
+        self.whole_videos: Any = FakeVideos()
 
     def as_meant(self, question: str) -> str:
         return self.meant.get(question, question)

@@ -18,7 +18,7 @@ from tests.pipeline import analysis
 from tests.speech.test_subtitles import dealt, parsed, said
 from videotag import artifacts
 from videotag.speech.words import Word
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, PHASE4
 
 ROOT = Path(__file__).parent.parent
 
@@ -319,3 +319,84 @@ def test_what_cannot_be_exported_for_editors(data, run):
     ):
         code, out, err = run("news", *asked)
         assert (code, out) == (failed, "") and told in err
+
+
+# --- chapters and summaries of whole videos
+
+
+def summed_up_in(data, **changes):
+    """Write a result of phase 4 for "news", made of phase 2's."""
+    phase2 = artifacts.read(PHASE2, artifacts.path_of(PHASE2, data, "news"))
+    assert phase2
+    chapters = [("О <b>снеге</b> --> & воде", 0.0, 35.0), ("Поезд", 35.0, 90.0), ("Конец", 90.0, 95.0)]
+    result = {
+        "video_name": "news",
+        "input": phase2["result_id"],
+        "made_by": {},
+        "output_language": "ru",
+        "segments": [0, 1, 2],
+        "title": "Зима",
+        "summary": "Идёт *снег*.",
+        "keywords": ["снег", "поезд"],
+        "chapters": [
+            {"title": title, "summary": "Коротко.", "start_time": start, "end_time": end}
+            for title, start, end in chapters
+        ],
+        **changes,
+    }
+    with artifacts.Draft(artifacts.path_of(PHASE4, data, "news"), result) as draft:
+        draft.publish()
+
+
+def test_summary_and_chapters_in_markdown(run, data):
+    analyzed(data, {0: analysis("Вид")})
+    summed_up_in(data)
+    code, out, err = run("news", "--format", "md")
+    assert (code, err) == (0, "")
+    assert out.split("\n\n")[2:7] == [
+        "Зима",
+        "Идёт \\*снег\\*.",
+        "**Keywords:** снег, поезд",
+        "- 00:00 О \\<b\\>снеге\\</b\\> --\\> \\& воде: Коротко.",
+        "- 00:35 Поезд: Коротко.",
+    ]
+
+
+def test_chapters_for_a_web_page(run, data):
+    analyzed(data, {0: analysis("Вид")})
+    summed_up_in(data)
+    code, out, err = run("news", "--format", "vtt", "--parts", "chapters")
+    assert (code, err) == (0, "")
+    assert out == (
+        "WEBVTT\n\n"
+        "00:00:00.000 --> 00:00:35.000\nО &lt;b&gt;снеге&lt;/b&gt; --&gt; &amp; воде\n\n"
+        "00:00:35.000 --> 00:01:30.000\nПоезд\n\n"
+        "00:01:30.000 --> 00:01:35.000\nКонец\n"
+    )
+
+
+def test_chapters_for_youtube(run, data):
+    analyzed(data, {0: analysis("Вид")})
+    summed_up_in(data)
+    code, out, err = run("news", "--format", "txt", "--parts", "chapters")
+    assert (code, out) == (0, "00:00 О ‹b›снеге‹/b› --› & воде\n00:35 Поезд\n01:30 Конец\n")
+    assert "one is shorter than 10 s: 01:30" in err and "fewer" not in err
+
+
+def test_the_files_own_chapters(run, data):
+    chapters = [{"start": 20.0, "end": 60.0, "title": "А"}, {"start": 60.0, "end": 95.0, "title": " "}]
+    heard(data, "film", NUMBERS, chapters=chapters)
+    code, out, err = run("film", "--format", "txt", "--parts", "chapters")
+    assert (code, out, err) == (0, "00:00 film\n00:20 А\n01:00 01:00\n", "")
+    heard(data, "film", NUMBERS, chapters=[{**chapters[0], "start": 4.0}])
+    code, out, err = run("film", "--format", "txt", "--parts", "chapters")
+    assert out == "00:00 А\n" and "fewer than 3" in err
+    assert run("news", "--format", "vtt", "--parts", "chapters")[0] == 1
+    assert run("news", "--format", "srt", "--parts", "chapters")[0] == 2
+
+
+def test_a_summary_of_an_older_analysis_is_left_out(run, data):
+    analyzed(data, {0: analysis("Вид")})
+    summed_up_in(data, input="other")
+    code, out, err = run("news", "--format", "md")
+    assert code == 0 and "Зима" not in out and "was made of an older phase 2; it is left out" in err

@@ -9,7 +9,7 @@ import pytest
 import export
 from videotag.analyzers.contract import Analysis
 from videotag.analyzers.prompt import SCHEMA
-from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, VIDEO, Field, video_fields
+from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, SUMMARY, VIDEO, Field, video_fields
 from videotag.search import hits
 from videotag.store.collection import SEGMENTS
 from videotag.store.records import segment_document, segment_record, segment_where, segment_words
@@ -63,8 +63,8 @@ def test_a_field_of_a_segment(field):
     assert (f"{field.shown}{text}" in lines) == (field.shown is not None and field.name != "transcript")
 
 
-@pytest.mark.parametrize("field", SEGMENT, ids=lambda field: field.name)
-def test_the_readme_has_a_line_for_each_field_of_a_segment(field):
+@pytest.mark.parametrize("field", [*SEGMENT, *SUMMARY], ids=lambda field: field.name)
+def test_the_readme_has_a_line_for_each_field_of_a_segment_or_a_whole_video(field):
     labels = ", ".join(label for label in (field.label.en, field.label.ru, field.label.kk) if label)
     used = [
         *(["searched"] if field.searched else []),
@@ -74,7 +74,7 @@ def test_the_readme_has_a_line_for_each_field_of_a_segment(field):
 
 
 def test_what_people_see_has_a_label_in_every_language():
-    for field in SEGMENT:
+    for field in (*SEGMENT, *SUMMARY):
         assert all(field.label) == field.exported, field.name
 
 

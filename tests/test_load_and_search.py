@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import doctor
 import load_data_to_chroma
 import test_search as search_program
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from tests.pipeline import analysis
+from tests.search.test_whole_videos import summed_up
+from videotag import artifacts, stages
+from videotag.stages import PHASE4
 
 ROOT = Path(__file__).parent.parent
 
@@ -232,3 +236,63 @@ def test_a_damaged_vector_is_not_taken_for_that_of_its_text(loaded):
     loaded.embedder.embedded.clear()
     assert loaded.load() == 0
     assert loaded.embedder.embedded == ["снег зима город\nречь 0"]
+
+
+# --- summaries of whole videos
+
+
+def sum_up(project, name, summary):
+    """Write a result of phase 4, and mark it completed as the stage does."""
+    result = {**summed_up(name, summary), "output_language": "ru", "made_by": {}}
+    result["input"] = project.record(name)["phase2_result"]
+    with artifacts.Draft(artifacts.path_of(PHASE4, project.data, name), result) as draft:
+        draft.publish()
+    follows = stages.follow_up(PHASE4, project.record(name), draft.result_id, again=True)
+    done = PHASE4.fields(status="completed", result=draft.result_id, input=result["input"])
+    project.db.update_video_status(name, **done, **follows)
+
+
+def test_a_summary_is_loaded_and_goes_when_it_is_due_again(loaded, capsys):
+    sum_up(loaded, "news", "Наводнение в степи.")
+    assert loaded.load() == 0
+    assert "news: phase 4 was done again: 3 segments" in loaded.out
+    record = loaded.record()
+    assert record["db_load_input"] == f"{record['phase2_result']} {record['phase4_result']}"
+    assert loaded.db.whole_videos.names() == {"news"}
+    code, out = ask(loaded, capsys, "--videos", "наводнения", "--json")
+    [video] = json.loads(out)
+    assert (code, video["video_name"], video["close"]) == (0, "news", True)
+    assert [chapter["start"] for chapter in video["chapters"]] == [0.0, 70.0]
+    assert "whole videos (:videos, --videos): news: Фильм news" in ask(loaded, capsys, "наводнения")[1]
+    assert list(doctor.differences(loaded.db, loaded.data)) == []
+
+    assert loaded.load() == 0
+    assert "0 done" in loaded.out
+    loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
+    assert loaded.load() == 0
+    assert loaded.db.whole_videos.names() == set()
+
+
+def test_lost_summaries_are_loaded_again(loaded):
+    sum_up(loaded, "news", "Наводнение в степи.")
+    loaded.load()
+    with loaded.db.session():
+        loaded.db._place.client().delete_collection("video_summaries")
+    [difference] = doctor.differences(loaded.db, loaded.data)
+    assert (difference.video_name, difference.what, difference.remedy) == ("news", "summary: missing", doctor.RELOAD)
+    assert loaded.load("--dry-run") == 0
+    assert f"news: would run: {load_data_to_chroma.NO_SUMMARY}" in loaded.out and "film: would" not in loaded.out
+    assert loaded.load() == 0
+    assert "1 done" in loaded.out
+    assert loaded.db.whole_videos.names() == {"news"}
+
+
+def test_a_rebuild_that_was_killed_between_the_collections_is_finished(loaded):
+    sum_up(loaded, "news", "Наводнение в степи.")
+    loaded.load()
+    loaded.embedder = FakeEmbedder("other", 8)
+    loaded.db._segments.rebuild(loaded.embedder)
+    assert loaded.db.whole_videos.stamp() != loaded.db.stamp()
+    assert loaded.load() == 0
+    assert loaded.db.whole_videos.stamp() == loaded.db.stamp()
+    assert loaded.db.whole_videos.search("Наводнение")[0]["close"]

@@ -12,9 +12,10 @@ from filelock import FileLock
 
 from tests import clips
 from tests.pipeline import Project
+from tests.test_load_and_search import sum_up
 from videotag import artifacts, content
 from videotag.segments import described
-from videotag.stages import PHASE1, PHASE2
+from videotag.stages import PHASE1, PHASE2, PHASE4
 
 SCRIPTS = ("phase1", "phase2", "load")
 
@@ -283,3 +284,21 @@ def as_older(project: Project) -> None:
     ids = {"phase1_result": draft.result_id, "phase2_input": draft.result_id}
     ids |= {"phase2_result": second.result_id, "db_load_input": second.result_id}
     project.db.update_video_status("news", source_fingerprint=None, phase1_key=key, **ids)
+
+
+def test_a_summary_goes_along(done):
+    sum_up(done, "news", "Наводнение в степи.")
+    run(done)
+    path = done.folder / "news.mkv"
+    listed(done, **{"новости": path})
+    run(done)
+    record = done.record("новости")
+    four = artifacts.read(PHASE4, artifacts.path_of(PHASE4, done.data, "новости"))
+    assert four and (four["video_name"], four["video_path"]) == ("новости", str(path))
+    assert (four["segments"], four["input"]) == ([0, 1, 2], record["phase2_result"])
+    assert record["phase4_result"] == four["result_id"]
+    assert record["db_load_input"] == f"{record['phase2_result']} {four['result_id']}"
+    assert done.db.whole_videos.names() == {"новости"}
+    assert done.db.whole_videos.get("новости")["video_path"] == str(path)
+    assert "done before: новости" in run(done)
+    assert "news_phase4_summary.json" not in done.files()

@@ -1,4 +1,4 @@
-"""The fields of the two collections' records, a row each: what else names fields is derived from these rows.
+"""The fields of the three collections' records, a row each: what else names fields is derived from these rows.
 
 What phase 2 makes is named twice more: in `analyzers.contract.Analysis`, and in `analyzers.prompt`, which asks for it.
 """
@@ -84,8 +84,28 @@ SEGMENT = (
     Field("chapter_times", str, "phase1", exported=False),
 )
 BOOKKEEPING = ("run_id", "added", "text_key")
-"""What a stored segment holds besides: which load wrote it (ms since 1970, growing), when it was first stored (s), a
-number that tells its document apart."""
+"""What a stored segment or summary holds besides: which load wrote it (ms since 1970, growing), when it was first
+stored (s), a number that tells its document apart."""
+
+SUMMARY = (
+    Field("video_name", str, "phase1", Label("видео", "бейне", "Video"), filter=_NAMED),
+    Field("video_path", str, "phase1", Label("файл", "файл", "File")),
+    Field("video_duration", float, "phase1", Label("длительность", "ұзақтығы", "Duration")),
+    Field("title", str, "phase4", Label("название", "атауы", "Title"), True),
+    Field("summary", str, "phase4", Label("о чём", "не туралы", "Summary"), True, shown=""),
+    Field("keywords", list, "phase4", Label("ключевые слова", "түйін сөздер", "Keywords"), True, _TAGGED, ""),
+    Field("chapters", str, "phase4", Label("главы", "тараулар", "Chapters")),  # JSON: see `store.records.chapters`
+    Field("people", list, "phase4", Label("люди", "адамдар", "People"), shown="people: "),
+    Field("places", list, "phase4", Label("места", "жерлер", "Places"), shown="places: "),
+    Field("organisations", list, "phase4", Label("организации", "ұйымдар", "Organisations"), shown="organisations: "),
+    Field("language", str, "phase1", Label("язык речи", "сөз тілі", "Language"), filter=_SPOKEN),  # most spoken
+    Field("languages", list, "phase1", Label("языки речи", "сөз тілдері", "Languages")),
+    Field("content_type", str, "phase4", Label("вид", "түрі", "Kind"), filter=_TYPED),
+    Field("method", str, "phase4", Label("способ", "тәсілі", "Method")),  # `summaries.contract.Summarizer.method`
+    Field("segments_used", int, "phase4", Label("фрагментов учтено", "есепке алынған үзінді", "Segments used")),
+    Field("segments_total", int, "phase4", Label("фрагментов всего", "барлық үзінді", "Segments in all")),
+)
+"""What is stored and searched of a whole video."""
 
 VIDEO = (
     Field("video_name", str, "", Label("видео", "бейне", "Video")),
@@ -133,6 +153,7 @@ OF_A_STAGE: dict[str, type] = {**dict.fromkeys(_TEXTS, str), "attempts": int, "v
 
 EXPORTED = tuple(field for field in SEGMENT if field.exported)
 SEGMENT_FIELDS = {field.name: field.kind for field in SEGMENT}
+SUMMARY_FIELDS = {field.name: field.kind for field in SUMMARY}
 ANALYSIS_FIELDS = tuple(field.name for field in EXPORTED if field.made_by == "phase2")
 """What phase 2 says of a segment."""
 SEGMENT_FILTERS = {field.name: field.kind for field in SEGMENT if field.filter}
@@ -141,6 +162,8 @@ FREE = frozenset(field.name for field in SEGMENT if field.filter and field.filte
 _LISTS_LAST = sorted(SEGMENT, key=lambda field: field.kind is list)
 FILTERS = [(field.name, field.filter) for field in _LISTS_LAST if field.filter and field.filter.option]
 """What a person can filter by: fields and their options; lists, which have the most values, come last."""
+FILTERS_OF_VIDEOS = frozenset(field.name for field in SUMMARY if field.filter)
+"""Those that whole videos have, too."""
 
 
 def video_fields() -> dict[str, type]:

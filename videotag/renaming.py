@@ -106,7 +106,7 @@ def _copy(stage: Stage, data_dir: Path, record: Record, video: Video, ids: dict[
     if found := artifacts.read(stage, path):
         names = {"video_name": video.name, "video_path": video.path}
         body = {key: value for key, value in found.items() if key not in artifacts.OF_THE_FILE}
-        segments = [one | {key: value for key, value in names.items() if key in one} for one in found["segments"]]
+        segments = [_renamed(one, names) for one in found["segments"]]
         with artifacts.Draft(target, {**body, **names, **made_of(found), "segments": segments}) as draft:
             draft.publish()
         ids[found["result_id"]] = draft.result_id
@@ -125,6 +125,11 @@ def _state(record: Record, ids: dict[str, str], stored: int) -> dict[str, Any]:
     if record.get("phase1_reason") in FORCED:  # finished by who goes on
         fields |= {name: record[name] for name in ("phase1_reason", "phase1_wanted") if name in record}
     return fields
+
+
+def _renamed(segment: Any, names: dict[str, str]) -> Any:
+    """A result's segment under another name; of some results it is a number."""
+    return segment | {key: names[key] for key in names if key in segment} if isinstance(segment, dict) else segment
 
 
 def _mapped(result_ids: object, ids: dict[str, str]) -> str:

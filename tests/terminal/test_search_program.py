@@ -18,7 +18,8 @@ from prompt_toolkit.output import DummyOutput
 
 import test_search as search_program
 from db_manager import ChromaDBManager
-from tests.fake_database import FakeDatabase, hit
+from tests.fake_database import FakeDatabase, FakeVideos, hit
+from tests.fake_database import video as whole
 from tests.pipeline import SAMPLE
 from videotag.errors import UserError
 from videotag.search import ask as asking
@@ -765,3 +766,82 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys, fake_embedde
     assert search_program.main(["снег", *options], lambda *args: fake_embedder) == 0
     assert capsys.readouterr().out.startswith("nothing found: no segment is loaded")
     assert not (tmp_path / "chroma_db").exists()
+
+
+# --- whole videos
+
+
+CHAPTERS = [{"start": 90.0 * n, "end": 90.0 * n + 90, "title": f"Глава {n}", "summary": ""} for n in range(12)]
+CHAPTERS[11]["title"] = "Паводок у \x1bреки"
+FLOOD = whole(
+    "flood",
+    0.9,
+    end=1080.0,
+    title="Весенний паводок",
+    summary="Вода пришла в посёлки.",
+    chapters=CHAPTERS,
+    people=["Абай"],
+    keywords=["паводок", "вода"],
+    segments_used=30,
+    segments_total=31,
+)
+
+
+def test_a_whole_video(capsys, db):
+    db.whole_videos = FakeVideos(FLOOD)
+    code, out, err = ask(capsys, db, "паводок", "--videos")
+    assert (code, err) == (0, "")
+    assert out == (
+        "1. flood  18:00  0.900  extractive  of 30 of 31 segments\n"
+        "   Весенний паводок\n"
+        "   Вода пришла в посёлки.\n"
+        "   паводок, вода\n"
+        "   00:00  Глава 0\n   01:30  Глава 1\n   03:00  Глава 2\n   04:30  Глава 3\n"
+        "   06:00  Глава 4\n   07:30  Глава 5\n   09:00  Глава 6\n   16:30  Паводок у \ufffdреки\n"
+        "   … 4 more chapters\n"
+        "   people: Абай\n"
+    )
+
+
+def test_whole_videos_for_programs(capsys, db):
+    db.whole_videos = FakeVideos(FLOOD, whole("film", 0.5, language="kk"))
+    code, out, err = ask(capsys, db, "паводок", "--videos", "--json")
+    [first, second] = json.loads(out)
+    assert (code, err, list(first)) == (0, "", list(hits.KEYS_OF_VIDEOS))
+    assert (first["chapters"], first["keywords"], second["video_name"]) == (CHAPTERS, ["паводок", "вода"], "film")
+    assert len(json.loads(ask(capsys, db, "паводок", "--videos", "--json", "--limit", "1")[1])) == 1
+    [other] = json.loads(ask(capsys, db, "паводок", "--videos", "--json", "--language", "kk")[1])
+    assert other["video_name"] == "film"
+    code, _, err = ask(capsys, db, "паводок", "--videos", "--mood", "x")
+    assert code == 2 and "mood: is a filter of moments; whole videos have video, " in err
+    assert ask(capsys, db, "--videos")[0] == ask(capsys, db, "--videos", "--like", "news@10")[0] == 2
+
+
+def test_no_whole_video_is_close(capsys, db):
+    db.whole_videos = FakeVideos(whole("film", 0.2, close=False))
+    assert ask(capsys, db, "x", "--videos")[1].splitlines()[0] == "nothing close"
+    db.whole_videos = FakeVideos()
+    assert "nothing found: no summary is loaded (phase4_video_summary.py" in ask(capsys, db, "x", "--videos")[1]
+
+
+def test_the_line_above_the_moments(capsys, db):
+    db.whole_videos = FakeVideos(FLOOD, whole("film", 0.5), whole("far", close=False))
+    lines = ask(capsys, db, "паводок", "--limit", "1")[1].splitlines()
+    assert lines[0] == "whole videos (:videos, --videos): flood: Весенний паводок; film"
+    assert lines[1].startswith("1. news ")
+    assert len(found(capsys, db, "паводок")) == 3
+    assert ask(capsys, db, "паводок", "--mood", "спокойное")[1].startswith("1. film ")  # which whole videos have not
+
+
+def test_whole_videos_at_the_prompt(capsys, monkeypatch, db):
+    played = []
+    monkeypatch.setattr(player, "play", lambda path, second, *track: played.append((path, second)) or "played")
+    db.whole_videos = FakeVideos(FLOOD, whole("film", 0.5))
+    commands_ = [":videos паводок", ":open 1", ":open 1 16:30", ":clip 1", ":like 1", ":save x.csv", ":open 1 x"]
+    out, err = typed(capsys, monkeypatch, db, *commands_, ":filter video=film", ":videos", options=["--limit", "2"])
+    assert played == [("video/flood.mp4", 0.0), ("video/flood.mp4", 990.0)]
+    assert out[0].startswith("1. flood ")
+    assert out[-1].startswith("1. film ")
+    assert [line.split(": ")[1] for line in err] == [
+        *("1", "1", "these are whole videos, of which no file is made here", "x", "name what they are about")
+    ]

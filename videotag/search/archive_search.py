@@ -1,4 +1,4 @@
-"""A search from the question to the hits: the index, the embedder, and patience while the collection is replaced.
+"""A search from the question to the hits, segments or whole videos: index, embedder, patience while it is replaced.
 
 The database is held only while it is looked whether it has changed, and opened only if it has.
 """
@@ -14,9 +14,8 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from videotag.embedders.contract import Embedder
 from videotag.errors import UserError
-from videotag.fields import BOOKKEEPING, SEGMENT_FIELDS
+from videotag.fields import BOOKKEEPING
 from videotag.search import meant
 from videotag.search.index import Moved, SegmentIndex
 from videotag.search.ranking import FEWEST, Ranked
@@ -39,20 +38,20 @@ Where = dict[str, Any] | None
 
 TRIES = 6
 CLEARLY = 1.0  # standard deviations: so much nearer has to be what other words than those typed find
-NEEDED = {"video_name", "segment_index", "start_time", "end_time"}
 
 
 class ArchiveSearch:
     """Searches a collection by way of the index beside it, which it keeps up to date. Safe in several threads."""
 
-    def __init__(self, segments: VectorCollection) -> None:
-        self._segments, self._embedders = segments, segments.embedders
-        segments.follower = self
+    def __init__(self, searched: VectorCollection) -> None:
+        self._searched, self._embedders = searched, searched.embedders
+        searched.follower = self
 
     @cached_property
     def index(self) -> SegmentIndex:
-        """All that a search reads of the segments, in a file of its own."""
-        return SegmentIndex(self._segments.place.index_path(self._segments.kind.index))
+        """All that a search reads of the collection, in a file of its own."""
+        kind = self._searched.kind
+        return SegmentIndex(self._searched.place.index_path(kind.index), kind.words)
 
     @cached_property
     def _search(self) -> SegmentSearch:
@@ -72,30 +71,29 @@ class ArchiveSearch:
     def _nearest(self, query: str, stamp: dict[str, Any]) -> float:
         """`Ranked.evidence` of the nearest segment."""
         embedder = self._embedders.for_stamp(stamp)
-        vector = embedder.embed_queries([query])[0]
+        vector = self._embedders.of_question(query, embedder)
         with suppress(Moved):
             chosen = self._search.choose(None, query)
             for hit in self._search.rank(chosen, query, vector, typical(embedder), "together", 1):
                 return hit.evidence
         return -math.inf
 
-    def hits(self, query: str, where: Where, by: By, page: int) -> Iterator[dict[str, Any]]:
-        """All segments as `ChromaDBManager.search` gives them, best first, read as they are asked for.
+    def hits(self, query: str, where: Where, by: By, page: int, opening: bool = True) -> Iterator[dict[str, Any]]:
+        """All records as `ChromaDBManager.search` gives them, best first, read as they are asked for.
 
-        `page`: so many are read at first, 1 or more; then twice as many as were read so far.
+        Args:
+            page: so many are read at first, 1 or more; then twice as many as were read so far.
+            opening: else nothing is found where a folder's database would be opened to learn whether there is anything.
         """
 
-        vectors: dict[Embedder, np.ndarray] = {}  # the query is embedded once
-
         def rank() -> Iterator[Ranked]:
-            stamp = self._prepared()
+            stamp = self._prepared(opening)
             if stamp is None:
                 return iter(())
             chosen = self._search.choose(where, query, by)
             embedder = self._embedders.for_stamp(stamp)
-            if embedder not in vectors:
-                vectors[embedder] = embedder.embed_queries([query])[0]
-            return self._search.rank(chosen, query, vectors[embedder], typical(embedder), by, page)
+            vector = self._embedders.of_question(query, embedder)
+            return self._search.rank(chosen, query, vector, typical(embedder), by, page)
 
         yield from self._fetched(rank, page)
 
@@ -137,8 +135,8 @@ class ArchiveSearch:
                         raise Moved
                     for hit in some:
                         metadata, document = records.get(hit.id) or ({}, "")
-                        # Else it was deleted after it was ranked, or it is another program's and no segment.
-                        if metadata.keys() >= NEEDED and hit.id not in seen:
+                        # Else it was deleted after it was ranked, or it is another program's and none of ours.
+                        if metadata.keys() >= self._searched.kind.needed and hit.id not in seen:
                             seen.add(hit.id)
                             if only_measured(metadata):
                                 unknown.append({**self._hit(hit, metadata, document), "close": False})
@@ -150,25 +148,28 @@ class ArchiveSearch:
         raise self._being_rebuilt()
 
     def _hit(self, hit: Ranked, metadata: dict[str, Any], document: str) -> dict[str, Any]:
-        fields = {k: v for k, v in ordered(metadata, SEGMENT_FIELDS).items() if k not in BOOKKEEPING}
-        text = document or self._segments.kind.document(metadata)  # another program's may have none
+        fields = {k: v for k, v in ordered(metadata, self._searched.kind.fields).items() if k not in BOOKKEEPING}
+        text = document or self._searched.kind.document(metadata)  # another program's may have none
         return {"id": hit.id, **fields, "document": text, "score": min(1.0, hit.cosine), "close": hit.close}
 
     # === The index ===
 
-    def _prepared(self) -> dict[str, Any] | None:
+    def _prepared(self, opening: bool = True) -> dict[str, Any] | None:
         """The collection's stamp, with the index brought to its state; None where there is no collection.
 
-        In a folder the database is opened only if its seal does not say that the index is of this very state.
+        In a folder the database is opened only if its seal does not say that the index is of this very state, and not
+        to learn whether there is the collection without `opening`.
         """
-        place, kind = self._segments.place, self._segments.kind
+        place, kind = self._searched.place, self._searched.kind
         for _ in range(TRIES):
             try:
                 with place.reading() as there:
                     noted = place.noted(kind.name) if there else None
                     if noted and noted.state == self.index.state:
                         return noted.stamp
-                    collection = self._segments.find() if there else None
+                    if noted is None and not (opening or place.shared):
+                        return None
+                    collection = self._searched.find() if there else None
                     if collection is None:
                         return None
                     self._search.follow(self._as_records(collection))
@@ -182,16 +183,16 @@ class ArchiveSearch:
 
     def _being_rebuilt(self) -> UserError:
         return UserError(
-            f"the database {self._segments.place.title} is being rebuilt: search again when that has ended"
+            f"the database {self._searched.place.title} is being rebuilt: search again when that has ended"
         )
 
     def _as_records(self, collection: Any) -> StoredRecords:
-        return StoredRecords(collection, self._segments.find if self._segments.place.shared else None)
+        return StoredRecords(collection, self._searched.find if self._searched.place.shared else None)
 
     def follow(self) -> None:
         """Bring the index up to date after a change, so that the next search need not."""
         try:
-            with self._segments.reading() as found:
+            with self._searched.reading() as found:
                 if found is not None:
                     self._search.follow(self._as_records(found))
         except UserError as error:

@@ -1,30 +1,49 @@
-"""The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages."""
+"""The one door of search: a question, and what answers it or why nothing does. For the terminal, JSON and pages.
+
+What answers are moments, or whole videos where these are asked for.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from videotag.editors.clips import Clip, video_of
-from videotag.errors import did_you_mean
+from videotag.errors import UserError, did_you_mean
+from videotag.fields import FILTERS_OF_VIDEOS
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import exact_pattern, quoted
-from videotag.search.moments import Hit, best_moments, read_first
+from videotag.search.moments import GUESSES, Hit, best_moments, read_first
 from videotag.search.passing import same
 from videotag.times import clock
 
+OF_VIDEOS = [name for name, field in FIELDS.items() if field in FILTERS_OF_VIDEOS] + ["added-after", "added-before"]
+"""The filters that whole videos have."""
 
-class Database(Protocol):
-    """What is asked of ChromaDBManager."""
+
+class Searched(Protocol):
+    """What is asked of segments, and of whole videos alike."""
 
     def as_meant(self, question: str) -> str: ...
 
-    def hits(
-        self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
-    ) -> Iterator[Hit]: ...
+    def hits(self, query: str, *, page: int = 10, **filters: Any) -> Iterator[Hit]: ...
 
     def facets(self, field: str) -> Mapping[Any, int]: ...
+
+
+class Whole(Searched, Protocol):
+    """What is asked of whole videos."""
+
+    def about(self, query: str, **filters: Any) -> list[Hit]: ...
+
+
+class Database(Searched, Protocol):
+    """What is asked of ChromaDBManager."""
+
+    @property
+    def whole_videos(self) -> Whole: ...
 
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
@@ -37,6 +56,7 @@ class Question:
     like: tuple[str, float] | None
     filters: Filters
     as_typed: bool = False  # nothing in the words is mended (videotag/search/meant.py)
+    whole: bool = False  # whole videos are asked for
 
     @property
     def title(self) -> str:
@@ -45,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """The moments, best first; where nothing is close, the best guesses."""
+    """The moments or whole videos, best first; where nothing is close, the best guesses."""
 
     question: Question  # as it was asked: the words as they were meant, and all the filters that held for it
     moments: list[Hit]
@@ -56,6 +76,14 @@ class Answer:
     def close(self) -> bool:
         """Whether the moments answer, and are not merely the least far."""
         return bool(self.moments) and self.moments[0]["close"]
+
+    @cached_property
+    def about(self) -> list[Hit]:
+        """The whole videos that answer as well: a few, to be told beside the moments."""
+        asked = self.question
+        if asked.whole or asked.like or asked.filters.of_moments():
+            return []
+        return self.db.whole_videos.about(asked.words, **asked.filters.arguments())
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
@@ -74,26 +102,48 @@ class Answer:
 
 
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
-    """Ask what was meant by the words. The moments also hold `asked_as` (None: as typed) and their source.
+    """Ask what was meant by the words. What is found also holds `asked_as` (None: as typed) and its source.
 
     That is `video` (an editors.clips.Video), `source_timecode` and its end.
 
     Args:
-        limit: at most so many moments; None is all that are close.
-        per_video: at most so many of one video.
+        limit: at most so many moments or videos; None is all that are close.
+        per_video: at most so many moments of one video.
 
     Raises:
-        UserError: there is no such place.
+        UserError: there is no such place, or whole videos have no such filter.
     """
     filters, typed = question.filters, question.words
+    if question.whole and (other := filters.of_moments()):
+        raise UserError(f"{other}: is a filter of moments; whole videos have {', '.join(OF_VIDEOS)}")
+    asked = searched(db, question)
     if not (question.like or question.as_typed):
-        question = replace(question, words=db.as_meant(typed))
-    hits = db.hits(question.words, question.like, read_first(limit), **filters.arguments())
-    found = best_moments(hits, question.words, limit, per_video, (filters.start, filters.end))
+        question = replace(question, words=asked.as_meant(typed))
+    like = {"like": question.like} if question.like else {}
+    hits = asked.hits(question.words, page=read_first(limit), **like, **filters.arguments())
+    if question.whole:
+        found = _best_videos(hits, limit)
+    else:
+        found = best_moments(hits, question.words, limit, per_video, (filters.start, filters.end))
     same = question.words.lower() == typed.lower()  # capitals are no other words
     asked_as = {"asked_as": None if same else question.words}
     moments = [{**moment, **asked_as} for moment in _with_sources(found, db)]
     return Answer(question, moments, db, None if same else typed)
+
+
+def searched(db: Database, question: Question) -> Searched:
+    """What is asked: segments, or whole videos."""
+    return db.whole_videos if question.whole else db
+
+
+def _best_videos(found: Iterator[Hit], limit: int | None) -> list[Hit]:
+    """Those that are close; where none is, the best guesses instead."""
+    first = next(found, None)
+    if first is None:
+        return []
+    most = limit if first["close"] else min(limit or GUESSES, GUESSES)
+    others = takewhile(lambda hit: hit["close"] == first["close"], found)
+    return [first, *islice(others, None if most is None else most - 1)]
 
 
 def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:
@@ -112,17 +162,23 @@ def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:
 
 def _why_nothing(db: Database, question: Question) -> str:
     """As far as it can be told: a value that does not occur, or words in quotes."""
+    asked = searched(db, question)
     for name, values in question.filters.wanted.items():
-        known = [str(value) for value in db.facets(FIELDS[name])]
+        known = [str(value) for value in asked.facets(FIELDS[name])]
         for value in values:
             if known and not any(same(FIELDS[name], value, one) for one in known):
                 return f"no {name} {value}{did_you_mean(value, known)}"
-    if not question.like and next(db.hits("?", page=1), None) is None:
-        return "no segment is loaded (load_data_to_chroma.py loads them)"
-    fitting = "no other segment" if question.like else "no segment"
+    if not question.like and next(asked.hits("?", page=1), None) is None:
+        first = "phase4_video_summary.py makes summaries, " if question.whole else ""
+        return f"no {_what(question)} is loaded ({first}load_data_to_chroma.py loads them)"
+    fitting = f"no other {_what(question)}" if question.like else f"no {_what(question)}"
     if question.filters != Filters():
         fitting += " that passes the filters"
     return f"{fitting} is loaded"
+
+
+def _what(question: Question) -> str:
+    return "summary" if question.whole else "segment"
 
 
 def _holds(moment: Hit, phrase: str) -> bool:

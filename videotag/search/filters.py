@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videotag.errors import UserError
-from videotag.fields import FILTERS
+from videotag.fields import FILTERS, FILTERS_OF_VIDEOS
 from videotag.times import exact_clock
 
 FIELDS = {filter_.option: name for name, filter_ in FILTERS}
@@ -55,6 +55,12 @@ class Filters:
         if self.start is not None or self.end is not None:
             given["time"] = (self.start, self.end)
         return given
+
+    def of_moments(self) -> str | None:
+        """The first that whole videos do not have, as `:filter` takes it; None if they have all."""
+        own = [name for name in (*self.wanted, *self.without) if FIELDS[name] not in FILTERS_OF_VIDEOS]
+        bounds = {"from": self.start, "to": self.end, "shot-after": self.shot_after, "shot-before": self.shot_before}
+        return next(iter([*own, *(name for name, bound in bounds.items() if bound is not None)]), None)
 
     def and_(self, other: "Filters") -> "Filters":
         """Both; what the other says of a field counts instead of what this one says of it."""

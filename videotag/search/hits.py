@@ -1,4 +1,4 @@
-"""Hits and moments for other programs: JSON, CSV, Markdown, editors' formats; the frames of a segment as files."""
+"""What was found for other programs: JSON, CSV, Markdown, editors' formats; the frames of a segment as files."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from videotag import artifacts
 from videotag.editors import formats
 from videotag.editors.clips import Clip, video_of
 from videotag.errors import UserError
-from videotag.fields import EXPORTED
+from videotag.fields import EXPORTED, SUMMARY
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
 from videotag.segments import unsaid
@@ -30,6 +30,9 @@ KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_NAMES
 `asked_as`: the question that was meant, where it is not what was typed.
 The timecodes are None where the file tells none, the rate (`30000/1001`) where it varies or is not known.
 """
+
+KEYS_OF_VIDEOS = (*(field.name for field in SUMMARY), "close", "score", "asked_as")
+"""Of a whole video in JSON. `chapters`: a list of `start`, `end` (s), `title`, `summary`."""
 
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
@@ -55,9 +58,9 @@ def spoken(moment: Hit, query: str) -> str:
     return translation or transcript
 
 
-def as_json(moments: Iterable[Hit]) -> str:
+def as_json(found: Iterable[Hit], keys: Sequence[str] = KEYS) -> str:
     """A JSON list, without anything that could steer a terminal."""
-    text = json.dumps([{key: m.get(key) for key in KEYS} for m in moments], ensure_ascii=False, indent=2)
+    text = json.dumps([{key: one.get(key) for key in keys} for one in found], ensure_ascii=False, indent=2)
     # JSON escapes control characters up to 31 only; a terminal heeds others too.
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

@@ -103,9 +103,9 @@ class SegmentIndex:
     Methods raise UserError when the file cannot be read or written: busy for a minute, no rights, disk full.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Touch nothing yet: the file is made, with its folder, when something is written."""
-        self.path = Path(path)
+    def __init__(self, path: str | Path, words: Callable[[str, Mapping[str, Any]], str] = segment_words) -> None:
+        """Touch nothing yet: the file is made, with its folder, when something is written. `words`: as of `Kind`."""
+        self.path, self.words = Path(path), words
 
     @property
     def state(self) -> str | None:
@@ -152,7 +152,7 @@ class SegmentIndex:
                 return False
             gone = [_remove(db, id_) for id_ in removed]
             coarse.write(db, {number: None for numbers in gone for number in numbers})
-            _put(db, changed)
+            _put(db, changed, self.words)
             db.execute("DELETE FROM state")
             db.execute("INSERT INTO state VALUES (?)", (state,))
             db.execute("COMMIT")
@@ -330,7 +330,7 @@ def _empty(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {random.randrange(1, 2**31)}")
 
 
-def _put(db: sqlite3.Connection, changed: Iterable[Entry]) -> None:
+def _put(db: sqlite3.Connection, changed: Iterable[Entry], words: Callable[[str, Mapping[str, Any]], str]) -> None:
     """Each under a number of its own: FTS5 need not know what the words of the replaced one were."""
     added: dict[int, np.ndarray | None] = {}
     for id_, fields, document, vector in changed:
@@ -338,7 +338,7 @@ def _put(db: sqlite3.Connection, changed: Iterable[Entry]) -> None:
         row = (id_, *(fields.get(field) for field in passing.BOUNDS), _packed(fields, document))
         columns = f"id, {', '.join(passing.BOUNDS)}, record"
         number = db.execute(f"INSERT INTO segment ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row).lastrowid or 0
-        text = segment_words(document, fields)
+        text = words(document, fields)
         db.execute("INSERT INTO word (rowid, words) VALUES (?, ?)", (number, " ".join(document_words(text))))
         written = ((key(word), word) for word in words_as_written(text))
         db.executemany("INSERT OR IGNORE INTO spelling VALUES (?, ?)", written)

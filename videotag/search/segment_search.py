@@ -17,7 +17,6 @@ from videotag.search import ranking
 from videotag.search.forms import exact_pattern, has_no_spaces, is_all_quoted, quoted
 from videotag.search.index import Entry, SegmentIndex, Segments
 from videotag.store import pages
-from videotag.store.records import segment_words
 from videotag.store.source import StoredRecords
 from videotag.store.stamp import State
 
@@ -141,7 +140,7 @@ class SegmentSearch:
         some = allowed if has_no_spaces(phrase) else allowed & self.index.holding(phrase, segments)
         holding, pattern = np.zeros(len(allowed), bool), re.compile(exact_pattern(phrase))
         for number, fields, document in self.index.numbered(np.flatnonzero(some), segments):
-            holding[number] = bool(pattern.search(segment_words(document, fields)))
+            holding[number] = bool(pattern.search(self.index.words(document, fields)))
         return holding
 
     def _measured(self, segments: Segments, typical: Typical | None, alike: bool) -> ranking.Background:

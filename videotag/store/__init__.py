@@ -1,4 +1,4 @@
-"""Where records and vectors are kept: the two collections. The only code that imports chromadb.
+"""Where records and vectors are kept: the three collections. The only code that imports chromadb.
 
 Read place (what a folder and a server have in common), chroma (the library), server, folder; records, pages, stamp, and
 the collections: video_files, collection; source, what is searched. Of what

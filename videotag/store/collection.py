@@ -1,6 +1,6 @@
 """A collection with vectors of one embedder, and a generation that tells readers of each change.
 
-What tells one from another is its `Kind`; video_segments is one.
+What tells one from another is its `Kind`: video_segments, video_summaries.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from videotag.embedders.contract import Embedder, Progress, embed
 from videotag.errors import UserError
-from videotag.fields import BOOKKEEPING
+from videotag.fields import BOOKKEEPING, FILTERED_AMONG, SEGMENT_FIELDS, SUMMARY_FIELDS
 from videotag.store import pages
 from videotag.store.pages import Snapshot, get
 from videotag.store.place import SYNC_THRESHOLD, Place
-from videotag.store.records import segment_document
+from videotag.store.records import SEGMENT_REQUIRED, segment_document, segment_words, summary_document, summary_words
 from videotag.store.stamp import (
     Embedders,
     State,
@@ -45,6 +45,9 @@ class Kind:
     Attributes:
         description: for other programs.
         document: what is searched of a record.
+        words: the text whose words are searched, of document and record.
+        fields: in the order in which a hit has them.
+        needed: fields without which a record is another program's and no hit.
         version: of `document`, 1 or more. Raise it when that gives other texts: the load makes all documents anew.
         index: what follows "index" in the name of the file beside it.
     """
@@ -53,6 +56,9 @@ class Kind:
     description: str
     id_of: Callable[[Mapping[str, Any]], str]
     document: Callable[[Mapping[str, Any]], str]
+    words: Callable[[str, Mapping[str, Any]], str] = lambda document, record: document
+    fields: Mapping[str, type] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset({"video_name"})
     version: int = 1
     index: str = ""
 
@@ -67,7 +73,19 @@ SEGMENTS = Kind(
     description="Video segment descriptions from VLLM analysis",
     id_of=lambda record: f"{record['video_name']}_seg_{record['segment_index']}",
     document=segment_document,
+    words=segment_words,
+    fields=SEGMENT_FIELDS,
+    needed=frozenset(SEGMENT_REQUIRED),
     version=2,  # 1: with the wording of what was measured
+)
+SUMMARIES = Kind(
+    name="video_summaries",
+    description="What whole videos are about: title, summary, keywords",
+    id_of=lambda record: record["video_name"],
+    document=summary_document,
+    words=summary_words,
+    fields=SUMMARY_FIELDS,
+    index="-videos",
 )
 
 
@@ -152,6 +170,11 @@ class VectorCollection:
             records = (metadata or {} for page in found for metadata in page["metadatas"])
             each = (next((record[name] for name in fields if name in record), None) for record in records)
             return Counter(v for value in each for v in (value if isinstance(value, list) else [value]))
+
+    def facets(self, field: str) -> dict[Any, int]:
+        """See `ChromaDBManager.facets`."""
+        counts = self.values(FILTERED_AMONG.get(field, field), field).most_common()
+        return {value: count for value, count in counts if value not in (None, "")}
 
     def check(self, video_name: str, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         """See `ChromaDBManager.check_segments`: by fault the records that have it."""

@@ -119,8 +119,10 @@ class Folder(Place):
 
     def _notes(self, client: Any) -> dict[str, Noted]:
         """What the seal is to say of the collections; nobody else can have changed those that nobody asked for."""
-        there = {name: found for name in self._asked if (found := get(client, name)) is not None}
         kept = {name: note for name, note in self._noted.items() if name not in self._asked}
+        # All of ours: after a check nothing is noted of any.
+        names = self._asked | {one.kind.name for one in self.collections} - kept.keys()
+        there = {name: found for name in names if (found := get(client, name)) is not None}
         return kept | {name: Noted(str(state_of(found)), stamp_of(found)) for name, found in there.items()}
 
     def exists(self) -> bool:

@@ -1,9 +1,10 @@
-"""What the records of the two collections may hold: checks, documents, filters. The fields are in `videotag.fields`.
+"""What the records of the three collections may hold: checks, documents, filters. The fields are in `videotag.fields`.
 
 Values that poison a ChromaDB collection or vanish in it without a word (thousands of list elements, NaN, integers
 beyond 64 bits, lone surrogates) are refused or cut here.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,12 +12,12 @@ from typing import Any
 
 from videotag import fields as tables
 from videotag.errors import did_you_mean
-from videotag.fields import FILTERED_AMONG, SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES
+from videotag.fields import FILTERED_AMONG, SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES, SUMMARY, SUMMARY_FIELDS
 from videotag.segments import unsaid
 from videotag.text import clean_text
 
 MAX_KEYWORDS = 50  # a record whose lists hold more than 5,461 elements makes its collection unusable for good
-_SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
+SEGMENT_REQUIRED = ("video_name", "segment_index", "start_time", "end_time")
 
 
 def segment_document(segment: Mapping[str, Any]) -> str:
@@ -67,7 +68,7 @@ def video_document(record: Mapping[str, Any]) -> str:
 def segment_record(segment: Mapping[str, Any], video_path: str) -> dict[str, Any]:
     """A segment's metadata, without what is None or empty lists."""
     title = f'video "{segment.get("video_name")}", segment {segment.get("segment_index")}'
-    missing = [field for field in _SEGMENT_REQUIRED if segment.get(field) is None]
+    missing = [field for field in SEGMENT_REQUIRED if segment.get(field) is None]
     if missing:
         raise ValueError(f"{title}: no {', '.join(missing)}")
     values = {**segment, "video_path": exact(video_path, "video_path"), "duration": None}
@@ -77,6 +78,53 @@ def segment_record(segment: Mapping[str, Any], video_path: str) -> dict[str, Any
         raise ValueError(f"{title}: segment_index below 0, or end_time before start_time")
     record["duration"] = round(record["end_time"] - record["start_time"], 3)
     exact(segment["video_name"], "video_name")
+    return {key: value for key, value in record.items() if value != []}
+
+
+def summary_document(summary: Mapping[str, Any]) -> str:
+    """What is compared by meaning of a whole video: title, summary, keywords."""
+    found = (summary.get(field.name) for field in SUMMARY if field.searched)
+    return "\n".join(", ".join(value) if isinstance(value, list) else value for value in found if value)
+
+
+def summary_words(document: str, summary: Mapping[str, Any]) -> str:
+    """The text whose words are searched: the document, the chapters' titles, the names."""
+    names = (name for field in ("people", "places", "organisations") for name in summary.get(field) or ())
+    return "\n".join((document, *(chapter["title"] for chapter in chapters(summary)), *names))
+
+
+def chapters(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of a stored summary, in order: `start` and `end` (s), `title`, `summary`; none where they are none."""
+    try:
+        found = json.loads(summary.get("chapters") or "[]")
+    except ValueError:
+        return []
+    keys = {"start", "end", "title", "summary"}
+    return [one for one in found if isinstance(one, dict) and one.keys() >= keys] if isinstance(found, list) else []
+
+
+def summary_record(result: Mapping[str, Any], video_path: str) -> dict[str, Any]:
+    """The metadata of a whole video, without empty lists. `result`: of phase 4, as data/ holds it."""
+    title = f'summary of video "{exact(result["video_name"], "video_name")}"'
+    parts = [
+        {
+            "start": _checked(chapter["start_time"], float, f"{title}, chapters"),
+            "end": _checked(chapter["end_time"], float, f"{title}, chapters"),
+            "title": _checked(chapter["title"], str, f"{title}, chapters"),
+            "summary": _checked(chapter["summary"], str, f"{title}, chapters"),
+        }
+        for chapter in result["chapters"]
+    ]
+    values = {
+        **result,
+        "video_path": exact(video_path, "video_path"),
+        "chapters": json.dumps(parts, ensure_ascii=False),
+        **{kind: [one["text"] for one in result.get(kind) or ()] for kind in ("people", "places", "organisations")},
+        "language": next(iter(result.get("languages") or ()), None),
+        "segments_used": len(result["segments"]),
+    }
+    kinds = {field: kind for field, kind in SUMMARY_FIELDS.items() if values.get(field) is not None}
+    record = {field: _checked(values[field], kind, f"{title}, {field}") for field, kind in kinds.items()}
     return {key: value for key, value in record.items() if value != []}
 
 

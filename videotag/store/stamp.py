@@ -3,14 +3,19 @@
 `Embedders` loads the one that fits.
 """
 
+from __future__ import annotations
+
 import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Embedders:
         """`given`: the embedder that was named. Arguments as of `ChromaDBManager`."""
         self._collection, self.given, self._load = collection, given, load
         self._loaded: Embedder | None = None
+        self._asked: tuple[Embedder, str, np.ndarray] | None = None
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
         """The embedder for a collection of that stamp (None: a new one); raises UserError if another one made it."""
@@ -114,6 +120,13 @@ class Embedders:
                 f"run: python load_data_to_chroma.py --rebuild {options_for(stamp)}"
             )
         return embedder
+
+    def of_question(self, question: str, embedder: Embedder) -> np.ndarray:
+        """Its vector, float32 [dimension]. That of the last one is known: it is asked of segments and of videos."""
+        asked = self._asked
+        if asked is None or asked[0] is not embedder or asked[1] != question:
+            asked = self._asked = embedder, question, embedder.embed_queries([question])[0]
+        return asked[2]
 
     def use(self, embedder: Embedder) -> None:
         """From now on: the collection was made again with it."""

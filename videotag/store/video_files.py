@@ -9,7 +9,16 @@ from videotag.fields import video_filters
 from videotag.store import pages
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
-from videotag.store.records import MANY, check_known, is_empty, ordered, video_document, where_clause
+from videotag.store.records import (
+    MANY,
+    check_known,
+    exact,
+    is_empty,
+    ordered,
+    video_document,
+    video_fields,
+    where_clause,
+)
 from videotag.times import now
 
 _DESCRIBED = {"summary", "keywords"}  # fields that make a record's document
@@ -36,8 +45,11 @@ class VideoFiles:
             configuration={"hnsw": {"sync_threshold": SYNC_THRESHOLD}},
         )
 
-    def write(self, videos: Mapping[str, dict[str, Any]]) -> None:
+    def write(self, fields: Mapping[str, Mapping[str, Any]]) -> None:
         """Bring the records there are up to date, and make those that are not there; each name to its fields."""
+        for own in fields.values():
+            exact(own["video_path"], "video_path")
+        videos = {exact(name, "video_name"): video_fields(**own) for name, own in fields.items()}
         with self._place.session():
             collection = self.collection()
             for part in pages.in_parts(list(videos), pages.UPSERT):
@@ -48,11 +60,18 @@ class VideoFiles:
             found = [] if collection is None else collection.get(ids=[video_name], include=["metadatas"])["metadatas"]
             return ordered(found[0], video_filters()) if found else None
 
-    def update(self, video_name: str, fields: dict[str, Any]) -> bool:
+    def records(self, filters: Mapping[str, Any] | None, without: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        """See `ChromaDBManager.list_videos`."""
+        table, found = video_filters(), self.in_pages(filters, without, ["metadatas"])
+        videos = [ordered(metadata, table) for page in found for metadata in page["metadatas"]]
+        return sorted(videos, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
+
+    def update(self, video_name: str, fields: Mapping[str, Any]) -> bool:
+        checked = video_fields(**fields)
         with self.reading() as collection:
             if self.record(video_name) is None:
                 return False
-            _write(collection, {video_name: fields}, make=False)  # another client may delete it meanwhile
+            _write(collection, {video_name: checked}, make=False)  # another client may delete it meanwhile
             return True
 
     def delete(self, video_name: str) -> bool:

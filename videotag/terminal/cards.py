@@ -1,4 +1,4 @@
-"""Moments as a person sees them in the terminal: cards.
+"""Moments and whole videos as a person sees them in the terminal: cards.
 
 What comes from the database is made printable before any code for the terminal is added.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from videotag import cli
+from videotag.fields import SUMMARY
 from videotag.search.ask import Answer
 from videotag.search.forms import matches
 from videotag.search.hits import texts
@@ -21,6 +22,7 @@ from videotag.times import clock
 
 WIDTH = 100  # characters
 LINES = 3  # at most, of each text on a card
+CHAPTERS = 8  # at most, on a video's card
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -63,17 +65,60 @@ def show(answer: Answer, style: Style) -> None:
     """Print what is to be said of an answer, and its cards."""
     for remark in answer.remarks:
         cli.say(printable(remark))
+    if answer.about:
+        print(about(answer.about, style, _width()), flush=True)
     if answer.moments and not answer.close:
         print(style.dim("── best guesses: ".ljust(_width(), "─")), flush=True)
     show_cards(answer.moments, answer.question.words, style)
 
 
-def show_cards(moments: Iterable[Hit], query: str, style: Style, first: int = 1) -> None:
-    """Print cards, numbered from `first`."""
+def show_cards(found: Iterable[Hit], query: str, style: Style, first: int = 1) -> None:
+    """Print cards of moments or whole videos, numbered from `first`."""
     width = _width()
-    for number, moment in enumerate(moments, start=first):
-        for line in card(number, moment, query, style, width):
+    for number, one in enumerate(found, start=first):
+        for line in (video_card if is_whole(one) else card)(number, one, query, style, width):
             print(line, flush=True)
+
+
+def is_whole(hit: Hit) -> bool:
+    """Whether it is a whole video, and no moment of one."""
+    return "segment_index" not in hit
+
+
+def about(videos: Iterable[Hit], style: Style, width: int = WIDTH) -> str:
+    """The line that tells which whole videos answer."""
+    told = [f"{one['video_name']}: {one['title']}" if one.get("title") else one["video_name"] for one in videos]
+    line = " ".join(printable(f"whole videos (:videos, --videos): {'; '.join(told)}").split())
+    return style.bold(textwrap.shorten(line, width, placeholder=" …"))
+
+
+def video_card(number: int, video: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:
+    """The lines of a whole video: title, summary, chapters with the times at which they begin, names, keywords."""
+    place = style.link(style.bold(printable(f"{video['video_name']}  {clock(video['end'])}")), address(video))
+    used, total = video.get("segments_used", 0), video.get("segments_total", 0)
+    part = f"  of {used} of {total} segments" if used < total else ""
+    lines = [f"{number}. {place}  {video['score']:.3f}  {printable(video.get('method', ''))}{part}"]
+    lines += [f"   {line}" for line in _marked(video.get("title") or "", query, style, width - 3, "")]
+    for field in SUMMARY:
+        value = video.get(field.name)
+        if field.name == "chapters":
+            lines += [f"   {line}" for line in _chapters(video, query, style, width - 3)]
+        elif field.shown is not None and value:
+            text = field.joint.join(value) if isinstance(value, list) else str(value)
+            lines += [f"   {line}" for line in _marked(text, query, style, width - 3, field.shown)]
+    return lines
+
+
+def _chapters(video: Hit, query: str, style: Style, width: int) -> list[str]:
+    """A line each; of many those that hold the question's words, and the first ones."""
+    there = sorted(enumerate(video["chapters"]), key=lambda pair: not matches(pair[1]["title"], query))
+    lines = []
+    for _, chapter in sorted(there[:CHAPTERS], key=lambda pair: pair[0]):
+        [title, *_] = _marked(chapter["title"], query, style, width - 10, "") or [""]
+        time = style.link(clock(chapter["start"]), address({**video, "start": chapter["start"]}))
+        lines.append(f"{time}  {title}")
+    left = len(there) - CHAPTERS
+    return [*lines, *([f"… {left} more chapters"] if left > 0 else [])]
 
 
 def _width() -> int:

@@ -19,13 +19,15 @@ from videotag.search.moments import Hit
 from videotag.terminal import cards, player, typed
 from videotag.terminal.cards import Style
 from videotag.text import printable
-from videotag.times import clock, time_name
+from videotag.times import clock, seconds, time_name
 
 TOP = 8  # values of each field that `:facets` shows
 HELP = """
 anything else          a question; "exact words" must occur, and
                        --video NAME and the other filters may follow
-:open 3                play hit 3 at its second: mpv, VLC, or another
+:videos QUESTION       whole videos, by what they are about, with chapters
+:open 3 [TIME]         play hit 3 at its second, or there: mpv, VLC, or
+                       another
 :frames 3              write its segment's frames to frames/
 :clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
 :like 3                moments like that one; also :like news@12:30
@@ -99,11 +101,17 @@ class Prompt:
             raise UserError("the question is empty; filters that stay are set by :filter")
         self._show_first(Question(words, None, filters))
 
+    def videos(self, text: str) -> None:
+        words, filters = typed.question(text)
+        if not words:
+            raise UserError("name what they are about: :videos наводнения")
+        self._show_first(Question(words, None, filters, whole=True))
+
     def like(self, text: str) -> None:
         if not text:
             raise UserError("give the number of a hit or a place, such as news@12:30")
         if text.isdecimal():
-            hit = self._hit(text)
+            hit = self._moment(text)
             # The middle: windows overlap at their ends, and it is this one that is meant.
             place = (hit["video_name"], (hit["start_time"] + hit["end_time"]) / 2)
         else:
@@ -161,19 +169,21 @@ class Prompt:
     # === One hit ===
 
     def open(self, text: str) -> None:
-        hit = self._hit(text)
-        done = player.play(hit["video_path"], hit["start"], *_heard(hit))
-        cli.say(f"{hit['video_name']} {clock(hit['start'])}: {done}")
+        number, _, time = text.partition(" ")
+        hit = self._hit(number)
+        start = seconds(time) if time.strip() else hit["start"]
+        done = player.play(hit["video_path"], start, *_heard(hit))
+        cli.say(f"{hit['video_name']} {clock(start)}: {done}")
 
     def frames(self, text: str) -> None:
-        hit = self._hit(text)
+        hit = self._moment(text)
         folder = Path("frames", _file_name(hit))
         written = hit_files.write_frames(hit, self.data_dir, folder)
         cli.say(f"{len(written)} frames in {folder.absolute()}")
 
     def clip(self, text: str) -> None:
         number, _, name = text.partition(" ")
-        hit = self._hit(number)
+        hit = self._moment(number)
         target = _path(name.strip() or f"{_file_name(hit)}.mp4")
         with Progress("clip", hit["end"] - hit["start"], "s") as progress:
             place = hit["video_path"], hit["start"], hit["end"]
@@ -183,7 +193,10 @@ class Prompt:
     def save(self, text: str) -> None:
         if not text:
             raise UserError(f"name a file: :save hits.csv; also .{', .'.join(hit_files.ENDINGS)}")
-        files, left_out = hit_files.save(self.hits, self._answered().title, _path(text))
+        question = self._answered()
+        if question.whole:
+            raise UserError("these are whole videos, of which no file is made here: test_search.py --videos ... --json")
+        files, left_out = hit_files.save(self.hits, question.title, _path(text))
         for line in left_out:
             cli.complain(line)
         some = f"{len(self.hits)} moments{' but those' if left_out else ''}"
@@ -205,9 +218,16 @@ class Prompt:
             raise UserError(f"{text or 'which one'}: give the number of a hit, 1 to {len(self.hits)}")
         return self.hits[int(text) - 1]
 
+    def _moment(self, text: str) -> Hit:
+        hit = self._hit(text)
+        if cards.is_whole(hit):
+            name = hit["video_name"]
+            raise UserError(f"{text}: is a whole video; :filter video={name} and a question give moments of it")
+        return hit
+
 
 _METHODS: list[Callable[[Prompt, str], Any]] = [
-    *(Prompt.open, Prompt.frames, Prompt.clip, Prompt.like, Prompt.more, Prompt.as_typed),
+    *(Prompt.videos, Prompt.open, Prompt.frames, Prompt.clip, Prompt.like, Prompt.more, Prompt.as_typed),
     *(Prompt.filter, Prompt.facets, Prompt.save, Prompt.help),
 ]
 COMMANDS = {f":{method.__name__.replace('_', '-')}": method for method in _METHODS} | {
