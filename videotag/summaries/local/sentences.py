@@ -87,7 +87,8 @@ def _all(video: Video) -> Iterator[Sentence]:
 
 def _is_told(sentence: Sentence, video: Video) -> bool:
     """A sentence in another language is told only where its passages have nothing in the right one."""
-    return not is_foreign(sentence.text, video) or all(
+    speaks = any(video.output_language in (video.passages[n].languages or (video.language,)) for n in sentence.passages)
+    return (speaks and not is_foreign(sentence.text, video)) or all(
         not _translation(video.passages[n], video) and (video.passages[n].measured or not video.passages[n].description)
         for n in sentence.passages
     )
@@ -95,8 +96,7 @@ def _is_told(sentence: Sentence, video: Video) -> bool:
 
 def _translation(passage: Passage, video: Video) -> str:
     """What was said in another language, in the one to write in; "" where that is what was spoken."""
-    own = passage.speech and not is_foreign(passage.speech, video)
-    return "" if own and passage.languages[1:] == () else clean(passage.translation)
+    return "" if passage.languages == (video.output_language,) else clean(passage.translation)
 
 
 def _of_passage(number: int, passage: Passage, video: Video) -> Iterator[Sentence]:
