@@ -59,7 +59,7 @@ def scores(sentences: Sequence[Sentence], vectors: np.ndarray) -> np.ndarray:
     rank = np.full(len(sentences), 1 / len(sentences))
     for _ in range(ROUNDS):
         rank = (1 - DAMPING) / len(sentences) + DAMPING * rank @ steps
-    worth = np.array([quality(one.text, len(set(one.terms))) for one in sentences])
+    worth = np.array([quality(one.text, len(set(one.says))) for one in sentences])
     return rank / rank.max() * worth
 
 
@@ -69,11 +69,11 @@ def chosen(sentences: Sequence[Sentence], count: int, stretch: tuple[int, int]) 
     Args:
         stretch: first and last number of the passages that are parted, into as many parts as sentences are wanted.
     """
-    fair = [one for one in sentences if quality(one.text, len(set(one.terms))) >= FAIR]
-    sentences = fair or sorted(sentences, key=lambda one: -quality(one.text, len(set(one.terms))))[:1]
+    fair = [one for one in sentences if quality(one.text, len(set(one.says))) >= FAIR]
+    sentences = fair or sorted(sentences, key=lambda one: -quality(one.text, len(set(one.says))))[:1]
     if not sentences:
         return []
-    vectors = tf_idf([one.terms for one in sentences])
+    vectors = tf_idf([one.says for one in sentences])
     worth = scores(sentences, vectors)
     first, last = stretch
     parts = [min(count - 1, (one.passages[0] - first) * count // (last - first + 1)) for one in sentences]

@@ -38,7 +38,7 @@ class Sentence:
 
     text: str
     passages: tuple[int, ...]
-    terms: tuple[str, ...]
+    says: tuple[str, ...]  # its terms
 
 
 def sentences(video: Video) -> list[Sentence]:
@@ -144,22 +144,22 @@ def _sentence(text: str, passages: tuple[int, ...], video: Video) -> Sentence:
 
 def _once(found: Sequence[Sentence]) -> list[Sentence]:
     """Each once, with all passages in which it stands; of two neighbours that say the same the longer one."""
-    often = Counter(one.terms for one in found)
+    often = Counter(one.says for one in found)
     kept: list[Sentence] = []
     for one in found:
-        if not one.terms:
+        if not one.says:
             continue
         near = [n for n in range(max(0, len(kept) - 60), len(kept)) if _are_neighbours(kept[n], one)]
-        same = next((n for n in near if overlap(kept[n].terms, one.terms) >= SAME and _is_like(kept[n], one)), None)
+        same = next((n for n in near if overlap(kept[n].says, one.says) >= SAME and _is_like(kept[n], one)), None)
         if same is None:
             kept.append(one)
         else:
-            longer = max(kept[same], one, key=lambda s: len(s.terms))
+            longer = max(kept[same], one, key=lambda s: len(s.says))
             kept[same] = replace(longer, passages=tuple(sorted({*kept[same].passages, *one.passages})))
     jingles = {said for said, count in often.items() if count >= JINGLE}
-    first = {one.terms: one for one in reversed(kept)}
-    once = [one for one in kept if first[one.terms] is one]
-    return [one for one in once if one.terms not in jingles] or once
+    first = {one.says: one for one in reversed(kept)}
+    once = [one for one in kept if first[one.says] is one]
+    return [one for one in once if one.says not in jingles] or once
 
 
 def _are_neighbours(one: Sentence, other: Sentence) -> bool:
@@ -168,5 +168,5 @@ def _are_neighbours(one: Sentence, other: Sentence) -> bool:
 
 def _is_like(one: Sentence, other: Sentence) -> bool:
     """Whether so many words in common mean the same: few are chance, and other numbers are other news."""
-    fewer, more = sorted((set(one.terms), set(other.terms)), key=len)
+    fewer, more = sorted((set(one.says), set(other.says)), key=len)
     return (len(fewer) >= 3 and {term for term in fewer if term[0].isdigit()} <= more) or fewer == more
