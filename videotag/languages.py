@@ -39,6 +39,7 @@ LATIN_LANGUAGES = ("en", "tr", "uz", "de", "fr", "es")
 KAZAKH_LETTERS = frozenset("әғқңөұүһі")
 """Letters that Russian does not have: 16 of 100 in Kazakh prose, 9 to 24 by the sentence (367 letters counted)."""
 _KAZAKH_SHARE = 0.04
+_RUSSIAN_LETTER = re.compile("[а-яё]", re.IGNORECASE)
 
 
 def language_name(code: str) -> str:
@@ -66,6 +67,14 @@ def written_in(text: str, likely: Sequence[str] = ()) -> str:
         return "kk"
     of_script = [code for code in likely if (code in CYRILLIC_LANGUAGES) == bool(cyrillic) and code != "kk"]
     return next(iter(of_script), "ru" if cyrillic and "kk" in likely else "")
+
+
+def language_in(sentence: str, likely: str) -> str:
+    """Whose words these are, ISO 639-1: speech in one language (`likely`) quotes others, titles add English."""
+    kazakh = KAZAKH_LETTERS.intersection(sentence.lower())
+    if not kazakh and not _RUSSIAN_LETTER.search(sentence):
+        return "en" if likely in ("ru", "kk") else likely
+    return likely if likely not in ("ru", "kk", "en") else "kk" if kazakh else "ru"
 
 
 def check_output_language(code: str | None) -> None:

@@ -1,4 +1,4 @@
 """Segments to a whole video: what it is about, in sentences, chapters, keywords and names that cite segments.
 
-Read contract (what a summarizer is), passages (what it gets), engines (which there are), local.
+Read contract (what a summarizer is), passages (what it gets), engines (which there are), local (without a model).
 """

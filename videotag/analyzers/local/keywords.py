@@ -8,11 +8,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from videotag.analyzers.contract import Part
-from videotag.morphology import russian, without_name_ending
+from videotag.languages import language_in
+from videotag.morphology import readings, stem, without_name_ending
 from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 
 MAX_KEYWORDS = 12
@@ -24,15 +24,8 @@ LONGEST_WORD = 60  # characters; what is longer is no word (a hash, a stuck tran
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ADDRESS = re.compile(r"://|www\.|@|\.(?:org|com|net|ru|kz)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
-_KAZAKH_LETTER = re.compile("[әғқңөұүһі]", re.IGNORECASE)
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 _PROPER = ("Name", "Surn", "Patr", "Geox", "Orgn")
-# Case, possession and number, in the order in which they are taken off; e.g. "қала-лар-ымыз-дың".
-_KAZAKH_ENDINGS = (
-    re.compile("(?:[нтд][ыі]ң|[нтд][ае]н|[мбп]ен|[нтд][ыі]|[нд][ае]|т[ае]|[ғқгк][ае])$"),
-    re.compile("(?:[ыі]м[ыі]з|[ыі]ң[ыі]з|с[ыі]|[ыі])$"),
-    re.compile("(?:[лтд][ае]р)$"),
-)
 
 
 @dataclass
@@ -61,7 +54,7 @@ def keywords(speech: Sequence[Part], screen: Sequence[str], language: str) -> li
     # A sentence's first word begins with a capital anyway.
     names = {_name_key(word) for said, *_ in sentences for word in _WORD.findall(said)[1:] if word[0].isupper()}
     for sentence, likely, weight in sentences:
-        for term in _terms(sentence, _language(sentence, likely), names):
+        for term in _terms(sentence, language_in(sentence, likely), names):
             candidate = found[term.key]
             candidate.score += weight * term.weight
             candidate.forms[term.form] += 1
@@ -91,14 +84,6 @@ def _sentences(text: str) -> list[str]:
     return [sentence.lower() if sentence.isupper() else sentence for sentence in sentences]
 
 
-def _language(sentence: str, language: str) -> str:
-    """Whose words these are: speech mixes Kazakh and Russian, and titles add English."""
-    kazakh = _KAZAKH_LETTER.search(sentence)
-    if not kazakh and not _CYRILLIC.search(sentence):
-        return "en" if language in ("ru", "kk") else language
-    return language if language not in ("ru", "kk", "en") else "kk" if kazakh else "ru"
-
-
 def _terms(sentence: str, language: str, names: set[str]) -> Iterator[_Term]:
     previous = ""
     for index, word in enumerate(_WORD.findall(sentence)):
@@ -116,22 +101,11 @@ def _other(word: str, language: str, is_name: bool) -> _Term | None:
     if any(lower in stop for stop in STOP_WORDS.values()) or (len(lower) < 3 and not word.isupper()):
         return None
     if is_name:
-        return _Term(_stem(lower, language), word.removesuffix("'s").removesuffix("’s"), NAME)
+        return _Term(stem(lower, language), word.removesuffix("'s").removesuffix("’s"), NAME)
     # A Latin word in Russian text without a capital is part of some name or address.
     if language == "ru" or (language not in STOP_WORDS and len(lower) < LONG_WORD):
         return None
-    return _Term(_stem(lower, language), lower)
-
-
-def _stem(word: str, language: str) -> str:
-    if language == "kk":
-        for ending in _KAZAKH_ENDINGS:
-            shorter = ending.sub("", word)
-            word = shorter if len(shorter) >= 3 else word
-        return word
-    if language == "en" and len(word) > 4:
-        return re.sub("ies$", "y", word) if word.endswith("ies") else re.sub("(?<![sui])s$", "", word)
-    return word
+    return _Term(stem(lower, language), lower)
 
 
 # --- Russian
@@ -144,7 +118,7 @@ def _russian(word: str, previous: str, is_name: bool) -> Iterator[_Term]:
     if word.isupper() and 2 <= len(word) <= 5:  # an abbreviation: its ending is no ending
         yield _Term(lower, word, NAME)
         return
-    parses = _parses(lower)
+    parses = readings(lower)
     proper = None if parses[0].tag.POS == "ADJF" else next(filter(_is_proper, parses[:3]), None)
     pair = _agreeing(previous.lower(), lower)
     if pair and not (is_name and proper):
@@ -189,8 +163,8 @@ def _agreeing(adjective: str, noun: str) -> tuple[Any, Any] | None:
     """The readings of two neighbouring words as an adjective and its noun, or None."""
     if not _CYRILLIC.search(adjective) or adjective in STOP_WORDS["ru"]:
         return None
-    for n in _parses(noun):
-        for a in _parses(adjective):
+    for n in readings(noun):
+        for a in readings(adjective):
             # Apro, Anum, PRTF: pronouns ("наши"), ordinals ("первым") and participles ("работающая") tell nothing.
             if a.tag.POS != "ADJF" or "Apro" in a.tag or "Anum" in a.tag or n.tag.POS != "NOUN":
                 continue
@@ -208,8 +182,3 @@ def _with_noun(adjective: Any, noun: Any) -> str:
         wanted = {"nomn", "sing", base.tag.gender or "masc"}  # "коллега" has none of its own
     inflected = adjective.inflect(wanted)
     return f"{inflected.word if inflected else adjective.normal_form} {noun.normal_form}"
-
-
-@lru_cache(maxsize=20_000)
-def _parses(word: str) -> list[Any]:
-    return russian().parse(word)

@@ -1,4 +1,5 @@
 """The summarizer `local`: sentences that are there, chosen. No model.
 
-Read summarizer.
+Read words (what two texts share), sentences (what may be told), choosing (which are told), names (who and where),
+keywords, chapters, summarizer.
 """
