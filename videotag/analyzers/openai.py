@@ -1,42 +1,20 @@
 """The `openai` analyzer: a vision-language model behind any server with OpenAI's HTTP interface.
 
-vLLM, SGLang, llama.cpp, Ollama, LM Studio, a cloud. Several servers share the segments by load. The key comes from
-OPENAI_API_KEY, goes out as a header and is never shown or stored. Standard proxy variables of the environment hold.
+vLLM, SGLang, llama.cpp, Ollama, LM Studio, a cloud. Several servers share the segments by load: videotag/models.
 """
 
-from __future__ import annotations
-
 import asyncio
-import importlib.util
-import itertools
-import logging
-import os
-import queue
-import ssl
-import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from videotag.analyzers.answers import Again, judge
 from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
-from videotag.errors import EngineError
 from videotag.models import chat
-from videotag.models.servers import Failure, NoSuchModel, Patience, Pool, Refused, Server
+from videotag.models.asking import Ask, Form, Servers
+from videotag.models.servers import Failure, Patience, Refused
 from videotag.options import option
-
-if TYPE_CHECKING:
-    import httpx2
-
-log = logging.getLogger("videotag")
-LEAD = 2  # segments that are prepared beyond those under way, so that no server waits for pictures
-STOP_SECONDS = 1.5
-
-Answered = tuple[Segment, "Future[Result]"]
 
 
 @dataclass(frozen=True)
@@ -59,24 +37,18 @@ class OpenAIServerAnalyzer:
     Options = OpenAIOptions
 
     def __init__(self, output_language: str, options: OpenAIOptions, patience: Patience | None = None) -> None:
-        if not importlib.util.find_spec("httpx2"):
-            raise EngineError("the analyzer openai needs httpx2: pip install -r requirements.txt")
-        self._patience = patience or Patience()
+        form = Form("segment", SCHEMA, MAX_TOKENS)
+        self._servers = Servers("the analyzer openai", options, form, sees=True, patience=patience)
         self._system = system_prompt(output_language)
-        self._servers = _servers_of(options)
-        self._most = options.concurrency
-        self._model = options.model or ""
-        self._servers = asyncio.run(self._met())
         self.made_by: dict[str, Any] = {
             "analyzer": self.name,
-            "model": self._model,
+            "model": self._servers.model,
             "prompt_version": PROMPT_VERSION,
             "output_language": output_language,
-            "temperature": self._servers[0].temperature,
+            "temperature": self._servers.temperature,
             "frame_pixels": FRAME_PIXELS,
         }
-        each = ", ".join(f"{server.name} (answers as {server.form})" for server in self._servers)
-        self.description = f"model {self._model} at {each}; up to {self._most} requests at once to each"
+        self.description = self._servers.description
 
     def analyze(self, segments: Iterable[Segment]) -> Generator[tuple[Segment, Result], None, None]:
         """Yield each segment with its result as it is answered. Segments are pulled in the calling thread.
@@ -84,41 +56,17 @@ class OpenAIServerAnalyzer:
         Raises:
             EngineError: the last server is gone, or refuses the key, the model or the address.
         """
-        most = (self._most + LEAD) * len(self._servers)
-        source, answered = iter(segments), queue.SimpleQueue[Answered]()
-        under_way, stop = 0, None
-        http = _client(self._patience)
-        pool = Pool(self._servers, self._patience, partial(self._works, http))
-        with _background(http) as submit:
-            while True:
-                for segment in itertools.islice(source, most - under_way):
-                    future = submit(self._result(http, pool, segment))
-                    future.add_done_callback(lambda done, segment=segment: answered.put((segment, done)))
-                    under_way += 1
-                if not under_way:
-                    break
-                segment, future = _next(answered)
-                under_way -= 1
-                error = future.exception()
-                if error is None:
-                    yield segment, future.result()
-                elif isinstance(error, EngineError):  # what is under way may still be answered by another server
-                    stop, source = error, iter(())
-                else:
-                    raise error
-        if stop:
-            raise stop
+        yield from self._servers.answers(segments, self._result)
 
-    async def _result(self, http: httpx2.AsyncClient, pool: Pool, segment: Segment) -> Result:
+    async def _result(self, segment: Segment, ask: Ask) -> Result:
         try:
             pictures = await asyncio.to_thread(_pictures, segment)
         except ValueError as error:
             return SegmentFailure(str(error))
         more = ""
         for last in (False, True):
-            messages = chat.messages(self._system, user_prompt(segment, more), pictures)
             try:
-                text, cut = await pool.ask(partial(self._ask, http, self._patience.answer, messages))
+                text, cut = await ask(chat.messages(self._system, user_prompt(segment, more), pictures))
             except Refused as refused:
                 return SegmentFailure(f"the server refuses it: {refused}")
             except Failure as failure:
@@ -129,172 +77,7 @@ class OpenAIServerAnalyzer:
             more = verdict.more
         raise AssertionError("judge() asked for a third try")
 
-    async def _ask(
-        self, http: httpx2.AsyncClient, seconds: float, messages: chat.Messages, server: Server, most: int = MAX_TOKENS
-    ) -> tuple[str, bool]:
-        """The text of an answer, and whether it was cut off at its limit."""
-        body = {"model": self._model, "messages": messages, **server.limits(most)}
-        body |= chat.answer_in(server.form, "segment", SCHEMA)
-        return chat.reply(await server.ask(http, seconds, "chat/completions", body))
-
-    # --- before the first segment: who answers, and how
-
-    async def _met(self) -> list[Server]:
-        """The servers that answer; the model and the form of answers are settled."""
-        async with _client(self._patience) as http:
-            silent: dict[str, str] = {}
-            if not self._model:
-                self._model = await self._only_model(http)
-            met = await asyncio.gather(*(self._meet(http, server, silent) for server in self._servers))
-        working = [server for server, works in zip(self._servers, met, strict=True) if works]
-        if not working:
-            raise EngineError("; ".join(f"{name}: {why}" for name, why in silent.items()) + "; is it started?")
-        for name, why in silent.items():
-            log.warning("%s: %s; going on without it", name, why)
-        return working
-
-    async def _only_model(self, http: httpx2.AsyncClient) -> str:
-        """The model of the first server that answers."""
-        silent: list[str] = []
-        for server in self._servers:
-            try:
-                names = await _models(http, server, self._patience)
-            except Failure as failure:
-                silent.append(f"{server.name}: {failure}")
-                continue
-            except (Refused, NoSuchModel) as error:
-                raise EngineError(f"{server.name}: {error}; start it, or name a model with --model") from None
-            if len(names) != 1:
-                raise EngineError(f"{server.name} has {_listed(names)}; name one with --model")
-            return names[0]
-        raise EngineError(f"{'; '.join(silent)}; start it, or name a model with --model")
-
-    async def _meet(self, http: httpx2.AsyncClient, server: Server, silent: dict[str, str]) -> bool:
-        """Find the strictest form of answers that a server has, and whether it sees; False if it does not answer."""
-        try:
-            await self._find_form(http, server)
-            await self._try(http, server, [chat.grey_picture()])
-        except Failure as failure:
-            silent[server.name] = str(failure)
-            return False
-        except Refused as refused:  # in its form it has answered before: it is the picture
-            fault = f"{server.name}: {self._model} cannot see pictures ({refused})"
-            raise EngineError(f"{fault}; name a vision-language model") from None
-        except NoSuchModel as error:
-            try:
-                there = _listed(await _models(http, server, self._patience))
-            except (Failure, Refused, EngineError):
-                raise error from None
-            raise EngineError(f"{error}; it has {there}") from None
-        return True
-
-    async def _find_form(self, http: httpx2.AsyncClient, server: Server) -> None:
-        fault: Exception | None = None
-        for server.form in chat.FORMS:
-            heeded = True
-            while heeded:
-                try:
-                    return await self._try(http, server, [])
-                except Refused as refused:
-                    fault = refused
-                    heeded = server.heed(str(refused))
-        raise EngineError(f"{server.name} refuses the simplest question to {self._model}: {fault}")
-
-    async def _try(self, http: httpx2.AsyncClient, server: Server, pictures: list[str]) -> None:
-        """Ask something tiny, with patience. A server's error that stays is how some refuse what they lack."""
-        pause, waited = self._patience.first_pause, 0.0
-        while True:
-            try:
-                await self._ask(http, self._patience.answer, chat.tiny(pictures), server, most=chat.TINY)
-                return
-            except Failure as failure:
-                if not waited and failure.busy and failure.status:
-                    log.warning("%s: %s; waiting for it", server.name, failure)
-                waited += failure.weight
-                if not failure.status or waited >= self._patience.trouble:
-                    raise
-                if not failure.busy and waited >= 2:
-                    raise Refused(str(failure)) from None
-                await asyncio.sleep(max(pause, min(failure.wait, self._patience.longest_pause)))
-                pause = min(2 * pause, self._patience.longest_pause)
-
-    async def _works(self, http: httpx2.AsyncClient, server: Server) -> bool:
-        try:
-            await self._ask(http, self._patience.check, chat.tiny([]), server, most=chat.TINY)
-        except (Failure, Refused) as error:
-            return isinstance(error, Refused)
-        return True
-
 
 def _pictures(segment: Segment) -> list[str]:
     """The frames as data URLs. ValueError: one is not a picture."""
     return [chat.picture(frame.jpeg, frame.decoded(), FRAME_PIXELS) for frame in segment.frames]
-
-
-def _servers_of(options: OpenAIOptions) -> list[Server]:
-    urls = dict.fromkeys(url.strip().rstrip("/") for url in options.base_url.split(",") if url.strip())
-    if not urls:
-        raise EngineError("the analyzer openai needs --base-url, such as http://127.0.0.1:8000/v1")
-    if options.concurrency < 1:
-        raise EngineError(f"--concurrency {options.concurrency}: at least 1 request is needed")
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not (key.isascii() and key.isprintable()):  # an HTTP library would show it in its error
-        raise EngineError("OPENAI_API_KEY: holds characters that no key has")
-    return [Server(url, options.concurrency, key) for url in urls]
-
-
-def _client(patience: Patience) -> httpx2.AsyncClient:
-    import httpx2
-
-    # Redirects are not followed: the key goes where it was sent. vLLM closes idle connections after 5 s.
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2)
-    timeout = httpx2.Timeout(None, connect=patience.connect)
-    return httpx2.AsyncClient(verify=_trusted(), timeout=timeout, limits=limits)
-
-
-@cache  # takes 0.1 s to make
-def _trusted() -> ssl.SSLContext:
-    import httpx2
-
-    return httpx2.create_ssl_context()
-
-
-async def _models(http: httpx2.AsyncClient, server: Server, patience: Patience) -> list[str]:
-    found = (await server.ask(http, patience.check, "models")).get("data")
-    return [str(model["id"]) for model in found or [] if isinstance(model, dict) and "id" in model]
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return f"the models {', '.join(names[:20])}{more}" if names else "no model"
-
-
-@contextmanager
-def _background(http: httpx2.AsyncClient) -> Iterator[Callable[[Coroutine[Any, Any, Result]], Future[Result]]]:
-    """An event loop in a thread, and the way to give it work. What is unfinished at the end is dropped."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="requests", daemon=True)
-    thread.start()
-    try:
-        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop)
-    finally:
-        with suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(_drop_all(http), loop).result(STOP_SECONDS)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(STOP_SECONDS)
-        if not thread.is_alive():
-            loop.close()
-
-
-async def _drop_all(http: httpx2.AsyncClient) -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await http.aclose()
-
-
-def _next(answered: queue.SimpleQueue[Answered]) -> Answered:
-    while True:
-        with suppress(queue.Empty):
-            return answered.get(timeout=0.5)  # without a limit Ctrl-C would wait, too, on Windows
