@@ -114,19 +114,20 @@ class OpenAIServerAnalyzer:
             pictures = await asyncio.to_thread(_pictures, segment)
         except ValueError as error:
             return SegmentFailure(str(error))
-        more = ""
-        for last in (False, True):
-            messages = chat.messages(self._system, user_prompt(segment, more), pictures)
+        before: Again | None = None
+        for _ in range(2):
+            question = user_prompt(segment, before.more if before else "")
+            messages = chat.messages(self._system, question, pictures)
             try:
                 text, cut = await pool.ask(partial(self._ask, http, self._patience.answer, messages))
             except Refused as refused:
                 return SegmentFailure(f"the server refuses it: {refused}")
             except Failure as failure:
                 return SegmentFailure(f"no answer to it, though the server works: {failure}")
-            verdict = judge(segment, text, cut, last)
+            verdict = judge(segment, text, cut, before)
             if not isinstance(verdict, Again):
                 return verdict
-            more = verdict.more
+            before = verdict
         raise AssertionError("judge() asked for a third try")
 
     async def _ask(

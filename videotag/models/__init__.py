@@ -1,4 +1,4 @@
-"""Asking a language or vision model over OpenAI's HTTP interface. Knows no segment.
+"""Asking a language or vision model over OpenAI's HTTP interface, and what its texts are worth. Knows no segment.
 
-Read chat (the form of a question), servers (one server, how it is doing, and several that share the work).
+Read chat (the form of a question), servers (one server, how it is doing, and several that share the work), guards.
 """
