@@ -36,7 +36,7 @@ except ModuleNotFoundError:
 from vllm.sampling_params import StructuredOutputsParams  # pyright: ignore[reportMissingImports]
 
 from tests_engine import tiny_qwen_vl
-from videotag.analyzers.answers import judge
+from videotag.analyzers.answers import Again, judge
 from videotag.analyzers.contract import Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SCHEMA
 from videotag.analyzers.vllm.engine import AT_ONCE, VllmAnalyzer, VllmOptions, engine_args
@@ -99,7 +99,7 @@ class Bench:
         answers = self.llm.generate(prompts, self.sampling, use_tqdm=False)
         for given, answer in zip(segments, answers, strict=True):
             text, cut = answer.outputs[0].text, answer.outputs[0].finish_reason == "length"
-            assert not isinstance(judge(given, text, cut, last=True), SegmentFailure)
+            assert not isinstance(judge(given, text, cut, Again("")), SegmentFailure)
             self.seconds.append(time.perf_counter())
         return len(answers)
 

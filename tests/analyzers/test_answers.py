@@ -1,18 +1,19 @@
 """What is asked of a vision-language model, and what its answers are worth. Expected values are written by hand."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.pipeline import analysis
-from videotag.analyzers.answers import Again, in_language, judge, parse
+from videotag.analyzers.answers import Again, faults_of, judge, parse
 from videotag.analyzers.contract import Analysis, Frame, NotedAnalysis, Part, Segment, SegmentFailure
-from videotag.analyzers.prompt import IN_LANGUAGE, SCHEMA, SHORTER, language_name, system_prompt, user_prompt
+from videotag.analyzers.prompt import SCHEMA, SHORTER, language_name, system_prompt, user_prompt
 from videotag.fields import ANALYSIS_FIELDS
 
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "reports"
 RUSSIAN = "На кадре зимний город: снег на крышах, люди идут по улице."
 KAZAKH = "Бүгін таңертең Астана қаласында қар жауды. Министр көктемгі су тасқынына дайындық туралы айтты."
 ENGLISH = "A city in winter: snow lies on the roofs, people walk along the street."
@@ -136,51 +137,22 @@ def test_when_a_text_is_first_seen(texts, frames, times):
 
 
 def test_frames_are_counted_from_the_segments_start():
-    result = judge(segment(), said(screen_frames=[2]), cut=False, last=False)
+    result = judge(segment(), said(screen_frames=[2]), cut=False)
     assert isinstance(result, Analysis) and result.screen_times == "450"  # at 80 s of 35 to 85
-    assert not isinstance(judge(segment(), said(screen_frames=[9]), cut=False, last=False), Again)
-
-
-# --- the language
-
-
-@pytest.mark.parametrize(
-    ("language", "description", "fits"),
-    [
-        ("ru", RUSSIAN, True),
-        ("ru", ENGLISH, False),
-        ("ru", KAZAKH, False),
-        ("ru", "Президент Қасым-Жомарт Тоқаев открыл завод в Павлодаре, рядом стоят рабочие и журналисты.", True),
-        ("ru", "Snow", True),  # too short to tell
-        ("ru", "Выступает группа Radiohead, песня No Surprises, зал полон, свет синий.", True),
-        ("kk", KAZAKH, True),
-        ("kk", ENGLISH, False),
-        ("kk", RUSSIAN + " Люди спешат домой.", False),
-        ("kk", "Астана. Город и снег", True),  # too short to tell
-        ("en", ENGLISH, True),
-        ("en", RUSSIAN, False),
-        ("zh", "雪が降る", True),  # of this one nothing is known
-    ],
-)
-def test_the_language_of_an_answer(language, description, fits):
-    assert in_language(analysis(description), language) is fits
-
-
-def test_the_translation_counts_too():
-    assert not in_language(analysis("Диктор.", dialogue_translation=ENGLISH * 3), "ru")
+    assert not isinstance(judge(segment(), said(screen_frames=[9]), cut=False), Again)
 
 
 # --- the judgement
 
 
 def test_a_good_answer_is_taken():
-    assert judge(segment(), said(), cut=False, last=False) == Analysis(**GOOD)
-    assert judge(segment(), said(), cut=False, last=True) == Analysis(**GOOD)
+    assert judge(segment(), said(), cut=False) == Analysis(**GOOD)
+    assert judge(segment(), said(), cut=False, before=Again("")) == Analysis(**GOOD)
 
 
 @pytest.mark.parametrize(("text", "cut"), [("", False), ("{", True), (said(), True), (said()[:-9], False)])
 def test_a_bad_answer_is_asked_for_again_shorter(text, cut):
-    assert judge(segment(), text, cut, last=False) == Again(SHORTER)
+    assert judge(segment(), text, cut) == Again(SHORTER)
 
 
 @pytest.mark.parametrize(
@@ -192,21 +164,182 @@ def test_a_bad_answer_is_asked_for_again_shorter(text, cut):
     ],
 )
 def test_a_bad_answer_is_given_up_the_second_time(text, cut, reason):
-    assert judge(segment(), text, cut, last=True) == SegmentFailure(reason, text)
+    assert judge(segment(), text, cut, before=Again("")) == SegmentFailure(reason, text)
 
 
 def test_of_a_long_bad_answer_the_beginning_is_kept():
-    verdict = judge(segment(), "я" * 9000, cut=True, last=True)
+    verdict = judge(segment(), "я" * 9000, cut=True, before=Again(""))
     assert isinstance(verdict, SegmentFailure)
     assert verdict.raw_text == "я" * 4000
 
 
-def test_another_language_is_asked_for_again_then_doubted():
-    text = said(description=KAZAKH, confidence="высокая")
-    assert judge(segment("ru"), text, cut=False, last=False) == Again(IN_LANGUAGE.format(language="русском"))
-    verdict = judge(segment("ru"), text, cut=False, last=True)
-    expected = Analysis(**{**GOOD, "description": KAZAKH, "confidence": "низкая"})
-    assert verdict == NotedAnalysis(expected, "the answer is not in the output language (ru)")
+COAT = "Женщина в красном пальто идёт по улице."
+SPOKEN = "Бүгін таңертең Астана қаласында қар жауды, жолдар жабылды, балалар мектепке барған жоқ."
+IN_RUSSIAN = "Сегодня утром в Астане выпал снег, дороги закрыты, дети не пошли в школу."
+OTHER = "В прошлом ответе было не на том языке: {}. Пиши это только на русском языке."
+LOOP = "В прошлом ответе одно и то же повторялось: {}. Скажи каждую мысль один раз и закончи."
+ECHO = "В прошлом ответе были слова из этих указаний: {}. Напиши то, что видно на кадрах и слышно в речи."
+UNTOLD = "В прошлом ответе речь осталась без перевода: {}. Напиши её на русском языке."
+TASK = "Ты описываешь фрагменты видеоархива, чтобы их можно было найти поиском по смыслу."
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "left", "note"),
+    [
+        (
+            {"description": KAZAKH},
+            OTHER.format("description"),
+            {"description": KAZAKH},
+            "description: not in the output language (kept)",
+        ),
+        (
+            {"description": f"{COAT} " * 15},
+            LOOP.format("description"),
+            {"description": COAT},
+            "description: repeats itself (kept in part)",
+        ),
+        (
+            {"description": f"{TASK} {COAT}"},
+            ECHO.format("description"),
+            {"description": COAT},
+            "description: repeats the instructions (kept in part)",
+        ),
+        (
+            {"dialogue_translation": ENGLISH},
+            OTHER.format("dialogue_translation"),
+            {"dialogue_translation": ""},
+            "dialogue_translation: not in the output language (left out)",
+        ),
+        (
+            {"dialogue_translation": f"{IN_RUSSIAN} " * 4},
+            LOOP.format("dialogue_translation"),
+            {"dialogue_translation": ""},
+            "dialogue_translation: repeats itself (left out)",
+        ),
+        (
+            {"dialogue_translation": "Жолдар жабылды, балалар мектепке барған жоқ"},  # few letters: the words tell
+            UNTOLD.format("dialogue_translation"),
+            {"dialogue_translation": ""},
+            "dialogue_translation: not translated (left out)",
+        ),
+        (
+            {"keywords": ["city", "snow on the roofs", "зима", "Netflix", "people"]},
+            OTHER.format("keywords"),
+            {"keywords": ["зима"]},
+            "keywords: not in the output language (kept in part)",
+        ),
+        (
+            {"keywords": ["предметы", "места", "имена", "темы", "действия"]},
+            ECHO.format("keywords"),
+            {"keywords": []},
+            "keywords: repeats the instructions (left out)",
+        ),
+        (
+            {"mood_atmosphere": "calm"},
+            OTHER.format("mood_atmosphere"),
+            {"mood_atmosphere": ""},
+            "mood_atmosphere: not in the output language (left out)",
+        ),
+        (
+            {"description": f"{COAT} " * 15, "dialogue_translation": ENGLISH, "mood_atmosphere": "平静"},
+            OTHER.format("dialogue_translation, mood_atmosphere") + "\n" + LOOP.format("description"),
+            {"description": COAT, "dialogue_translation": "", "mood_atmosphere": ""},
+            "description: repeats itself (kept in part); "
+            "dialogue_translation: not in the output language (left out); "
+            "mood_atmosphere: not in the output language (left out)",
+        ),
+    ],
+)
+def test_each_text_is_judged_by_itself(changes, more, left, note):
+    given = segment("ru", transcript=SPOKEN, language="kk")
+    fine = {"dialogue_translation": IN_RUSSIAN, "confidence": "высокая"}
+    text = said(**{**fine, **changes})
+    asked = judge(given, text, cut=False)
+    expected = NotedAnalysis(Analysis(**{**GOOD, **fine, **left, "confidence": "низкая"}), note)
+    assert asked == Again(more, expected)
+    assert judge(given, text, cut=False, before=Again("")) == expected
+    assert judge(given, said(**fine), cut=False, before=asked) == Analysis(**{**GOOD, **fine})
+
+
+def test_what_is_on_the_screen_is_in_any_language():
+    texts = {"on_screen_text": ["今日新闻一位女主播坐在演播室", "BREAKING NEWS FROM THE CITY"]}
+    assert judge(segment(), said(**texts), cut=False) == Analysis(**{**GOOD, **texts})
+
+
+def test_an_answer_with_a_fault_is_better_than_the_next_that_is_none():
+    asked = judge(segment(), said(mood_atmosphere="calm"), cut=False)
+    assert isinstance(asked, Again) and asked.worth is not None
+    assert judge(segment(), "{", cut=True, before=asked) == asked.worth
+    assert asked.worth.analysis.description == RUSSIAN
+
+
+def test_a_description_of_nothing_but_the_instructions_is_none():
+    asked = judge(segment(), said(description=TASK), cut=False)
+    assert asked == Again(ECHO.format("description"))
+    verdict = judge(segment(), said(description=TASK), cut=False, before=asked)
+    assert isinstance(verdict, SegmentFailure)
+    assert verdict.reason == "the answer's description is nothing but the instructions, twice"
+
+
+@pytest.mark.parametrize(
+    ("output_language", "language", "parts", "translation", "fits"),
+    [
+        ("ru", "ru", [("ru", IN_RUSSIAN)], IN_RUSSIAN, True),
+        ("ru", "kk", [("ru", IN_RUSSIAN)], IN_RUSSIAN, True),
+        ("ru", "kk", [("kk", IN_RUSSIAN)], IN_RUSSIAN, True),  # misheard: it is Russian as it is written
+        ("ru", "", [("", IN_RUSSIAN)], IN_RUSSIAN, True),
+        ("kk", "ru", [("ru", IN_RUSSIAN)], IN_RUSSIAN, False),
+        ("kk", "ru", [("ru", SPOKEN)], SPOKEN, True),
+        ("de", "en", [("en", ENGLISH)], ENGLISH, False),
+        ("de", "en", [("en", ENGLISH)], ENGLISH.upper().lower().replace(",", ""), False),
+        (
+            "de",
+            "en",
+            [("en", ENGLISH)],
+            "Eine Stadt im Winter: Schnee liegt auf den Dächern, Leute gehen vorbei.",
+            True,
+        ),
+        ("ru", "kk", [("kk", SPOKEN), ("ru", IN_RUSSIAN)], f"{IN_RUSSIAN} {IN_RUSSIAN}", True),
+        ("ru", "uk", [("uk", "Сьогодні вранці у місті сніг і дороги закриті")], "Сегодня утром в городе снег", True),
+        (
+            "ru",
+            "uk",
+            [("uk", "сьогодні вранці у місті сніг"), ("ru", "дороги закрыты")],
+            "сьогодні вранці у місті сніг, дороги закрыты",
+            False,
+        ),
+    ],
+)
+def test_speech_in_the_output_language_needs_no_translation(output_language, language, parts, translation, fits):
+    given = segment(
+        output_language,
+        transcript=" ".join(text for _, text in parts),
+        language=language,
+        parts=tuple(Part(*part) for part in parts) if len(parts) > 1 else (),
+    )
+    good = parse(said(dialogue_translation=translation))
+    assert isinstance(good, Analysis)
+    assert ("dialogue_translation" not in faults_of(good, given)) is fits
+
+
+def test_a_refrain_may_be_translated():
+    given = segment(transcript="Lord, have mercy. " * 12, language="en")
+    text = said(dialogue_translation="Господи, помилуй. " * 12)
+    assert isinstance(judge(given, text, cut=False), Analysis)
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("answer_*.json")) or [None], ids=lambda path: path and path.stem)
+def test_answers_that_were_reported(path):
+    if path is None:
+        pytest.skip("the reported cases are not here")
+    case = json.loads(path.read_text("utf-8"))
+    given, text = segment(case["output_language"]), json.dumps(case["answer"], ensure_ascii=False)
+    asked = judge(given, text, cut=False)
+    assert isinstance(asked, Again) and "description" in asked.more
+    verdict = judge(given, text, cut=False, before=asked)
+    assert isinstance(verdict, NotedAnalysis) and verdict.note.startswith("description: ")
+    assert verdict.analysis.confidence == "низкая"
+    assert verdict.analysis.dialogue_translation == case["answer"]["dialogue_translation"]
 
 
 # --- the schema and the analysis agree

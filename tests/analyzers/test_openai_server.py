@@ -351,10 +351,27 @@ def test_the_wrong_language_is_asked_again_then_doubted(serve):
     server = serve(english)
     [result] = results(engine(server), segments(1))
     assert isinstance(result, NotedAnalysis)
-    assert (result.analysis.confidence, result.note) == ("низкая", "the answer is not in the output language (ru)")
+    note = "description: not in the output language (kept)"
+    assert (result.analysis.confidence, result.note) == ("низкая", note)
     assert "только на русском языке" in server.asked[1].text
     server.reply = scripted(english)
     assert results(engine(server), segments(1)) == [analysis(SEEN)]
+
+
+def test_a_text_with_a_fault_is_asked_again_with_words_that_say_it(serve):
+    loop = good("Идёт снег над городом. " * 9, mood_atmosphere="calm")
+    server = serve(scripted(loop))
+    assert results(engine(server), segments(1)) == [analysis(SEEN)]
+    first, second = (asked.text.splitlines() for asked in server.asked)
+    assert second == [
+        *first,
+        "В прошлом ответе было не на том языке: mood_atmosphere. Пиши это только на русском языке.",
+        "В прошлом ответе одно и то же повторялось: description. Скажи каждую мысль один раз и закончи.",
+    ]
+    server.reply = scripted(loop, Answer("Нет."))
+    kept = analysis("Идёт снег над городом.", confidence="низкая")
+    note = "description: repeats itself (kept in part); mood_atmosphere: not in the output language (left out)"
+    assert results(engine(server), segments(1)) == [NotedAnalysis(kept, note)]
 
 
 def test_an_answer_in_parts_and_one_with_thoughts(serve):

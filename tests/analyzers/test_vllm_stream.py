@@ -118,14 +118,16 @@ def test_an_answer_that_is_no_good_is_asked_for_once_more():
             1: [("{", True), ('{"a', True)],
             2: [(ENGLISH, False), (ENGLISH, False)],
             3: [("no JSON", False), (GOOD, False)],
+            4: [(ENGLISH, False), ("{", True)],
         }
     )
     found = results(engine, 5)
     assert found[0].description.startswith("Город") and found[3].description.startswith("Город")
     assert found[1] == SegmentFailure("the answer was cut off, twice", '{"a')
     assert isinstance(found[2], NotedAnalysis) and found[2].analysis.confidence == "низкая"
+    assert found[4] == found[2]  # the second answer is worth nothing, the first is
     assert engine.asked.count((0, "")) == engine.asked.count((0, SHORTER)) == 1
-    assert len(engine.asked) == 5 + 4
+    assert len(engine.asked) == 5 + 5
 
 
 def test_a_refusal_costs_the_segment_and_no_other():

@@ -5,22 +5,27 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
-from videotag.analyzers.contract import Analysis, NotedAnalysis, Result, Segment, SegmentFailure
-from videotag.analyzers.prompt import IN_LANGUAGE, SHORTER
+from videotag.analyzers.contract import Analysis, NotedAnalysis, Part, Result, Segment, SegmentFailure
+from videotag.analyzers.prompt import SHORTER, UNTRANSLATED, again, system_prompt
 from videotag.fields import ANALYSIS_FIELDS
-from videotag.languages import CYRILLIC_LANGUAGES, KAZAKH_LETTERS, LATIN_LANGUAGES, language_name
+from videotag.languages import written_in
+from videotag.models.guards import (
+    ECHOES,
+    OTHER_LANGUAGE,
+    REPEATS,
+    fault_of,
+    in_language,
+    is_copy,
+    without_echoes,
+    without_repeats,
+)
 from videotag.times import tenths
 
-SHARE_IN_SCRIPT = 0.5
-"""Of the letters of an answer, so many must be of the language's script: names and titles may be of another."""
-FEW_LETTERS = 20  # too little text to judge its script by
-KAZAKH_SHARE = {"kk": (0.03, 1.0), "ru": (0.0, 0.07)}
-"""How many of an answer's letters may be Kazakh, least and most: names in the other language are no fault."""
-ENOUGH_LETTERS = 60  # to tell Kazakh from Russian by
 RAW_KEPT = 4000
 _FIELDS = dict.fromkeys(ANALYSIS_FIELDS).keys()
 _CLOSED = ("content_type", "confidence")
@@ -28,31 +33,51 @@ _CLOSED = ("content_type", "confidence")
 
 @dataclass(frozen=True)
 class Again:
-    """Ask for the segment once more, with these words added to the question."""
+    """Ask for the segment once more, with these words added to the question.
+
+    `worth`: what this answer is worth if the next one is worth nothing; None if it is nothing itself.
+    """
 
     more: str
+    worth: NotedAnalysis | None = None
 
 
-def judge(segment: Segment, text: str, cut: bool, last: bool) -> Result | Again:
+def judge(segment: Segment, text: str, cut: bool, before: Again | None = None) -> Result | Again:
     """Judge an answer.
 
     Args:
         text: what the model wrote.
         cut: it came to its limit (finish_reason "length") instead of to an end.
-        last: it was asked twice already; there is no other try.
+        before: the judgement on the answer before it, to the same segment; there is no third.
     """
     analysis = None if cut else parse(text, [frame.time - segment.start_time for frame in segment.frames])
     if isinstance(analysis, Analysis):
-        if in_language(analysis, segment.output_language):
+        faults = faults_of(analysis, segment)
+        if not faults:
             return analysis
-        if not last:
-            return Again(IN_LANGUAGE.format(language=language_name(segment.output_language)))
-        doubtful = analysis.model_copy(update={"confidence": "низкая"})
-        return NotedAnalysis(doubtful, f"the answer is not in the output language ({segment.output_language})")
-    if not last:
-        return Again(SHORTER)
-    reason = "the answer was cut off" if cut else str(analysis)
-    return SegmentFailure(f"{reason}, twice", text[:RAW_KEPT])
+        worth = _without(analysis, faults, segment)
+        if before is None:
+            return Again(again(faults, segment.output_language), worth)
+        reason = "the answer's description is nothing but the instructions"
+    else:
+        if before is None:
+            return Again(SHORTER)
+        worth, reason = before.worth, "the answer was cut off" if cut else str(analysis)
+    return worth or SegmentFailure(f"{reason}, twice", text[:RAW_KEPT])
+
+
+def faults_of(analysis: Analysis, segment: Segment) -> dict[str, str]:
+    """The fault of each text that has one, by field: a key of `AGAIN`. What is on the screen is in any language."""
+    prompt = system_prompt(segment.output_language)
+    fault = partial(fault_of, language=segment.output_language, prompt=prompt)
+    faults = {
+        "description": fault(analysis.description),
+        "dialogue_translation": fault(analysis.dialogue_translation, source=segment.transcript)
+        or (UNTRANSLATED if _untranslated(analysis.dialogue_translation, segment) else None),
+        "keywords": fault(", ".join(analysis.keywords)),
+        "mood_atmosphere": fault(analysis.mood_atmosphere, few=1),  # no name, however short
+    }
+    return {field: found for field, found in faults.items() if found}
 
 
 def parse(text: str, frames: Sequence[float] = ()) -> Analysis | str:
@@ -73,17 +98,41 @@ def parse(text: str, frames: Sequence[float] = ()) -> Analysis | str:
         return f"the answer's {'.'.join(map(str, fault['loc'])) or 'form'}: {fault['msg']}"
 
 
-def in_language(analysis: Analysis, language: str) -> bool:
-    """Whether the answer is in a language, as far as its letters tell."""
-    letters = [c for c in analysis.description + analysis.dialogue_translation if c.isalpha()]
-    if len(letters) < FEW_LETTERS:
-        return True
-    script = "CYRILLIC" if language in CYRILLIC_LANGUAGES else "LATIN" if language in LATIN_LANGUAGES else ""
-    if sum(script in unicodedata.name(letter, "") for letter in letters) < SHARE_IN_SCRIPT * len(letters):
-        return False
-    least, most = KAZAKH_SHARE.get(language, (0.0, 1.0))
-    kazakh = sum(letter.lower() in KAZAKH_LETTERS for letter in letters) / len(letters)
-    return len(letters) < ENOUGH_LETTERS or least <= kazakh <= most
+def _untranslated(translation: str, segment: Segment) -> bool:
+    """Whether a translation is the speech as it was, where that was in another language."""
+    language = segment.output_language
+    parts = segment.parts or (Part(segment.language, segment.transcript),)
+    # A language is heard, and may be misheard: what is written in the output language needs no translation.
+    foreign = [part for part in parts if part.language and written_in(part.text, (part.language, language)) != language]
+    own = [part.text for part in parts if part not in foreign]
+    return is_copy(translation, " ".join(part.text for part in foreign), own=" ".join(own))
+
+
+def _without(analysis: Analysis, faults: dict[str, str], segment: Segment) -> NotedAnalysis | None:
+    """The analysis without what is faulty in it, and a note on that; None if nothing is left of its description.
+
+    A description is cut down to what is said once; in another language it stays, as a segment cannot be without one.
+    """
+    language, prompt = segment.output_language, system_prompt(segment.output_language)
+    left: dict[str, Any] = dict.fromkeys(faults, "")
+    for field, fault in faults.items():
+        if field == "description":
+            left[field] = analysis.description
+            if fault == REPEATS:
+                left[field] = without_repeats(analysis.description)
+            elif fault == ECHOES:
+                left[field] = without_echoes(analysis.description, prompt)
+            if not left[field]:
+                return None
+        elif field == "keywords":  # of a list in two languages, those that are in the right one are good
+            good = fault == OTHER_LANGUAGE
+            left[field] = [word for word in analysis.keywords if good and in_language(word, language, few=1)]
+    notes = [f"{field}: {fault} ({_done(left[field], getattr(analysis, field))})" for field, fault in faults.items()]
+    return NotedAnalysis(analysis.model_copy(update={**left, "confidence": "низкая"}), "; ".join(notes))
+
+
+def _done(left: str | list[str], was: str | list[str]) -> str:
+    return "left out" if not left else "kept" if left == was else "kept in part"
 
 
 def _whole(text: str) -> dict[str, Any] | None:

@@ -12,9 +12,11 @@ from videotag.analyzers.answers import Again, judge
 from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
 from videotag.models import chat
-from videotag.models.asking import Ask, Form, Servers
+from videotag.models.asking import Ask, Servers
 from videotag.models.servers import Failure, Patience, Refused
 from videotag.options import option
+
+FORM = chat.Form("segment", SCHEMA, MAX_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,7 @@ class OpenAIServerAnalyzer:
     Options = OpenAIOptions
 
     def __init__(self, output_language: str, options: OpenAIOptions, patience: Patience | None = None) -> None:
-        form = Form("segment", SCHEMA, MAX_TOKENS)
-        self._servers = Servers("the analyzer openai", options, form, sees=True, patience=patience)
+        self._servers = Servers("the analyzer openai", options, FORM, sees=True, patience=patience)
         self._system = system_prompt(output_language)
         self.made_by: dict[str, Any] = {
             "analyzer": self.name,
@@ -63,18 +64,19 @@ class OpenAIServerAnalyzer:
             pictures = await asyncio.to_thread(_pictures, segment)
         except ValueError as error:
             return SegmentFailure(str(error))
-        more = ""
-        for last in (False, True):
+        before: Again | None = None
+        for _ in range(2):
+            question = user_prompt(segment, before.more if before else "")
             try:
-                text, cut = await ask(chat.messages(self._system, user_prompt(segment, more), pictures))
+                answer = await ask(chat.messages(self._system, question, pictures), FORM)
             except Refused as refused:
                 return SegmentFailure(f"the server refuses it: {refused}")
             except Failure as failure:
                 return SegmentFailure(f"no answer to it, though the server works: {failure}")
-            verdict = judge(segment, text, cut, last)
+            verdict = judge(segment, answer.text, answer.cut, before)
             if not isinstance(verdict, Again):
                 return verdict
-            more = verdict.more
+            before = verdict
         raise AssertionError("judge() asked for a third try")
 
 

@@ -3,11 +3,13 @@
 The instructions are the same for every segment and come first, so that an engine computes them once.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from videotag.analyzers.contract import CONFIDENCES, CONTENT_TYPES, Segment
 from videotag.fields import ANALYSIS_FIELDS
 from videotag.languages import language_name
+from videotag.models.guards import ECHOES, OTHER_LANGUAGE, REPEATS
 
 PROMPT_VERSION = 2  # raised with every change of what is asked; stored with each result
 MAX_TOKENS = 2048  # the fullest answer that the schema allows is about 1,800 tokens of Kazakh (1.57 characters a token)
@@ -43,7 +45,14 @@ SHORTER = (
     "Прошлый ответ не уместился или не был правильным JSON. Ответь короче: description до 300 знаков, "
     "dialogue_translation до 600 знаков, не больше 8 ключевых слов."
 )
-IN_LANGUAGE = "Прошлый ответ был не на том языке. Пиши description и dialogue_translation только на {language} языке."
+UNTRANSLATED = "not translated"  # a fault of dialogue_translation, beside those of `guards`
+AGAIN = {
+    OTHER_LANGUAGE: "В прошлом ответе было не на том языке: {fields}. Пиши это только на {language} языке.",
+    REPEATS: "В прошлом ответе одно и то же повторялось: {fields}. Скажи каждую мысль один раз и закончи.",
+    ECHOES: "В прошлом ответе были слова из этих указаний: {fields}. Напиши то, что видно на кадрах и слышно в речи.",
+    UNTRANSLATED: "В прошлом ответе речь осталась без перевода: {fields}. Напиши её на {language} языке.",
+}
+"""What is said of each kind of fault in an answer when it is asked for again."""
 
 
 def system_prompt(output_language: str) -> str:
@@ -52,8 +61,15 @@ def system_prompt(output_language: str) -> str:
     return _INSTRUCTIONS.format(language=language_name(output_language), content_types=types, confidences=confidences)
 
 
+def again(faults: Mapping[str, str], output_language: str) -> str:
+    """What is added to the question after an answer with these faults, by field: a line for each kind."""
+    kinds = {kind: ", ".join(field for field, fault in faults.items() if fault == kind) for kind in AGAIN}
+    language = language_name(output_language)
+    return "\n".join(AGAIN[kind].format(fields=fields, language=language) for kind, fields in kinds.items() if fields)
+
+
 def user_prompt(segment: Segment, more: str = "") -> str:
-    """The question for one segment; its frames come before it, in order of time. `more`: `SHORTER` or `IN_LANGUAGE`."""
+    """The question for one segment; its frames come before it, in order of time. `more`: `SHORTER`, or of `again`."""
     times = ", ".join(f"{number} - {_clock(frame.time)}" for number, frame in enumerate(segment.frames, start=1))
     speech = " ".join(segment.transcript.split())[:MAX_TRANSCRIPT]
     title = "языки" if len(segment.languages) > 1 else "язык"

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -34,17 +34,8 @@ STOP_SECONDS = 1.5
 T = TypeVar("T")
 R = TypeVar("R")
 
-Ask = Callable[[chat.Messages], Awaitable[tuple[str, bool]]]
-"""Messages to the text of the answer, and whether it was cut off. Raises what `Pool.ask` raises."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What an answer is to be: its name, its JSON schema, the most tokens that it may take."""
-
-    name: str
-    schema: dict[str, Any]
-    most: int
+Ask = Callable[[chat.Messages, chat.Form], Awaitable[chat.Answer]]
+"""Asks one question. Raises what `Pool.ask` raises."""
 
 
 class Asked(Protocol):
@@ -59,17 +50,22 @@ class Asked(Protocol):
 
 
 class Servers:
-    """The servers that the options name and that answer. `who` asks them, in words; `sees`: pictures will be shown.
+    """The servers that the options name and that answer.
+
+    Args:
+        who: asks them, in words.
+        form: of answers, with which they are tried.
+        sees: pictures will be shown.
 
     Raises:
         EngineError: no server answers, or none can do what is needed; the line says what to mend.
     """
 
-    def __init__(self, who: str, options: Asked, form: Form, sees: bool, patience: Patience | None = None) -> None:
+    def __init__(self, who: str, options: Asked, form: chat.Form, sees: bool, patience: Patience | None = None) -> None:
         if not importlib.util.find_spec("httpx2"):
             raise EngineError(f"{who} needs httpx2: pip install -r requirements.txt")
         self._patience = patience or Patience()
-        self._form, self._sees = form, sees
+        self._tiny, self._sees = replace(form, most=chat.TINY), sees
         self._servers = _servers_of(who, options)
         self._most = options.concurrency
         self._model = options.model or ""
@@ -95,8 +91,8 @@ class Servers:
         http = _client(self._patience)
         pool = Pool(self._servers, self._patience, partial(self._works, http))
 
-        async def ask(messages: chat.Messages) -> tuple[str, bool]:
-            return await pool.ask(partial(self._ask, http, self._patience.answer, messages))
+        async def ask(messages: chat.Messages, form: chat.Form) -> chat.Answer:
+            return await pool.ask(partial(self._ask, http, self._patience.answer, messages, form))
 
         with _background(http) as submit:
             while True:
@@ -119,11 +115,10 @@ class Servers:
             raise stop
 
     async def _ask(
-        self, http: httpx2.AsyncClient, seconds: float, messages: chat.Messages, server: Server, most: int = 0
-    ) -> tuple[str, bool]:
-        """The text of an answer, and whether it was cut off at its limit: the form's, or `most`."""
-        body = {"model": self._model, "messages": messages, **server.limits(most or self._form.most)}
-        body |= chat.answer_in(server.form, self._form.name, self._form.schema)
+        self, http: httpx2.AsyncClient, seconds: float, messages: chat.Messages, form: chat.Form, server: Server
+    ) -> chat.Answer:
+        body = {"model": self._model, "messages": messages, **server.limits(form.most)}
+        body |= chat.answer_in(server.form, form)
         return chat.reply(await server.ask(http, seconds, "chat/completions", body))
 
     # --- before the first question: who answers, and how
@@ -180,7 +175,7 @@ class Servers:
 
     async def _find_form(self, http: httpx2.AsyncClient, server: Server) -> None:
         fault: Exception | None = None
-        for server.form in chat.FORMS:
+        for server.form in chat.WAYS:
             heeded = True
             while heeded:
                 try:
@@ -195,7 +190,7 @@ class Servers:
         pause, waited = self._patience.first_pause, 0.0
         while True:
             try:
-                await self._ask(http, self._patience.answer, chat.tiny(pictures), server, chat.TINY)
+                await self._ask(http, self._patience.answer, chat.tiny(pictures), self._tiny, server)
                 return
             except Failure as failure:
                 if not waited and failure.busy and failure.status:
@@ -210,7 +205,7 @@ class Servers:
 
     async def _works(self, http: httpx2.AsyncClient, server: Server) -> bool:
         try:
-            await self._ask(http, self._patience.check, chat.tiny([]), server, chat.TINY)
+            await self._ask(http, self._patience.check, chat.tiny([]), self._tiny, server)
         except (Failure, Refused) as error:
             return isinstance(error, Refused)
         return True

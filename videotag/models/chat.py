@@ -2,6 +2,7 @@
 
 import base64
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videotag.models.servers import Failure
@@ -11,17 +12,35 @@ if TYPE_CHECKING:
 
 SIDE = 28  # pixels; Qwen2.5-VL cuts frames into squares of this side
 JPEG_QUALITY = 90
-FORMS = ("json_schema", "json_object", "text")  # how an answer can be asked for, the strictest first
+WAYS = ("json_schema", "json_object", "text")  # how an answer can be asked for, the strictest first
 TINY = 16  # tokens of the answer to `tiny`, which only has to come
 
 Messages = list[dict[str, Any]]
 
 
-def answer_in(form: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """The part of a question that asks for an answer in one of the `FORMS`; `name` is that of the JSON `schema`."""
-    if form == "json_schema":
-        return {"response_format": {"type": form, form: {"name": name, "strict": True, "schema": schema}}}
-    return {"response_format": {"type": form}} if form == "json_object" else {}
+@dataclass(frozen=True)
+class Form:
+    """What an answer is to be: its name, its JSON schema, the most tokens that it may take."""
+
+    name: str
+    schema: dict[str, Any]
+    most: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote; `cut` if it came to its limit. `prompt_tokens`: how many it read, if that is told."""
+
+    text: str
+    cut: bool
+    prompt_tokens: int | None = None
+
+
+def answer_in(way: str, form: Form) -> dict[str, Any]:
+    """The part of a question that asks for an answer of a form, in one of the `WAYS`."""
+    if way == "json_schema":
+        return {"response_format": {"type": way, way: {"name": form.name, "strict": True, "schema": form.schema}}}
+    return {"response_format": {"type": way}} if way == "json_object" else {}
 
 
 def messages(system: str, text: str, pictures: list[str]) -> Messages:
@@ -36,8 +55,8 @@ def tiny(pictures: list[str]) -> Messages:
     return messages("Answer in JSON.", "{}", pictures)
 
 
-def reply(answer: dict[str, Any]) -> tuple[str, bool]:
-    """The text of a chat completion, and whether it was cut off.
+def reply(answer: dict[str, Any]) -> Answer:
+    """What a chat completion says.
 
     Raises:
         Failure: it is none.
@@ -49,7 +68,10 @@ def reply(answer: dict[str, Any]) -> tuple[str, bool]:
         raise Failure("its answer is not a chat completion; an address usually ends in /v1") from None
     if isinstance(content, list):  # in parts
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else "", choice.get("finish_reason") == "length"
+    usage = answer.get("usage")
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    text = content if isinstance(content, str) else ""
+    return Answer(text, choice.get("finish_reason") == "length", read if type(read) is int else None)
 
 
 def picture(jpeg: bytes, image: "np.ndarray", pixels: int) -> str:

@@ -5,8 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videotag.analyzers.contract import Frame, Segment
-from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, MAX_TRANSCRIPT, SHORTER, system_prompt, user_prompt
+from videotag.analyzers.prompt import (
+    AGAIN,
+    FRAME_PIXELS,
+    MAX_TOKENS,
+    MAX_TRANSCRIPT,
+    again,
+    system_prompt,
+    user_prompt,
+)
 from videotag.errors import EngineError
+from videotag.fields import ANALYSIS_FIELDS
 
 MAX_FRAMES = 16  # of a segment with more, so many are shown, evenly spaced
 TEMPORAL_PATCH = 2  # frames of a video that share their tokens
@@ -37,7 +46,8 @@ class Model:
         take three tokens a character.
         """
         longest = Segment("", "", 0, 0.0, 50.0, (Frame(0.0, b""),) * MAX_FRAMES, "", "xx", "xx")
-        text = self.question(longest, SHORTER)
+        all_faults = dict(zip(ANALYSIS_FIELDS, AGAIN, strict=False))
+        text = self.question(longest, again(all_faults, longest.output_language))
         written = len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
         seen = FRAME_PIXELS // self.grid**2 * (MAX_FRAMES // TEMPORAL_PATCH if self.video else MAX_FRAMES)
         clock = 16 * MAX_FRAMES if self.video else 0

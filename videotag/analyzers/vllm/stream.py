@@ -52,10 +52,10 @@ class Engine(Protocol):
 
 @dataclass
 class Job:
-    """A segment on its way: what is asked in addition (after an answer that was no good), and its prepared input."""
+    """A segment on its way: the judgement on an answer that was no good, and the prepared input of the question."""
 
     segment: Segment
-    more: str
+    before: Again | None
     prepared: Future[Any]
 
 
@@ -90,10 +90,11 @@ class Stream:
     def _draw(self, source: Iterator[Segment]) -> None:
         room = self.at_once + AHEAD - len(self._running) - len(self._waiting)
         for segment in itertools.islice(source, max(0, room)):  # none is left after `at_once` was halved
-            self._waiting.append(self._job(segment, ""))
+            self._waiting.append(self._job(segment, None))
 
-    def _job(self, segment: Segment, more: str) -> Job:
-        return Job(segment, more, self._thread.submit(self._engine.prepare, segment, more))
+    def _job(self, segment: Segment, before: Again | None) -> Job:
+        more = before.more if before else ""
+        return Job(segment, before, self._thread.submit(self._engine.prepare, segment, more))
 
     def _start(self) -> Iterator[tuple[Segment, Result]]:
         """Give the engine what is prepared. An idle engine waits for the preparation, a busy one does not."""
@@ -126,16 +127,16 @@ class Stream:
         self.at_once = max(1, min(self.at_once, len(self._running)) // 2)
         log.warning("out of memory: going on with %d segments at once", self.at_once)
         self._engine.drop(list(self._running))
-        again = [self._job(job.segment, job.more) for job in self._running.values()]
+        again = [self._job(job.segment, job.before) for job in self._running.values()]
         self._running.clear()
         self._waiting.extendleft(reversed(again))
         return []
 
     def _take(self, answer: Answer) -> Iterator[tuple[Segment, Result]]:
         job = self._running.pop(answer.key)
-        verdict = judge(job.segment, answer.text, answer.cut, last=bool(job.more))
+        verdict = judge(job.segment, answer.text, answer.cut, job.before)
         if isinstance(verdict, Again):
-            self._waiting.appendleft(self._job(job.segment, verdict.more))
+            self._waiting.appendleft(self._job(job.segment, verdict))
         else:
             yield job.segment, verdict
 
