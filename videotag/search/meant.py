@@ -172,7 +172,7 @@ class _Reader:
         there = there or (len([word for word in found if len(word) >= LONG]) >= ENOUGH and share >= MOSTLY)
         if not there and not kazakh:  # "winter water" could be two Russian words
             return words
-        if any(word in STOP_WORDS["en"] for word in left) or not (share >= MOST or kazakh):
+        if any(word in STOP_WORDS["en"] and word not in found for word in latin) or not (share >= MOST or kazakh):
             return words
         russian = sum(map(is_russian, found.values())) * 2 > len(found) and not evident
         spell = in_cyrillic if russian else self._spelled_out
