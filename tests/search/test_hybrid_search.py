@@ -736,5 +736,5 @@ def test_another_reading_is_taken_only_where_what_was_typed_finds_nothing_as_goo
     assert [hit["id"] for hit in db.search("cyfhzl", limit=1)] == ["news_seg_0"]
     assert db.as_meant("СКАЖИТЕ ПОЖАЛУЙСТА ВОДА") == "вода"
     others = {"снаряд": "вода", "корабль": "самолет", "корабл": "вода"}
-    monkeypatch.setattr("videotag.search.meant.readings", lambda question, archive: (question, others[question]))
+    monkeypatch.setattr("videotag.search.meant.readings", lambda question, archive: (question, others[question], False))
     assert [db.as_meant(typed) for typed in others] == ["снаряд", "корабль", "вода"]

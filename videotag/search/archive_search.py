@@ -60,13 +60,14 @@ class ArchiveSearch:
     def as_meant(self, question: str) -> str:
         """What was meant by a question as it was typed (`videotag.search.meant`), by the words of the archive.
 
-        Other words than those typed only if something is nearer to them, and clearly.
+        Other words than those typed only if something is nearer to them; clearly, if the words themselves do not tell.
         """
         stamp = self._prepared()
-        said, read = meant.readings(question, self.index)
+        said, read, told = meant.readings(question, self.index)
         if stamp is None or read == said:
             return said
-        return read if self._nearest(read, stamp) > self._nearest(said, stamp) + CLEARLY else said
+        nearer = self._nearest(read, stamp) - self._nearest(said, stamp)
+        return read if nearer > (0 if told else CLEARLY) else said
 
     def _nearest(self, query: str, stamp: dict[str, Any]) -> float:
         """`Ranked.evidence` of the nearest segment."""

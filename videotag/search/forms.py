@@ -48,10 +48,10 @@ show find moment video whose
 """  # the question itself, not what is asked for
 _STOP = frozenset().union(*STOP_WORDS.values(), _QUESTION.split())
 KAZAKH_REQUEST = re.compile(
-    "(?:көрсет|айт|тап|тауып|таб|ізде|бер|жібер|түсіндір|көмектес|қара|аш|кешір|қой|сал|жаз)(?:[еаыіиу]?п)?"
+    "(?!тапшы$)(?:көрсет|айт|тап|тауып|таб|ізде|бер|жібер|түсіндір|көмектес|қара|аш|кешір|қой|сал|жаз)(?:[еаыіиу]?п)?"
     "(?:[ыіе]?ң[ыі]з(?:дер)?(?:ш[ыі])?|[ыі]?ш[ыі])"
 )
-"""көрсетіңізші, беріңіз, айтшы."""
+"""көрсетіңізші, беріңіз, айтшы; "тапшы" is scarce as well."""
 _FUNCTION = ("PREP", "CONJ", "PRCL", "NPRO", "INTJ")  # pymorphy3's parts of speech without a meaning of their own
 _DIGITS = re.compile(r"(\d{1,15})(?:st|nd|rd|th|й|го|му|я|е|ші|шы)?$")
 MIN_TRANSCRIBED = 4  # letters

@@ -22,6 +22,7 @@ _PAIRS = [
 _NUMBER = re.compile(r"(?<!\S)(\d[\d.,:%-]*)(?!\S)")
 _MIXED = re.compile(r"[^\W\d_][\d;\[\]`'={}]+[^\W\d_]|(?<!\w)[\d;\[`={-][^\W\d_]|[^\W\d_][\d;\[\]`={}](?!\w)")
 
+VOWELS = 0.3  # of the letters of a text; English has 0.38
 _LATIN, _CYRILLIC = "aceiopxyhABCEHIKMOPTXY", "асеіорхуһАВСЕНІКМОРТХУ"
 _TO_CYRILLIC, _TO_LATIN = str.maketrans(_LATIN, _CYRILLIC), str.maketrans(_CYRILLIC, _LATIN)
 _WORD = re.compile(r"[^\W\d_]+")
@@ -40,15 +41,30 @@ def other_layouts(text: str) -> Iterator[str]:
 
 
 def mixed(text: str) -> tuple[int, float]:
-    """How many of the words hold digits or signs among their letters, as few do on the right layout; and which part."""
-    words = text.split()
-    count = sum(bool(_MIXED.search(word)) for word in words)
-    return count, count / (len(words) or 1)
+    """How often digits or signs are among letters, seldom so on the right layout; and in which part of the words."""
+    found = [len(_MIXED.findall(word)) for word in text.split()]
+    return sum(found), sum(map(bool, found)) / (len(found) or 1)
 
 
 def is_cyrillic(text: str) -> bool:
     """Whether most of its letters are."""
     return len(_A_CYRILLIC.findall(text)) > len(_A_LATIN.findall(text))
+
+
+def is_like_english(text: str) -> bool:
+    """Whether it has the vowels of English: a vowel in every word of three letters, and VOWELS of all letters.
+
+    On an English keyboard the vowels of Cyrillic are consonants and signs (а f, о j, е t, и b).
+    """
+    words = [word for word in re.findall(r"[^\s?!.,:]+", text.lower()) if word.strip("'-").isalpha()]
+    letters = "".join(words)
+    pronounced = all(re.search("[aeiouy]", word) for word in words if len(word) > 2)
+    return (
+        bool(letters)
+        and pronounced
+        and not mixed(text)[0]
+        and len(re.findall("[aeiou]", letters)) >= VOWELS * len(letters)
+    )
 
 
 def in_one_script(text: str) -> str:

@@ -16,13 +16,16 @@ from typing import Protocol
 from videotag.search.filler import without_filler
 from videotag.search.forms import is_russian, of_dictionary, own_forms, quoted, romanised, says_nothing
 from videotag.search.kazakh import has_own_letters, in_harmony, is_without_letters, may_be_kazakh
-from videotag.search.keyboards import in_one_script, is_cyrillic, mixed, other_layouts
+from videotag.search.keyboards import in_one_script, is_cyrillic, is_like_english, mixed, other_layouts
 from videotag.search.spelling import in_cyrillic, key, keys, one_edit
 from videotag.stop_words import STOP_WORDS
 
 LONG = 5  # letters of a word in which a typo is looked for
 SHORT = 3  # letters; shorter words prove nothing
 MOST = 0.4  # of the letters of a question that have to be of known words before all of it is read another way
+FEW = 0.2  # the same in Latin letters, for names are alike in them in every language
+MOSTLY = 2 / 3  # of them that have to be, for a reading that need not be clearly nearer
+ENOUGH = 3  # long words of the Russian dictionary in Latin letters, for a question with none of the archive
 EVIDENT = 0.2  # of the words with signs or digits among their letters: another layout, whatever the words
 LIKE = 0.7  # what a word has in common with the one that it is taken for, as difflib measures it
 STEM = 4  # letters that a word with other endings has to have in common
@@ -30,8 +33,8 @@ STEM = 4  # letters that a word with other endings has to have in common
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*['’]?")
 _LATIN = re.compile("[a-zà-žı]")
 _KAZAKH_LATIN = re.compile("[ığǵşūńý]|q(?!u)|[agnosyci]'(?=[^ts])|[agnoucsi]'[a-z]+'")
+_ADJECTIVE = re.compile("[иы][иый]$")
 _RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
-_NO_WORD = re.compile(r"\b[ьъ]|[аеиоуыэюя][ьъ]")  # what no Cyrillic word has
 _FUNCTION_WORDS = frozenset().union(STOP_WORDS["ru"], STOP_WORDS["kk"])
 _ONLY_RUSSIAN = STOP_WORDS["ru"] - {
     _word.translate(str.maketrans("әғқңөұүһі", "агкноуухи")) for _word in STOP_WORDS["kk"]
@@ -53,18 +56,24 @@ class ArchiveWords(Protocol):
         ...
 
 
-def readings(question: str, archive: ArchiveWords) -> tuple[str, str]:
+def readings(question: str, archive: ArchiveWords) -> tuple[str, str, bool]:
     """The question as it was said, and as it may have been meant; itself where it has something in quotes.
 
     As it was said: on the right keyboard, in small letters, without what only asks for it. As it may have been meant:
-    in words that the archive or the Russian dictionary has.
+    in words that the archive or the Russian dictionary has; and whether the words themselves tell that it was: few of
+    those said are known, most of those meant, or it is in a Kazakh alphabet of Latin letters, or only blanks differ.
     """
     if quoted(question):
-        return question, question
+        return question, question, False
     reader = _Reader(archive)
     text = _in_small_letters(reader.of_one_script(unicodedata.normalize("NFC", question)))
     said = without_filler(reader.of_right_layout(text))
-    return said, without_filler(reader.of_known_words(said))
+    read = reader.of_known_words(said)
+    few = MOST if is_cyrillic(said) else FEW
+    told = reader.known_share(_words(said)) < few and reader.known_share(_words(read)) >= MOSTLY
+    alphabet = is_cyrillic(read) and bool(_KAZAKH_LATIN.search(said.lower()))
+    blanks = "".join(said.split()) == "".join(read.split())  # all that differs
+    return said, without_filler(read), told or alphabet or blanks
 
 
 def _in_small_letters(text: str) -> str:
@@ -114,11 +123,12 @@ class _Reader:
         other = [reading for reading in other_layouts(text) if strange or is_cyrillic(reading) != is_cyrillic(text)]
         readings = [(self.known_share(_words(reading)) - mixed(reading)[1], reading) for reading in other]
         share, reading = max(readings, default=(0.0, text), key=itemgetter(0))
-        if evident and share >= typed and has_own_letters(reading):
+        whole = [one for word in text.split() for one in ([word.lower()] if mixed(word)[0] else _words(word))]
+        if evident and 0 < share >= self.known_share(whole) and has_own_letters(reading):
             return reading
-        if typed < MOST and is_cyrillic(text) and (english := next((one for one in other if not is_cyrillic(one)), "")):
-            small = any(len(word) >= SHORT and word in STOP_WORDS["en"] for word in _words(english))
-            if small or _NO_WORD.search(text.lower()):
+        if typed < MOST and is_cyrillic(text):  # the archive need not have a word of an English question
+            english = next((one for one in other if not is_cyrillic(one)), "")
+            if is_like_english(english) and self.known_share(_words(english)) >= typed:
                 return english
         return reading if share >= max(MOST, 2 * typed) else text
 
@@ -156,11 +166,13 @@ class _Reader:
         found = {word: best for word in unknown if (best := self._from_latin(word))}
         left = [word for word in unknown if word not in found]
         share = sum(map(len, found)) / sum(map(len, latin))
-        kazakh = evident or (found and 2 * len([*filter(may_be_kazakh, left)]) > len(left))
+        ended = len([*filter(may_be_kazakh, left)])
+        kazakh = evident or (found and 2 * ended > len(left)) or (ended > 1 and 2 * ended >= len(unknown))
         there = any(word in _FUNCTION_WORDS or self.occurs([word])[0] for word in found.values())
-        if not there and not evident:  # "winter water" could be two Russian words
+        there = there or (len([word for word in found if len(word) >= LONG]) >= ENOUGH and share >= MOSTLY)
+        if not there and not kazakh:  # "winter water" could be two Russian words
             return words
-        if any(word in STOP_WORDS["en"] for word in left) or not (share >= MOST or kazakh):
+        if any(word in STOP_WORDS["en"] and word not in found for word in latin) or not (share >= MOST or kazakh):
             return words
         russian = sum(map(is_russian, found.values())) * 2 > len(found) and not evident
         spell = in_cyrillic if russian else self._spelled_out
@@ -171,7 +183,7 @@ class _Reader:
     def _from_latin(self, word: str) -> str | None:
         sounds, guess = keys(word), in_cyrillic(word)
         written = [one for some in self._archive.spelled(sounds).values() for one in some if not _LATIN.search(one)]
-        russian = [one for one in romanised(word) if is_russian(one)] if len(word) >= SHORT else []
+        russian = _russian(word) if len(word) >= SHORT and not written else []
         return _small(word) or self._likest(guess, written or russian, least=0.0)
 
     def _spelled_out(self, word: str) -> str:
@@ -200,14 +212,13 @@ class _Reader:
     # === Words ===
 
     def _together(self, words: list[str]) -> list[str]:
-        """Two neighbours that are one word in the archive, where one of the two is none: the second becomes ""."""
+        """Two neighbours that are one known word, where one of the two is none: the second becomes ""."""
         words = list(words)
         pairs = [first + second for first, second in pairwise(words)]
         self.occurs([*words, *pairs])
-        written = self._archive.spelled([key(both) for both in pairs])
         for place, both in enumerate(pairs):
             apart = all(says_nothing(word) or self._counts[word] for word in words[place : place + 2] if word)
-            is_word = both in written.get(key(both), ()) or (is_russian(both) and self._counts[both])
+            is_word = self._counts[both] or is_russian(both)
             if words[place] and len(both) >= LONG and not apart and is_word:
                 words[place], words[place + 1] = both, ""
         return words
@@ -266,6 +277,16 @@ def _cased(word: str, typed: str) -> str:
 def _small(latin: str) -> str | None:
     """The function word that it is in Latin letters."""
     return next((_BY_KEY[sound][0] for sound in keys(latin) if sound in _BY_KEY), None)
+
+
+def _russian(latin: str) -> list[str]:
+    """The words of the dictionary that it may be; with a soft sign, which Latin letters leave out, if none else."""
+    guesses = {*romanised(latin), in_cyrillic(latin)}
+    guesses |= {guess.replace("иа", "я").replace("иу", "ю") for guess in guesses}
+    guesses |= {guess.replace("щ", "сч").replace("ц", "тс") for guess in guesses}
+    guesses |= {_ADJECTIVE.sub(ending, guess) for guess in guesses for ending in ("ий", "ый")}
+    softened = (guess[:place] + "ь" + guess[place:] for guess in guesses for place in range(2, len(guess) + 1))
+    return [guess for guess in guesses if of_dictionary(guess)] or [guess for guess in softened if of_dictionary(guess)]
 
 
 def _in_harmony(word: str) -> str:
