@@ -149,7 +149,8 @@ def read(
     progress.add(sum(w.last - w.first + 1 for w in windows if w in kept))
     for window, items in summarizer.read(video, left):
         job.claim.alive()
-        part.append({"window": [window.first, window.last], "items": items.model_dump(mode="json")})
+        if items.events or not items.faults:  # what could not be read is tried again by the next run
+            part.append({"window": [window.first, window.last], "items": items.model_dump(mode="json")})
         kept[window] = items
         progress.add(window.last - window.first + 1)
     return [kept[window] for window in windows]

@@ -13,7 +13,7 @@ from tests.fake_server import Answer, FakeServer
 from tests.pipeline import SAMPLE, analysis
 from videotag.analyzers.contract import Analysis, Analyzer, Frame, NotedAnalysis, Segment
 from videotag.analyzers.engines import ANALYZERS, load_analyzer
-from videotag.analyzers.openai import OpenAIOptions
+from videotag.models.asking import ServerOptions
 
 SEEN = "На кадре зимний город, идёт снег, люди спешат домой."
 
@@ -25,7 +25,7 @@ def analyzer(request: pytest.FixtureRequest) -> Iterator[Analyzer]:
         return
     said = json.dumps(analysis(SEEN).model_dump(), ensure_ascii=False)
     server = FakeServer(lambda asked: Answer(said))
-    yield load_analyzer("openai", "ru", OpenAIOptions(base_url=server.url))
+    yield load_analyzer("openai", "ru", ServerOptions(base_url=server.url))
     server.stop()
 
 

@@ -24,9 +24,10 @@ from tests.pipeline import Project, analysis
 from videotag.analyzers import prompt
 from videotag.analyzers.contract import Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.engines import load_analyzer
-from videotag.analyzers.openai import OpenAIOptions, OpenAIServerAnalyzer
+from videotag.analyzers.openai import OpenAIServerAnalyzer
 from videotag.errors import EngineError
 from videotag.models import chat
+from videotag.models.asking import ServerOptions
 from videotag.models.servers import Patience
 
 KEY = "sk-secret-0123456789"
@@ -86,7 +87,7 @@ def segments(count: int, jpeg: bytes = b"") -> list[Segment]:
 
 def engine(*servers: FakeServer, patience: Patience = QUICK, **options) -> OpenAIServerAnalyzer:
     urls = ",".join(server.url for server in servers)
-    return OpenAIServerAnalyzer("ru", OpenAIOptions(**{"base_url": urls, **options}), patience)
+    return OpenAIServerAnalyzer("ru", ServerOptions(**{"base_url": urls, **options}), patience)
 
 
 def results(analyzer: OpenAIServerAnalyzer, given: list[Segment]) -> list:
@@ -270,7 +271,7 @@ def test_a_key_that_cannot_be_sent_is_not_shown(serve, monkeypatch, key):
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", "/v1"])
 def test_what_is_no_address(url):
     with pytest.raises(EngineError, match=r"^--base-url: not an address such as http"):
-        OpenAIServerAnalyzer("ru", OpenAIOptions(base_url=url))
+        OpenAIServerAnalyzer("ru", ServerOptions(base_url=url))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ def test_what_is_no_address(url):
 )
 def test_options_that_cannot_be(options, fault):
     with pytest.raises(EngineError, match=fault):
-        load_analyzer("openai", "ru", OpenAIOptions(**{"base_url": "http://h/v1", **options} if options else {}))
+        load_analyzer("openai", "ru", ServerOptions(**{"base_url": "http://h/v1", **options} if options else {}))
 
 
 def test_a_server_that_is_not_started(serve):
@@ -730,7 +731,7 @@ def seen(project: Project, after_phase1: Path) -> Project:
 
 
 def phase2(project: Project, *servers: FakeServer, args: tuple[str, ...] = ()) -> int:
-    def load(name: str, output_language: str, options: OpenAIOptions) -> OpenAIServerAnalyzer:
+    def load(name: str, output_language: str, options: ServerOptions) -> OpenAIServerAnalyzer:
         return OpenAIServerAnalyzer(output_language, options, QUICK)
 
     urls = ",".join(server.url for server in servers)

@@ -1,6 +1,5 @@
 """What a model's answer is worth: taken, asked for once more, or given up. The same for every engine."""
 
-import json
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from videotag.analyzers.contract import Analysis, NotedAnalysis, Part, Result, S
 from videotag.analyzers.prompt import SHORTER, UNTRANSLATED, again, system_prompt
 from videotag.fields import ANALYSIS_FIELDS
 from videotag.languages import written_in
+from videotag.models.chat import json_object
 from videotag.models.guards import (
     ECHOES,
     OTHER_LANGUAGE,
@@ -83,11 +83,9 @@ def faults_of(analysis: Analysis, segment: Segment) -> dict[str, str]:
 def parse(text: str, frames: Sequence[float] = ()) -> Analysis | str:
     """The analysis that an answer holds, or what is wrong with it.
 
-    A model without a schema may think aloud first, put the object into a code fence or write around it; xgrammar lets
-    raw control characters through. `frames`: their times, in seconds from the segment's start.
+    `frames`: their times, in seconds from the segment's start.
     """
-    # An answer that is nothing but the object may hold the mark itself.
-    found = _whole(text) or _object(text.rpartition("</think>")[2])
+    found = json_object(text, _FIELDS)
     if found is None:
         return "the answer is not a JSON object"
     try:
@@ -133,32 +131,6 @@ def _without(analysis: Analysis, faults: dict[str, str], segment: Segment) -> No
 
 def _done(left: str | list[str], was: str | list[str]) -> str:
     return "left out" if not left else "kept" if left == was else "kept in part"
-
-
-def _whole(text: str) -> dict[str, Any] | None:
-    """The JSON object that the text is, and nothing else."""
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a text that has the most of an answer's fields."""
-    decoder = json.JSONDecoder(strict=False)
-    best: dict[str, Any] | None = None
-    start = text.find("{")
-    while start >= 0:
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            if best is None or len(_FIELDS & value.keys()) > len(_FIELDS & best.keys()):
-                best = value
-        start = text.find("{", end)
-    return best
 
 
 def _tidy(answer: dict[str, Any]) -> dict[str, Any]:

@@ -5,27 +5,16 @@ vLLM, SGLang, llama.cpp, Ollama, LM Studio, a cloud. Several servers share the s
 
 import asyncio
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from videotag.analyzers.answers import Again, judge
 from videotag.analyzers.contract import Result, Segment, SegmentFailure
 from videotag.analyzers.prompt import FRAME_PIXELS, MAX_TOKENS, PROMPT_VERSION, SCHEMA, system_prompt, user_prompt
 from videotag.models import chat
-from videotag.models.asking import Ask, Servers
+from videotag.models.asking import ServerOptions, Servers
 from videotag.models.servers import Failure, Patience, Refused
-from videotag.options import option
 
 FORM = chat.Form("segment", SCHEMA, MAX_TOKENS)
-
-
-@dataclass(frozen=True)
-class OpenAIOptions:
-    """`model` None: the server's only one."""
-
-    model: str | None = option(None, "name or folder of the model", metavar="MODEL")
-    base_url: str = option("", "the server; several, separated by commas", metavar="URL")
-    concurrency: int = option(8, "requests under way at once (8 to each server)", type=int, metavar="N")
 
 
 class OpenAIServerAnalyzer:
@@ -36,9 +25,9 @@ class OpenAIServerAnalyzer:
     """
 
     name = "openai"
-    Options = OpenAIOptions
+    Options = ServerOptions
 
-    def __init__(self, output_language: str, options: OpenAIOptions, patience: Patience | None = None) -> None:
+    def __init__(self, output_language: str, options: ServerOptions, patience: Patience | None = None) -> None:
         self._servers = Servers("the analyzer openai", options, FORM, sees=True, patience=patience)
         self._system = system_prompt(output_language)
         self.made_by: dict[str, Any] = {
@@ -59,7 +48,7 @@ class OpenAIServerAnalyzer:
         """
         yield from self._servers.answers(segments, self._result)
 
-    async def _result(self, segment: Segment, ask: Ask) -> Result:
+    async def _result(self, segment: Segment, ask: chat.Ask) -> Result:
         try:
             pictures = await asyncio.to_thread(_pictures, segment)
         except ValueError as error:

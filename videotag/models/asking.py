@@ -14,16 +14,17 @@ import os
 import queue
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotag.errors import EngineError
 from videotag.models import chat
 from videotag.models.servers import Failure, NoSuchModel, Patience, Pool, Refused, Server
+from videotag.options import option
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,22 +32,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 LEAD = 2  # questions that are prepared beyond those under way, so that no server waits for pictures
 STOP_SECONDS = 1.5
+CONTEXT = 4096  # tokens, where a server does not tell: Ollama's default; it cuts longer questions without a word
+BYTES_A_TOKEN = 3  # at least, where a server does not count: Kazakh has 1.57 letters of 2 bytes in a token
 T = TypeVar("T")
 R = TypeVar("R")
 
-Ask = Callable[[chat.Messages, chat.Form], Awaitable[chat.Answer]]
-"""Asks one question. Raises what `Pool.ask` raises."""
 
+@dataclass(frozen=True)
+class ServerOptions:
+    """Which servers are asked. `model` None: the server's only one."""
 
-class Asked(Protocol):
-    """The options that say which servers are asked. `model` None: the server's only one."""
-
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def base_url(self) -> str: ...
-    @property
-    def concurrency(self) -> int: ...
+    model: str | None = option(None, "name or folder of the model", metavar="MODEL")
+    base_url: str = option("", "the server; several, separated by commas", metavar="URL")
+    concurrency: int = option(8, "requests under way at once (8 to each server)", type=int, metavar="N")
 
 
 class Servers:
@@ -61,7 +59,9 @@ class Servers:
         EngineError: no server answers, or none can do what is needed; the line says what to mend.
     """
 
-    def __init__(self, who: str, options: Asked, form: chat.Form, sees: bool, patience: Patience | None = None) -> None:
+    def __init__(
+        self, who: str, options: ServerOptions, form: chat.Form, sees: bool, patience: Patience | None = None
+    ) -> None:
         if not importlib.util.find_spec("httpx2"):
             raise EngineError(f"{who} needs httpx2: pip install -r requirements.txt")
         self._patience = patience or Patience()
@@ -75,8 +75,30 @@ class Servers:
         each = ", ".join(f"{server.name} (answers as {server.form})" for server in self._servers)
         self.description = f"model {self._model} at {each}; up to {self._most} requests at once to each"
 
+    def context(self) -> int:
+        """Tokens of a question and its answer together: the least that a server tells of the model, else `CONTEXT`."""
+
+        async def told() -> list[int]:
+            async with _client(self._patience) as http:
+                return [await _context(http, server, self._model, self._patience) for server in self._servers]
+
+        return min(asyncio.run(told()))
+
+    def tokens(self, text: str) -> int:
+        """How many tokens a text has: as the first server counts them (vLLM's /tokenize), else too many."""
+
+        async def counted() -> Any:
+            async with _client(self._patience) as http:
+                body = {"model": self._model, "prompt": text}
+                return (await self._servers[0].ask(http, self._patience.check, "/tokenize", body)).get("count")
+
+        count: Any = None
+        with suppress(Failure, Refused, EngineError):  # most servers have no such thing
+            count = asyncio.run(counted())
+        return count if type(count) is int and count > 0 else len(text.encode()) // BYTES_A_TOKEN
+
     def answers(
-        self, things: Iterable[T], answer: Callable[[T, Ask], Coroutine[Any, Any, R]]
+        self, things: Iterable[T], answer: Callable[[T, chat.Ask], Coroutine[Any, Any, R]]
     ) -> Generator[tuple[T, R], None, None]:
         """Yield each thing with what `answer` made of it, as it is finished. Things are pulled in the calling thread.
 
@@ -211,7 +233,7 @@ class Servers:
         return True
 
 
-def _servers_of(who: str, options: Asked) -> list[Server]:
+def _servers_of(who: str, options: ServerOptions) -> list[Server]:
     urls = dict.fromkeys(url.strip().rstrip("/") for url in options.base_url.split(",") if url.strip())
     if not urls:
         raise EngineError(f"{who} needs --base-url, such as http://127.0.0.1:8000/v1")
@@ -237,6 +259,16 @@ def _trusted() -> ssl.SSLContext:
     import httpx2
 
     return httpx2.create_ssl_context()
+
+
+async def _context(http: httpx2.AsyncClient, server: Server, model: str, patience: Patience) -> int:
+    try:
+        found = (await server.ask(http, patience.check, "models")).get("data")
+    except (Failure, Refused, EngineError):
+        return CONTEXT
+    mine = next((one for one in found or [] if isinstance(one, dict) and one.get("id") == model), {})
+    told = mine.get("max_model_len")  # vLLM's
+    return told if type(told) is int and told > 0 else CONTEXT
 
 
 async def _models(http: httpx2.AsyncClient, server: Server, patience: Patience) -> list[str]:

@@ -1,7 +1,9 @@
 """Questions and answers in the form of OpenAI's chat completions: messages, pictures, the text of a reply."""
 
 import base64
+import json
 import math
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,10 @@ class Answer:
     text: str
     cut: bool
     prompt_tokens: int | None = None
+
+
+Ask = Callable[[Messages, Form], Awaitable[Answer]]
+"""Asks one question; raises what its engine raises (`servers.Pool.ask`)."""
 
 
 def answer_in(way: str, form: Form) -> dict[str, Any]:
@@ -72,6 +78,36 @@ def reply(answer: dict[str, Any]) -> Answer:
     read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     text = content if isinstance(content, str) else ""
     return Answer(text, choice.get("finish_reason") == "length", read if type(read) is int else None)
+
+
+def json_object(text: str, fields: Set[str]) -> dict[str, Any] | None:
+    """The JSON object that an answer is, or the first one in it that has the most of the fields; None without any.
+
+    A model without a schema may think aloud first, put the object into a code fence or write around it; xgrammar lets
+    raw control characters through.
+    """
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        value = None
+    # An answer that is nothing but the object may hold the mark itself.
+    return value if isinstance(value, dict) else _within(text.rpartition("</think>")[2], fields)
+
+
+def _within(text: str, fields: Set[str]) -> dict[str, Any] | None:
+    decoder = json.JSONDecoder(strict=False)
+    best: dict[str, Any] | None = None
+    start = text.find("{")
+    while start >= 0:
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            if best is None or len(fields & value.keys()) > len(fields & best.keys()):
+                best = value
+        start = text.find("{", end)
+    return best
 
 
 def picture(jpeg: bytes, image: "np.ndarray", pixels: int) -> str:

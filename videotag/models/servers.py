@@ -158,7 +158,7 @@ class Server:
         return limit if self.temperature is None else {**limit, "temperature": self.temperature}
 
     async def ask(self, http: httpx2.AsyncClient, seconds: float, path: str, body: Any = None) -> dict[str, Any]:
-        """Ask once. `body` None is a GET.
+        """Ask once. `body` None is a GET; a path that begins with / is beside the version, not under it.
 
         Raises:
             Failure: no answer, or none that can be read.
@@ -190,7 +190,8 @@ class Server:
 
     async def _exchange(self, http: httpx2.AsyncClient, path: str, body: Any) -> tuple[int, httpx2.Headers, str]:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        url = self._url.copy_with(path=f"{self._url.path.rstrip('/')}/{path}")
+        base = self._url.path.rstrip("/")
+        url = self._url.copy_with(path=f"{base.removesuffix('/v1')}{path}" if path[0] == "/" else f"{base}/{path}")
         method = "GET" if body is None else "POST"
         async with http.stream(method, url, json=body, headers=headers) as response:
             data = bytearray()

@@ -4,8 +4,9 @@ from typing import Any
 
 from videotag.summaries.contract import Archive, Summarizer
 from videotag.summaries.local.summarizer import LocalSummarizer
+from videotag.summaries.openai import OpenAISummarizer
 
-SUMMARIZERS = {engine.name: engine for engine in (LocalSummarizer,)}
+SUMMARIZERS = {engine.name: engine for engine in (LocalSummarizer, OpenAISummarizer)}
 
 
 def choose_summarizer(name: str) -> tuple[str, str]:
