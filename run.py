@@ -1,6 +1,6 @@
 """Set up the project and run it. Needs Python 3.11 or newer and nothing else.
 
-    python3 run.py demo           install, then the whole way on two sample videos, ending in three searches
+    python3 run.py demo           install, then the whole way on two sample videos, ending in four searches
     python3 run.py doctor         what is installed, what would be picked and why, and whether it works
     python3 run.py models         what would hear your videos better, and `models get NAME`, which fetches it
     python3 run.py test           install with the tools, then ruff, pyright, import-linter and pytest
@@ -29,6 +29,7 @@ QUERIES = [
     "футбольный матч, мяч в воротах",
     "eruption, villagers evacuate from molten rock",
 ]
+WHOLE = "выпуск новостей о воде, снеге и спорте"
 
 
 def main() -> int:
@@ -57,6 +58,7 @@ def demo(args: list[str]) -> int:
     script("load_data_to_chroma.py", *DEMO)
     for query in QUERIES:
         script("test_search.py", query, "--limit", "1", *DEMO[2:])
+    script("test_search.py", "--videos", WHOLE, "--limit", "1", *DEMO[2:])
     print(f"\nThe results are in {ROOT / 'demo'}; delete that folder to see it all again.")
     return 0
 

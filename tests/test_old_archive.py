@@ -208,7 +208,7 @@ def test_the_doctor_finds_nothing_to_mend_after_a_load(scripts):
     scripts.run(load_data_to_chroma.main, "--only", "news")  # what is searched is another text by now
     out, _ = scripts.run(doctor.main, *LOCAL)
     found = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
-    assert "5 videos, phase 1 done for 3, phase 2 for 2, loaded 1" in found["ok  database"]
+    assert "5 videos, phase 1 done for 3, phase 2 for 2, phase 4 for 0, loaded 1" in found["ok  database"]
     assert found["ok  search"].startswith("2 segments with vectors of e5-small")
     assert "of all loaded videos" in found["ok  stored segments"]
 

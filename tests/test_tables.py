@@ -23,11 +23,11 @@ MADE = '        "place": "Астана",\n'
 
 # A stage with two inputs, one of them optional, before the load: one row, and its script.
 STAGE = """
-PHASE4 = Stage(
-    "phase4", "phase 4", "phase4.py", (Input("phase2"), Input("phase1", needed=False)), "phase4_sentences",
-    "_phase4.json", ("video_name", "input", "made_by", "segments"),
+PHASE5 = Stage(
+    "phase5", "phase 5", "phase5.py", (Input("phase2"), Input("phase1", needed=False)), "phase5_sentences",
+    "_phase5.json", ("video_name", "input", "made_by", "segments"),
 )
-STAGES = (PHASE1, PHASE2, PHASE4, LOAD)
+STAGES = (PHASE1, PHASE2, PHASE4, PHASE5, LOAD)
 """
 # Its results go into a collection of their own.
 SCRIPT = """
@@ -36,15 +36,15 @@ from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
 from videotag import claims, cli, jobs
 from videotag.search.archive_search import ArchiveSearch
-from videotag.stages import PHASE4
+from videotag.stages import PHASE5
 from videotag.store.collection import Kind, VectorCollection
 from videotag.store.stamp import Embedders
 
-KIND = Kind("video_summaries", "Whole videos", lambda record: record["video_name"], lambda record: record["text"], "-v")
+KIND = Kind("video_titles", "Whole videos", lambda record: record["video_name"], lambda record: record["text"], index="-v")
 
 def work(args, report):
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
-    run = jobs.Run(db, PHASE4, args, report)
+    run = jobs.Run(db, PHASE5, args, report)
     due = run.due(run.why_due, finished_too=False)
     run.mark(due, object)
     for seen in due:
@@ -66,7 +66,7 @@ def summaries(db):
     return made
 
 def main(argv):
-    report = cli.Report("phase 4")
+    report = cli.Report("phase 5")
     return cli.run(lambda args: work(args, report), cli.parser("").parse_args(argv), report)
 """
 RUN = """
@@ -79,9 +79,9 @@ if script == "phase1":
     code = phase1_whisper_frames.main(args, lambda *_: FakeTranscriber())
 elif script == "phase2":
     code = phase2_vllm_analysis.main(args, lambda *_: FakeAnalyzer())
-elif script == "phase4":
-    import phase4
-    code = phase4.main(args)
+elif script == "phase5":
+    import phase5
+    code = phase5.main(args)
 elif script == "export":
     code = export.main(args)
 else:
@@ -93,9 +93,9 @@ SUMMARIES = """
 import sys
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
-import phase4
+import phase5
 db = ChromaDBManager(sys.argv[1], load=lambda *_: FakeEmbedder())
-found, embedder = phase4.summaries(db), FakeEmbedder("whole")
+found, embedder = phase5.summaries(db), FakeEmbedder("whole")
 records, vectors = [{"video_name": "news", "text": "о чём"}], embedder.embed_documents(["о чём"])
 found.replace("news", records, vectors, by=embedder)
 print(found.count(), found.stamp()["model"], db.count_segments(), db.stamp()["model"])
@@ -127,7 +127,7 @@ class Copy:
         changed(fields, '    Field("word_times"', ROW)
         changed(self.tree / "phase1_whisper_frames.py", '        "segment_index": window.index,\n', MADE)
         changed(stages, "\nFORCED = ", STAGE)
-        (self.tree / "phase4.py").write_text(SCRIPT, encoding="utf-8")
+        (self.tree / "phase5.py").write_text(SCRIPT, encoding="utf-8")
 
     def python(self, tree: Path, code: str, *args: str) -> str:
         environment = {**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
@@ -151,23 +151,23 @@ def test_a_field_a_stage_and_a_collection_of_a_few_lines_each(copy: Copy) -> Non
         assert "1 done" in copy.run(script, *copy.stage, tree=ROOT)
 
     # The stage finds the video, whose record is older than it. What phase 1 made lacks the new field: made again.
-    assert "news: would run: new" in copy.run("phase4", "--dry-run", *copy.stage)
+    assert "news: would run: new" in copy.run("phase5", "--dry-run", *copy.stage)
     assert "loaded 1" in copy.run("doctor", *copy.stage, "--analyzer", "local")
-    for script in ("phase1", "phase2", "phase4", "load"):
+    for script in ("phase1", "phase2", "phase5", "load"):
         assert "1 done" in copy.run(script, *(["--force"] if script == "phase1" else []), *copy.stage), script
-    for script in ("phase1", "phase2", "phase4", "load"):
+    for script in ("phase1", "phase2", "phase5", "load"):
         assert "0 done, 1 skipped (done before: news)" in copy.run(script, *copy.stage)
 
     phase2 = json.loads((copy.data / "news_phase2_vllm_analysis.json").read_text(encoding="utf-8"))
     assert {segment["place"] for segment in phase2["segments"]} == {"Астана"}
-    phase4 = json.loads((copy.data / "news_phase4.json").read_text(encoding="utf-8"))
-    assert phase4["segments"][0] == "news 0 ru Астана"
+    phase5 = json.loads((copy.data / "news_phase5.json").read_text(encoding="utf-8"))
+    assert phase5["segments"][0] == "news 0 ru Астана"
     record = copy.python(
         copy.tree,
         "from db_manager import ChromaDBManager as D; import sys; print(D(sys.argv[1]).get_video_status('news'))",
         copy.where[1],
     )
-    assert "'phase4_status': 'completed'" in record and f"'phase4_sentences': {len(phase4['segments'])}" in record
+    assert "'phase5_status': 'completed'" in record and f"'phase5_sentences': {len(phase5['segments'])}" in record
 
     # The field is searched, filtered by, shown and exported.
     assert "at Астана" in copy.run("search", "Астана", "--place", "Астана", *copy.where)
@@ -182,5 +182,5 @@ def test_a_field_a_stage_and_a_collection_of_a_few_lines_each(copy: Copy) -> Non
     count = len(phase2["segments"])
     assert copy.python(copy.tree, SUMMARIES, copy.where[1]).split() == ["1", "whole", str(count), "words"]
     told = copy.run("doctor", *copy.stage, "--analyzer", "local")
-    assert "phase 1 done for 1, phase 2 for 1, phase 4 for 1, loaded 1" in told
+    assert "phase 1 done for 1, phase 2 for 1, phase 4 for 0, phase 5 for 1, loaded 1" in told
     assert "nothing is missing" in told
