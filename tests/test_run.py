@@ -55,7 +55,12 @@ def test_the_demo_leaves_the_users_database_alone(monkeypatch):
     monkeypatch.setattr(run, "install", lambda *args: None)
     monkeypatch.setattr(run, "script", lambda name, *args: seen.append((name, args[args.index("--db") + 1])))
     assert run.demo([]) == 0
-    stages = ["phase1_whisper_frames.py", "phase2_vllm_analysis.py", "phase4_video_summary.py", "load_data_to_chroma.py"]
+    stages = [
+        "phase1_whisper_frames.py",
+        "phase2_vllm_analysis.py",
+        "phase4_video_summary.py",
+        "load_data_to_chroma.py",
+    ]
     scripts = [*stages, *["test_search.py"] * 4]
     assert seen == [(script, "demo/chroma_db") for script in scripts]
 

@@ -40,7 +40,8 @@ from videotag.stages import PHASE5
 from videotag.store.collection import Kind, VectorCollection
 from videotag.store.stamp import Embedders
 
-KIND = Kind("video_titles", "Whole videos", lambda record: record["video_name"], lambda record: record["text"], index="-v")
+NAMED, TEXT = (lambda record: record["video_name"]), (lambda record: record["text"])
+KIND = Kind("video_titles", "Whole videos", NAMED, TEXT, index="-v")
 
 def work(args, report):
     db = ChromaDBManager(args.db, chroma_url=args.chroma_url)
