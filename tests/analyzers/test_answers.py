@@ -256,7 +256,7 @@ def test_each_text_is_judged_by_itself(changes, more, left, note):
     text = said(**{**fine, **changes})
     asked = judge(given, text, cut=False)
     expected = NotedAnalysis(Analysis(**{**GOOD, **fine, **left, "confidence": "низкая"}), note)
-    assert asked == Again(more, expected)
+    assert isinstance(asked, Again) and asked == Again(more, expected)
     assert judge(given, text, cut=False, before=Again("")) == expected
     assert judge(given, said(**fine), cut=False, before=asked) == Analysis(**{**GOOD, **fine})
 
@@ -275,7 +275,7 @@ def test_an_answer_with_a_fault_is_better_than_the_next_that_is_none():
 
 def test_a_description_of_nothing_but_the_instructions_is_none():
     asked = judge(segment(), said(description=TASK), cut=False)
-    assert asked == Again(ECHO.format("description"))
+    assert isinstance(asked, Again) and asked == Again(ECHO.format("description"))
     verdict = judge(segment(), said(description=TASK), cut=False, before=asked)
     assert isinstance(verdict, SegmentFailure)
     assert verdict.reason == "the answer's description is nothing but the instructions, twice"
