@@ -257,7 +257,7 @@ def test_each_text_is_judged_by_itself(changes, more, left, note):
     asked = judge(given, text, cut=False)
     assert isinstance(asked, Again)
     expected = NotedAnalysis(Analysis(**{**GOOD, **fine, **left, "confidence": "низкая"}), note)
-    assert asked == Again(more, expected)
+    assert isinstance(asked, Again) and asked == Again(more, expected)
     assert judge(given, text, cut=False, before=Again("")) == expected
     assert judge(given, said(**fine), cut=False, before=asked) == Analysis(**{**GOOD, **fine})
 
