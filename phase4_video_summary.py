@@ -10,8 +10,8 @@ Out:  data/{video}_phase4_summary.json, and summary, keywords and state in the d
 
 Run it before or after the load; load_data_to_chroma.py brings summaries into the search (test_search.py --videos).
 `--summarizer auto`, the default, is `local`, and decides only for what is due anyway: what a model has written is done
-again only where you name another. Run it as often as you like: each window of a long video is kept as soon as it is read, and a run goes on
-where the last one was stopped.
+again only where you name another. Run it as often as you like: each window of a long video is kept as soon as it is
+read, and a run goes on where the last one was stopped.
 """
 
 import argparse

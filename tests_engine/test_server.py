@@ -1,4 +1,4 @@
-"""Phase 2 through `vllm serve`, for real: one server, two of them, and one that dies in the middle."""
+"""Phases 2 and 4 through `vllm serve`, for real: one server, two of them, and one that dies in the middle."""
 
 import json
 import os
@@ -13,9 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import transformers
 
+import phase4_video_summary
 from tests_engine.conftest import MEMORY, VIDEOS, Work, until_kept
+from videotag import artifacts
 from videotag.analyzers.contract import Analysis
+from videotag.models.asking import ServerOptions, Servers
+from videotag.stages import PHASE4
+from videotag.summaries.prompt import WINDOW
 
 START_SECONDS = 180
 TOKENS = 12_000
@@ -120,6 +126,31 @@ def test_two_servers_share_the_work(work: Work, servers: list[Server]) -> None:
     whole(work)
     shares = [server.answered() - was for server, was in zip(servers, before, strict=True)]
     assert min(shares) >= total(work) // 4, shares
+
+
+def test_what_a_server_tells_of_itself(model: Path, servers: list[Server]) -> None:
+    asked = Servers("the test", ServerOptions(model="tiny", base_url=servers[0].url), WINDOW, sees=False)
+    assert asked.context() == TOKENS
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    text = "Добрый вечер, вы смотрите новости."
+    assert asked.tokens(text) == len(tokenizer(text)["input_ids"])
+
+
+def test_a_whole_video(work: Work, servers: list[Server], capsys: pytest.CaptureFixture[str]) -> None:
+    """A random model says nothing that a segment bears out: each video is read, and ends with a line that says so."""
+    assert work.phase2(*options(servers[0]), "--concurrency", "16") == 0
+    before = servers[0].answered()
+    args = ["--summarizer", "openai", "--base-url", servers[0].url, "--model", "tiny", *work.where]
+    code = phase4_video_summary.main(args)
+    asked, printed = servers[0].answered() - before, capsys.readouterr()
+    assert asked >= 2 * len(VIDEOS) and "Traceback" not in printed.err
+    for name in VIDEOS:
+        record = work.db.get_video_status(name)
+        found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, work.data, name))
+        if record["phase4_status"] == "completed":
+            assert found is not None and found["sentences"]
+        else:
+            assert code == 1 and found is None and "parts of it were not read: segment" in record["phase4_error"]
 
 
 def test_a_server_that_is_killed_and_started_again(work: Work, servers: list[Server]) -> None:
