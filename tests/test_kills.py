@@ -55,6 +55,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     finish(Run("phase4", folder))
     finish(Run("load", folder, ("--only", "news")))
     assert database(folder).count_segments() == 7  # 26 s in windows of 4 s
+    assert database(folder).whole_videos.names() == {"news"}
     folders = {"phase1": folder}
     for stage, after, args in (("phase1", "phase2", WINDOWS), ("phase2", "phase4", ()), ("phase4", "load", ())):
         folders[after] = copy(folders[stage], home / after)
@@ -96,7 +97,7 @@ def database(folder: Path) -> ChromaDBManager:
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """All that the user has: the files by their content's id, the records, the segments with documents and vectors."""
+    """All that the user has: files by their content's id, records, segments with documents and vectors, summaries."""
     data = folder / "data"
     files = {path.name for path in data.iterdir() if path.is_file()}
     beside = {path.name for path in folder.iterdir()} - {"calls.log", *(f"{stage}.log" for stage in POINTS)}
@@ -120,7 +121,9 @@ def state(folder: Path) -> dict[str, Any]:
             segments[id_] = (metadata, document, Near(np.asarray(vector)))
         vectors = dict(zip(found["ids"], found["embeddings"], strict=True))
         assert collection is None or not db._search.not_found(collection, vectors)
-    return {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
+    whole = {name: db.whole_videos.get(name) for name in db.whole_videos.names()}
+    found = {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
+    return {**found, "whole": whole}
 
 
 def names(folder: Path) -> list[str]:
