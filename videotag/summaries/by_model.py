@@ -136,7 +136,7 @@ class _Whole:
         language, instructions = self._video.output_language, prompt.instructions(self._video.output_language, True)
         best, faults = None, Faults()
         for _ in range(2):
-            question = prompt.question(self._lines(events), "; ".join(faults[:3]))
+            question = prompt.question(self._as_lines(events), "; ".join(faults[:3]))
             try:
                 answer = await self._ask(messages(instructions, question, []), prompt.WHOLE)
             except (Failure, Refused) as error:
@@ -180,7 +180,7 @@ class _Whole:
     async def _fitting(self, events: list[Cited]) -> tuple[list[Cited], tuple[str, ...]]:
         """As many events as the model reads at once, and what went wrong on the way there."""
         faults: tuple[str, ...] = ()
-        while _tokens("\n".join(self._lines(events))) > self._room and len(events) > 1:
+        while _tokens("\n".join(self._as_lines(events))) > self._room and len(events) > 1:
             fewer: list[Cited] = []
             for part in self._parts(events):
                 condensed, told = await self._condensed(part)
@@ -190,7 +190,7 @@ class _Whole:
         return events, faults
 
     def _parts(self, events: list[Cited]) -> Iterable[list[Cited]]:
-        count = math.ceil(_tokens("\n".join(self._lines(events))) / self._room)
+        count = math.ceil(_tokens("\n".join(self._as_lines(events))) / self._room)
         size = max(2, math.ceil(len(events) / count))
         return [events[start : start + size] for start in range(0, len(events), size)]
 
@@ -200,7 +200,7 @@ class _Whole:
         most = max(1, len(events) // 2)
         fault = ""
         try:
-            answer = await self._ask(messages(instructions, prompt.question(self._lines(events)), []), prompt.WINDOW)
+            answer = await self._ask(messages(instructions, prompt.question(self._as_lines(events)), []), prompt.WINDOW)
             found = parsed(answer, 0, whole=False)
             if isinstance(found, str):
                 fault = found
@@ -214,7 +214,7 @@ class _Whole:
         told = f"{events[0].segments[0]} to {events[-1].segments[-1]}: {fault}; every second event is taken"
         return events[::2][:most], (told,)
 
-    def _lines(self, events: Iterable[Cited]) -> list[str]:
+    def _as_lines(self, events: Iterable[Cited]) -> list[str]:
         return [prompt.event_line(event, self._starts[event.segments[0]]) for event in events]
 
 
