@@ -10,10 +10,8 @@ SUMMARIZERS = {engine.name: engine for engine in (LocalSummarizer, OpenAISummari
 
 
 def choose_summarizer(name: str) -> tuple[str, str]:
-    """The summarizer that `name` means here, and why: "auto" is vLLM where it and a CUDA GPU are, else `local`."""
-    if name != "auto":
-        return name, "asked for"
-    return "local", "vLLM is not installed"
+    """The summarizer that `name` means here, and why: "auto" is `local`, which asks no model."""
+    return (name, "asked for") if name != "auto" else ("local", "no model is named")
 
 
 def load_summarizer(name: str, options: Any, archive: Archive) -> Summarizer:
