@@ -186,14 +186,16 @@ def test_everything_at_once_and_a_search_that_stays_open(folder, url) -> None:
     stop, faults = folder / "stop", folder / "faults"
     search = multiprocessing.get_context("forkserver").Process(target=_search, args=(folder, url))
     search.start()
-    for args in ((), (), ("--force",), ("--force",)):
-        both = [Run(stage, folder, args, chroma_url=url) for stage in STAGES for _ in range(2)]
-        processes = [run.start() for run in both]
-        codes = [ended(process, run) for process, run in zip(processes, both, strict=True)]
-        assert not any(codes), both[-1].printed
-    for stage in STAGES:  # what could not be done while the stage before was at it again
-        assert Run(stage, folder, chroma_url=url).finish() == 0
-    stop.touch()
+    try:
+        for args in ((), (), ("--force",), ("--force",)):
+            both = [Run(stage, folder, args, chroma_url=url) for stage in STAGES for _ in range(2)]
+            processes = [run.start() for run in both]
+            codes = [ended(process, run) for process, run in zip(processes, both, strict=True)]
+            assert not any(codes), both[-1].printed
+        for stage in STAGES:  # what could not be done while the stage before was at it again
+            assert Run(stage, folder, chroma_url=url).finish() == 0
+    finally:  # or it would go on for ever
+        stop.touch()
     search.join(60)
     assert search.exitcode == 0 and faults.read_text() == "", faults.read_text()
     printed = "".join((folder / f"{stage}.log").read_text() for stage in STAGES)
