@@ -12,7 +12,7 @@ from videotag.models.servers import Patience
 from videotag.summaries import by_model
 from videotag.summaries.openai import OpenAISummarizer, ServerOptions
 
-QUICK = Patience(connect=2.0, answer=10.0, check=5.0, trouble=2.0, first_pause=0.01, longest_pause=0.05)
+QUICK = Patience(trouble=2.0, first_pause=0.01, longest_pause=0.05)
 
 
 def told(asked: Asked) -> Answer:
