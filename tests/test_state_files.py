@@ -334,7 +334,7 @@ def spread(*cases: tuple[str, str], fast: tuple[str, ...], slow: tuple[str, ...]
     ]
 
 
-FEW = tuple(f"{kind}" for kind in [*list(CUTS)[1::7], *list(FLIPS)[::7]])
+FEW = tuple(f"{kind}" for kind in [*list(CUTS)[1::13], *list(FLIPS)[::13]])
 
 
 @pytest.mark.parametrize(
