@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from videotag import artifacts
 from videotag.analyzers.contract import Analysis
 from videotag.models.asking import ServerOptions, Servers
 from videotag.stages import PHASE4
+from videotag.summaries import prompt
 from videotag.summaries.prompt import WINDOW
 
 START_SECONDS = 180
@@ -136,21 +138,34 @@ def test_what_a_server_tells_of_itself(model: Path, servers: list[Server]) -> No
     assert asked.tokens(text) == len(tokenizer(text)["input_ids"])
 
 
-def test_a_whole_video(work: Work, servers: list[Server], capsys: pytest.CaptureFixture[str]) -> None:
-    """A random model says nothing that a segment bears out: each video is read, and ends with a line that says so."""
+def test_a_whole_video(
+    work: Work, servers: list[Server], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A random model says nothing that a segment bears out: the video is read, and ends with a line that says so."""
+    # It writes until it is stopped, and what was cut is asked for in halves.
+    monkeypatch.setattr(prompt, "WINDOW", replace(WINDOW, most=100))
     assert work.phase2(*options(servers[0]), "--concurrency", "16") == 0
     before = servers[0].answered()
-    args = ["--summarizer", "openai", "--base-url", servers[0].url, "--model", "tiny", *work.where]
+    args = [
+        "--summarizer",
+        "openai",
+        "--base-url",
+        servers[0].url,
+        "--model",
+        "tiny",
+        "--only",
+        "en_planet",
+        *work.where,
+    ]
     code = phase4_video_summary.main(args)
     asked, printed = servers[0].answered() - before, capsys.readouterr()
-    assert asked >= 2 * len(VIDEOS) and "Traceback" not in printed.err
-    for name in VIDEOS:
-        record = work.db.get_video_status(name)
-        found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, work.data, name))
-        if record["phase4_status"] == "completed":
-            assert found is not None and found["sentences"]
-        else:
-            assert code == 1 and found is None and "parts of it were not read: segment" in record["phase4_error"]
+    assert asked >= 2 and "Traceback" not in printed.err
+    record = work.db.get_video_status("en_planet")
+    found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, work.data, "en_planet"))
+    if record["phase4_status"] == "completed":
+        assert code == 0 and found is not None and found["sentences"]
+    else:
+        assert code == 1 and found is None and "parts of it were not read: segment" in record["phase4_error"]
 
 
 def test_a_server_that_is_killed_and_started_again(work: Work, servers: list[Server]) -> None:
