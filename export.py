@@ -43,12 +43,12 @@ from videotag import artifacts, cli
 from videotag.editors import clips, formats
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import EXPORTED
-from videotag.results import Heard, HeardSegment, languages_of
+from videotag.results import Heard, HeardSegment, chapters_of, languages_of
 from videotag.segments import texts_of
 from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2, PHASE4
-from videotag.text import clean, escaped
+from videotag.text import clean, escaped, one_line
 from videotag.times import clock
 
 log = logging.getLogger("videotag")
@@ -200,8 +200,7 @@ class Source:
     def chapters(self) -> list[dict[str, Any]]:
         """Those of phase 4, else the file's own: `start` and `end` (s), `title`, `summary` ("" in the file's)."""
         if self.phase4:
-            keys = {"start": "start_time", "end": "end_time", "title": "title", "summary": "summary"}
-            return [{key: one[name] for key, name in keys.items()} for one in self.phase4["chapters"]]
+            return chapters_of(self.phase4)
         return [{**one, "summary": ""} for one in self.phase1.get("chapters", [])]
 
     @property
@@ -355,7 +354,7 @@ def chapters_as_text(source: Source) -> str:
 
 def title_of(chapter: dict[str, Any]) -> str:
     """In one line; that of one without a title is where it begins."""
-    return " ".join(clean(chapter["title"]).split()) or clock(chapter["start"])
+    return one_line(chapter["title"]) or clock(chapter["start"])
 
 
 def as_text(words: list[Word]) -> str:

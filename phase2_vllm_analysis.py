@@ -98,16 +98,12 @@ class Run(jobs.Run):
     def analyzer(self) -> Analyzer:
         """The engine, built now if it is not yet."""
         if self.engine is None:
-            name, why = choose_analyzer(self.args.analyzer)
-            cli.say(f"analyzer: {name} ({why})")
-            options = options_of("analyzer", name, ANALYZERS, named_options(self.args, ANALYZERS))
-            try:
-                self.engine = self.load(name, self.output_language, options)
-            except UserError as error:
-                raise EngineError(str(error)) from error
-            if self.engine.description:
-                cli.say(f"{name}: {self.engine.description}")
+            choice = choose_analyzer(self.args.analyzer)
+            self.engine = jobs.built("analyzer", choice, self, ANALYZERS, self._load)
         return self.engine
+
+    def _load(self, name: str, options: Any) -> Analyzer:
+        return self.load(name, self.output_language, options)
 
 
 def analyze(run: Run, due: list[Record]) -> None:

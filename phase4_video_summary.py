@@ -87,16 +87,11 @@ class Run(jobs.Run):
 
     @cached_property
     def summarizer(self) -> Summarizer:
-        name, why = choose_summarizer(self.args.summarizer)
-        cli.say(f"summarizer: {name} ({why})")
-        options = options_of("summarizer", name, SUMMARIZERS, named_options(self.args, SUMMARIZERS))
-        try:
-            engine = self.load(name, options, self.archive())
-        except UserError as error:
-            raise EngineError(str(error)) from error
-        if engine.description:
-            cli.say(f"{name}: {engine.description}")
-        return engine
+        choice = choose_summarizer(self.args.summarizer)
+        return jobs.built("summarizer", choice, self, SUMMARIZERS, self._load)
+
+    def _load(self, name: str, options: Any) -> Summarizer:
+        return self.load(name, options, self.archive)
 
     def archive(self) -> Archive:
         """What the videos of the data folder are about: of many, some that lie evenly among them."""
@@ -131,12 +126,11 @@ def summed_up(run: Run, job: jobs.Job, progress: Progress) -> dict[str, Any]:
     if not video.passages:
         raise UserError("no segment of it could be analyzed: there is nothing to sum up")
     made_by = {**run.summarizer.made_by, "output_language": language}
+    made = {**job.made_of, "made_by": made_by, "method": run.summarizer.method}
     with closing(job.part(made_by, lambda: run.summarizer)) as part:
         items = read(run.summarizer, video, job, part, progress)
         summary = run.summarizer.whole(video, items)
-        result = result_of(video, summary, phase2, {**job.made_of, "made_by": made_by})
-        result["method"] = run.summarizer.method
-        return job.publish(result)
+        return job.publish(result_of(video, summary, phase2, made))
 
 
 def read(
@@ -149,7 +143,7 @@ def read(
     progress.add(sum(w.last - w.first + 1 for w in windows if w in kept))
     for window, items in summarizer.read(video, left):
         job.claim.alive()
-        if items.events or not items.faults:  # what could not be read is tried again by the next run
+        if not items.unread:  # else the next run tries again
             part.append({"window": [window.first, window.last], "items": items.model_dump(mode="json")})
         kept[window] = items
         progress.add(window.last - window.first + 1)

@@ -86,13 +86,13 @@ def ask_the_archive() -> None:
     """Sum up all videos of the archive, those that were grown long in their long form, load them and ask."""
     grown = {phase2["video_name"]: phase2 for phase2 in results("long_videos.jsonl")}
     every = {phase2["video_name"]: phase2 for phase2 in results("segments.jsonl")} | grown
-    engine = LocalSummarizer(LocalOptions(), Archive())
+    engine = LocalSummarizer(LocalOptions(), Archive)
     embedder = load_embedder(DEFAULT_EMBEDDER, None)
     with tempfile.TemporaryDirectory() as folder:
         db = ChromaDBManager(folder, embedder=embedder)
         for name, phase2 in every.items():
             video = video_of({}, phase2, "ru")
-            result = result_of(video, summed_up(engine, video), phase2, {"made_by": {}}) | {"method": engine.method}
+            result = result_of(video, summed_up(engine, video), phase2, {"made_by": {}, "method": engine.method})
             db.whole_videos.put(result, f"{name}.mp4", db.whole_videos.embedded(result, embedder), by=embedder)
 
         def ask(question: str) -> tuple[list[str], bool]:
@@ -153,7 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
     parser.add_argument("--videos", action="store_true", help="questions about whole videos besides")
     args = parser.parse_args(argv)
-    engine = LocalSummarizer(LocalOptions(), Archive())
+    engine = LocalSummarizer(LocalOptions(), Archive)
     missed = False
     print(HEAD)
     for video, texts in videos():

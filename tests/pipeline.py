@@ -18,7 +18,7 @@ from db_manager import ChromaDBManager
 from videotag import artifacts
 from videotag.analyzers.contract import Analysis, Result, Segment
 from videotag.speech.words import Expected, Transcription, Word
-from videotag.stages import PHASE1, PHASE2, PHASE4
+from videotag.stages import PHASE1, PHASE2, PHASE4, Stage
 from videotag.summaries.contract import Archive, Chapter, Cited, Items, Summary, Video, Window
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -190,10 +190,10 @@ class Project:
         return self._run(phase2_vllm_analysis.main, list(args), load)
 
     def phase4(self, *args: str) -> int:
-        def load(name: str, options: Any, archive: Archive) -> FakeSummarizer:
+        def load(name: str, options: Any, archive: Callable[[], Archive]) -> FakeSummarizer:
             self.loads.append(f"summarizer {name}")
             self.summarizer.made_by["summarizer"] = name
-            self.summarizer.archive = archive
+            self.summarizer.archive = archive()
             return self.summarizer
 
         return self._run(phase4_video_summary.main, list(args), load)
@@ -206,17 +206,16 @@ class Project:
         return self._run(load_data_to_chroma.main, list(args), load)
 
     def result1(self, name: str = "news") -> dict[str, Any]:
-        found = artifacts.read(PHASE1, artifacts.path_of(PHASE1, self.data, name))
-        assert found is not None
-        return found
+        return self._result(PHASE1, name)
 
     def result2(self, name: str = "news") -> dict[str, Any]:
-        found = artifacts.read(PHASE2, artifacts.path_of(PHASE2, self.data, name))
-        assert found is not None
-        return found
+        return self._result(PHASE2, name)
 
     def result4(self, name: str = "news") -> dict[str, Any]:
-        found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, self.data, name))
+        return self._result(PHASE4, name)
+
+    def _result(self, stage: Stage, name: str) -> dict[str, Any]:
+        found = artifacts.read(stage, artifacts.path_of(stage, self.data, name))
         assert found is not None
         return found
 

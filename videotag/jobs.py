@@ -10,17 +10,26 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from videotag import artifacts, claims, content, stages
 from videotag.claims import Claim, Held, Intent, Records
 from videotag.cli import Report, say
-from videotag.errors import UserError, did_you_mean
+from videotag.errors import EngineError, UserError, did_you_mean
+from videotag.options import Family, named_options, options_of
 from videotag.results import Settings
 from videotag.stages import Record, Stage
 
 log = logging.getLogger("videotag")
 
+
+class Described(Protocol):
+    """What is asked of an engine here."""
+
+    description: str
+
+
+Engine = TypeVar("Engine", bound=Described)
 _VERSION = "stage_version"  # in the header of a `.part` file; older ones have none
 
 
@@ -300,6 +309,26 @@ class Job:
             self._run.db.update_video_status(self.video_name, **again)
         fault = "is not what the database speaks of" if found else "is missing or damaged"
         return None, f"{path}: {fault}; run {made_of.script}, then this again"
+
+
+def built(kind: str, choice: tuple[str, str], run: Run, family: Family, build: Callable[[str, Any], Engine]) -> Engine:
+    """The engine that was chosen (its name, and why), with the options that the user named; says what it is.
+
+    `kind`: as the option is called that chooses one ("analyzer").
+
+    Raises:
+        EngineError: it cannot be had.
+    """
+    name, why = choice
+    say(f"{kind}: {name} ({why})")
+    options = options_of(kind, name, family, named_options(run.args, family))
+    try:
+        engine = build(name, options)
+    except UserError as error:
+        raise EngineError(str(error)) from error
+    if engine.description:
+        say(f"{name}: {engine.description}")
+    return engine
 
 
 def _unstamped(header: dict[str, Any]) -> dict[str, Any]:

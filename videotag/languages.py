@@ -38,6 +38,8 @@ LATIN_LANGUAGES = ("en", "tr", "uz", "de", "fr", "es")
 """Languages, as far as they are known here, by the script that they are written in."""
 KAZAKH_LETTERS = frozenset("әғқңөұүһі")
 """Letters that Russian does not have: 16 of 100 in Kazakh prose, 9 to 24 by the sentence (367 letters counted)."""
+AS_RUSSIAN = str.maketrans("әғқңөұүһі", "агкноуухи")
+"""Kazakh letters to those that stand for them where they are left out."""
 _KAZAKH_SHARE = 0.04
 _RUSSIAN_LETTER = re.compile("[а-яё]", re.IGNORECASE)
 

@@ -15,6 +15,7 @@ _KAZAKH_ENDINGS = (
     re.compile("(?:[лтд][ае]р)$"),
 )
 """Case, possession and number, in the order in which they are taken off; e.g. "қала-лар-ымыз-дың"."""
+PROPER = ("Name", "Surn", "Patr", "Geox", "Orgn")  # pymorphy3's marks of names
 _NAME_ENDING = re.compile("(?:ого|ому|ыми|ами|ой|ом|ым|ых|ем|ей|а|у|е|ы|и|ю|я)$")
 
 

@@ -1,5 +1,6 @@
 """What the stages leave in data/, key by key: plain values. Times are seconds in the video."""
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 Settings = dict[str, Any]
@@ -66,6 +67,12 @@ class Heard(TypedDict):
     title: NotRequired[str]  # what the file calls itself
     chapters: NotRequired[list[Chapter]]
     result_id: NotRequired[str]  # as it is read
+
+
+def chapters_of(phase4: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of a result of phase 4 in the form of the file's own (`Chapter`), with their `summary`."""
+    keys = {"start": "start_time", "end": "end_time", "title": "title", "summary": "summary"}
+    return [{key: one[name] for key, name in keys.items()} for one in phase4["chapters"]]
 
 
 def languages_of(segment: HeardSegment, phase1: Heard) -> list[str]:

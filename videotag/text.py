@@ -38,6 +38,11 @@ def clean(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """`text` cleaned, in one line, with single spaces."""
+    return " ".join(clean(text).split())
+
+
 def clean_text(text: str) -> str:
     """The text without what C strings and UTF-8 cannot hold: NUL would end it, a lone surrogate cannot be encoded."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
@@ -45,7 +50,7 @@ def clean_text(text: str) -> str:
 
 def escaped(text: str) -> str:
     """`text` as one line of Markdown that shows just it. Source: https://spec.commonmark.org/0.31.2/."""
-    line = _SIGNS.sub(lambda match: "\\" + match[0], " ".join(clean(text).split()))
+    line = _SIGNS.sub(lambda match: "\\" + match[0], one_line(text))
     return _BLOCK_START.sub(lambda match: f"{match[1] or ''}\\", line)
 
 

@@ -20,7 +20,7 @@ def video(*passages: Passage, language: str = "ru", chapters=()) -> Video:
 
 
 def summed_up(one: Video):
-    engine = LocalSummarizer(LocalOptions(), Archive())
+    engine = LocalSummarizer(LocalOptions(), Archive)
     return engine.whole(one, [items for _, items in engine.read(one, engine.windows(one))])
 
 
@@ -86,7 +86,7 @@ def test_names_in_the_nominative_and_together():
 
 
 def test_kept_windows_give_the_same():
-    engine = LocalSummarizer(LocalOptions(), Archive())
+    engine = LocalSummarizer(LocalOptions(), Archive)
     long = video(*(passage(n, f"Бригада номер {n} строит у посёлка новую дамбу из камня.") for n in range(45)))
     windows = engine.windows(long)
     assert windows == [Window(0, 19), Window(20, 39), Window(40, 44)]

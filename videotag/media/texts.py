@@ -15,7 +15,7 @@ from videotag.media import captions
 from videotag.media.source import Source, opened
 from videotag.media.subtitle_text import Cue, cue, cues, decoded, dialogue, in_order, sample_texts, uncommented
 from videotag.results import Chapter, Subtitle
-from videotag.text import clean
+from videotag.text import one_line
 
 log = logging.getLogger("videotag")
 
@@ -86,7 +86,7 @@ def _title(source: Source) -> str:
 
 
 def _plain(text: Any) -> str:
-    return " ".join(clean(str(text or "")).split())
+    return one_line(str(text or ""))
 
 
 def _chapters(source: Source) -> Iterator[Chapter]:

@@ -33,7 +33,6 @@ log = logging.getLogger("videotag")
 LEAD = 2  # questions that are prepared beyond those under way, so that no server waits for pictures
 STOP_SECONDS = 1.5
 CONTEXT = 4096  # tokens, where a server does not tell: Ollama's default; it cuts longer questions without a word
-BYTES_A_TOKEN = 3  # at least, where a server does not count: Kazakh has 1.57 letters of 2 bytes in a token
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -95,7 +94,7 @@ class Servers:
         count: Any = None
         with suppress(Failure, Refused, EngineError):  # most servers have no such thing
             count = asyncio.run(counted())
-        return count if type(count) is int and count > 0 else len(text.encode()) // BYTES_A_TOKEN
+        return count if type(count) is int and count > 0 else len(text.encode()) // chat.BYTES_A_TOKEN
 
     def answers(
         self, things: Iterable[T], answer: Callable[[T, chat.Ask], Coroutine[Any, Any, R]]
@@ -164,7 +163,7 @@ class Servers:
         silent: list[str] = []
         for server in self._servers:
             try:
-                names = await _models(http, server, self._patience)
+                names = [name for name, _ in await _models(http, server, self._patience)]
             except Failure as failure:
                 silent.append(f"{server.name}: {failure}")
                 continue
@@ -189,7 +188,7 @@ class Servers:
             raise EngineError(f"{fault}; name a vision-language model") from None
         except NoSuchModel as error:
             try:
-                there = _listed(await _models(http, server, self._patience))
+                there = _listed([name for name, _ in await _models(http, server, self._patience)])
             except (Failure, Refused, EngineError):
                 raise error from None
             raise EngineError(f"{error}; it has {there}") from None
@@ -263,17 +262,17 @@ def _trusted() -> ssl.SSLContext:
 
 async def _context(http: httpx2.AsyncClient, server: Server, model: str, patience: Patience) -> int:
     try:
-        found = (await server.ask(http, patience.check, "models")).get("data")
+        listed = await _models(http, server, patience)
     except (Failure, Refused, EngineError):
         return CONTEXT
-    mine = next((one for one in found or [] if isinstance(one, dict) and one.get("id") == model), {})
-    told = mine.get("max_model_len")  # vLLM's
+    told = next((told for name, told in listed if name == model), {}).get("max_model_len")  # vLLM's
     return told if type(told) is int and told > 0 else CONTEXT
 
 
-async def _models(http: httpx2.AsyncClient, server: Server, patience: Patience) -> list[str]:
+async def _models(http: httpx2.AsyncClient, server: Server, patience: Patience) -> list[tuple[str, dict[str, Any]]]:
+    """A server's models: the name of each, and what it tells of it."""
     found = (await server.ask(http, patience.check, "models")).get("data")
-    return [str(model["id"]) for model in found or [] if isinstance(model, dict) and "id" in model]
+    return [(str(model["id"]), model) for model in found or [] if isinstance(model, dict) and "id" in model]
 
 
 def _listed(names: list[str]) -> str:

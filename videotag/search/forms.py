@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from videotag.languages import AS_RUSSIAN
 from videotag.morphology import russian, without_name_ending
 from videotag.search.numerals import DECIMAL, NUMERALS, joined, roman, with_scales
 from videotag.search.pairs import IRREGULAR, SAME, SIGNS
@@ -36,7 +37,6 @@ _QUOTED = re.compile('["“”„]([^"“”„]+)["“”„]')
 _PART = re.compile(r"[^.!?…\n]+")
 _CYRILLIC = re.compile("[а-яәғқңөұүһі]")
 _KAZAKH = re.compile("[әғқңөұүһі]")
-_FOLD = str.maketrans("әғқңөұүһі", "агкноуухи")
 _VOWEL = re.compile("[аәеиоөуұүыіэюя]")
 _FINAL = str.maketrans("бгғ", "пкқ")
 _QUESTION = """
@@ -359,7 +359,7 @@ def _without(ending: re.Pattern[str], word: str) -> str:
 
 
 def _folded(word: str) -> str:
-    return word.replace("ё", "е").translate(_FOLD)
+    return word.replace("ё", "е").translate(AS_RUSSIAN)
 
 
 @cache

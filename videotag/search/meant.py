@@ -13,6 +13,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Protocol
 
+from videotag.languages import AS_RUSSIAN
 from videotag.search.filler import without_filler
 from videotag.search.forms import is_russian, of_dictionary, own_forms, quoted, romanised, says_nothing
 from videotag.search.kazakh import has_own_letters, in_harmony, is_without_letters, may_be_kazakh
@@ -36,9 +37,7 @@ _KAZAKH_LATIN = re.compile("[ığǵşūńý]|q(?!u)|[agnosyci]'(?=[^ts])|[agnouc
 _ADJECTIVE = re.compile("[иы][иый]$")
 _RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 _FUNCTION_WORDS = frozenset().union(STOP_WORDS["ru"], STOP_WORDS["kk"])
-_ONLY_RUSSIAN = STOP_WORDS["ru"] - {
-    _word.translate(str.maketrans("әғқңөұүһі", "агкноуухи")) for _word in STOP_WORDS["kk"]
-}
+_ONLY_RUSSIAN = STOP_WORDS["ru"] - {_word.translate(AS_RUSSIAN) for _word in STOP_WORDS["kk"]}
 _BY_KEY: dict[str, list[str]] = {}
 for _word in sorted(_FUNCTION_WORDS):
     _BY_KEY.setdefault(key(_word), []).append(_word)

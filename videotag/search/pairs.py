@@ -5,6 +5,8 @@ Written for this project. What is left out is what means something else in one o
 
 import re
 
+from videotag.languages import AS_RUSSIAN
+
 
 def _groups(table: str) -> list[list[str]]:
     return [group.split() for group in re.split(",|\n", table.strip())]
@@ -20,8 +22,9 @@ _SAME = """
 аэс npp, мкс хғс iss, сми бақ, жкх ткш, ент ұбт unt, кнб ұқк, вич аитв hiv, ии жи ai, днк dna
 ковид covid коронавирус coronavirus, наса nasa, фифа fifa, уефа uefa, мок хок ioc
 """
-_LETTERS = str.maketrans("әғқңөұүһі", "агкноуухи")
-SAME = {other.translate(_LETTERS): first.translate(_LETTERS) for first, *others in _groups(_SAME) for other in others}
+SAME = {
+    other.translate(AS_RUSSIAN): first.translate(AS_RUSSIAN) for first, *others in _groups(_SAME) for other in others
+}
 """A form, as the index stores it, to the one that stands for all of its group."""
 
 _IRREGULAR = """

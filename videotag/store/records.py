@@ -13,6 +13,7 @@ from typing import Any
 from videotag import fields as tables
 from videotag.errors import did_you_mean
 from videotag.fields import FILTERED_AMONG, SEGMENT, SEGMENT_FIELDS, SEGMENT_FILTERS, STATUSES, SUMMARY, SUMMARY_FIELDS
+from videotag.results import chapters_of
 from videotag.segments import unsaid
 from videotag.text import clean_text
 
@@ -106,14 +107,10 @@ def chapters(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def summary_record(result: Mapping[str, Any], video_path: str) -> dict[str, Any]:
     """The metadata of a whole video, without empty lists. `result`: of phase 4, as data/ holds it."""
     title = f'summary of video "{exact(result["video_name"], "video_name")}"'
+    of_chapter = {"start": float, "end": float, "title": str, "summary": str}
     parts = [
-        {
-            "start": _checked(chapter["start_time"], float, f"{title}, chapters"),
-            "end": _checked(chapter["end_time"], float, f"{title}, chapters"),
-            "title": _checked(chapter["title"], str, f"{title}, chapters"),
-            "summary": _checked(chapter["summary"], str, f"{title}, chapters"),
-        }
-        for chapter in result["chapters"]
+        {key: _checked(value, of_chapter[key], f"{title}, chapters") for key, value in chapter.items()}
+        for chapter in chapters_of(result)
     ]
     values = {
         **result,

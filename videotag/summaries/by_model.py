@@ -10,17 +10,16 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from videotag.errors import UserError
-from videotag.models.chat import Ask, messages
+from videotag.models.chat import BYTES_A_TOKEN, Ask, messages
 from videotag.models.servers import Failure, Refused
 from videotag.summaries import prompt
-from videotag.summaries.contract import SENTENCES, Chapter, Cited, Items, Passage, Summary, Video, Window
+from videotag.summaries.contract import MOST_KEYWORDS, SENTENCES, Chapter, Cited, Items, Passage, Summary, Video, Window
 from videotag.summaries.judging import Faults, Material, items_of, parsed, summary_of
 
 WINDOW_SHARE, LARGEST_WINDOW = 1 / 3, 8000
 """Of the model's context, and tokens at most: the rest is for instructions and the answer, and of more a model loses
 what stands in the middle."""
-UNREAD_SHARE = 0.2  # a video fails if more of its segments than this were not read
-BYTES_A_TOKEN = 3  # at least; 1.57 Kazakh letters of 2 bytes
+UNREAD_SHARE = 0.2  # a video fails if more of its windows than this were not read
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,10 +73,9 @@ class ModelReader:
 
     def whole(self, video: Video, items: Sequence[Items]) -> Summary:
         """Raises UserError if too much of the video was not read."""
-        unread = sum(len(one.faults) > 0 and not one.events for one in items)
-        if unread > UNREAD_SHARE * len(items):
-            fault = next(one.faults[0] for one in items if one.faults and not one.events)
-            raise UserError(f"{unread} of {len(items)} parts of it were not read: {fault}")
+        unread = [one for one in items if one.unread]
+        if len(unread) > UNREAD_SHARE * len(items):
+            raise UserError(f"{len(unread)} of {len(items)} parts of it were not read: {unread[0].faults[0]}")
 
         async def answer(given: Sequence[Items], ask: Ask) -> Summary:
             return await _Whole(video, ask, self._room).summary(given)
@@ -169,7 +167,7 @@ class _Whole:
         return Summary(
             title=made.title if made else "",
             sentences=sentences,
-            keywords=(made.keywords if made and made.keywords else every.keywords)[:20],
+            keywords=(made.keywords if made and made.keywords else every.keywords)[:MOST_KEYWORDS],
             chapters=chapters,
             people=every.people,
             places=every.places,

@@ -76,6 +76,11 @@ class Items(_Plain):
     organisations: tuple[Cited, ...] = ()
     faults: tuple[str, ...] = ()
 
+    @property
+    def unread(self) -> bool:
+        """Whether nothing of the window could be kept."""
+        return bool(self.faults) and not self.events
+
 
 class Chapter(_Plain):
     """A part of a video: a title, one sentence, and the numbers of its first and last segment."""
@@ -108,7 +113,10 @@ class Archive:
 
 
 class Summarizer(Protocol):
-    """The contract of an engine. Its class has `Options` (videotag/options.py), and takes them and an `Archive`."""
+    """The contract of an engine. Its class has `Options` (videotag/options.py).
+
+    It is made of these and of what gives the `Archive`, which is asked only by one that has a use for it.
+    """
 
     name: str  # its key in `SUMMARIZERS`
     method: str  # "extractive": sentences that are there, chosen; "llm": written by a language model

@@ -1,5 +1,6 @@
 """Which summarizers there are, and which one is chosen where none is named. Heavy libraries come when one is built."""
 
+from collections.abc import Callable
 from typing import Any
 
 from videotag.summaries.contract import Archive, Summarizer
@@ -14,8 +15,8 @@ def choose_summarizer(name: str) -> tuple[str, str]:
     return (name, "asked for") if name != "auto" else ("local", "no model is named")
 
 
-def load_summarizer(name: str, options: Any, archive: Archive) -> Summarizer:
-    """Build the engine of that name with its own `Options`.
+def load_summarizer(name: str, options: Any, archive: Callable[[], Archive]) -> Summarizer:
+    """Build the engine of that name with its own `Options`; `archive` is looked into by one that has a use for it.
 
     Raises:
         EngineError: something that it needs is missing; the line says how to get it.

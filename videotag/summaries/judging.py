@@ -8,18 +8,19 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from videotag.languages import AS_RUSSIAN
 from videotag.models.chat import Answer, json_object
 from videotag.models.guards import OTHER_LANGUAGE, fault_of, in_language
 from videotag.morphology import without_name_ending
 from videotag.summaries.contract import MOST_KEYWORDS, SENTENCES, Chapter, Cited, Items, Passage, Summary
 from videotag.summaries.prompt import NAMES, TOO_LONG, WHOLE, WINDOW
-from videotag.text import clean
+from videotag.text import one_line
 
 NOT_READ = 0.5
 """Of the tokens that were sent, so many must have been read: a server that cuts the beginning off does not say so."""
 _WORD, _NUMBER = re.compile(r"[^\W\d_]{2,}"), re.compile(r"\d+(?:[ .,\u00a0]?\d+)*")
 _AFTER_A_WORD = re.compile(r"(?<=[^\W_] )[^\W\d_]{3,}")  # not the first of a sentence, which has a capital anyway
-_AS_RUSSIAN = str.maketrans("әғқңөұүһіё", "агкноуухие")
+_FOLDED = AS_RUSSIAN | str.maketrans("ё", "е")
 _OF_KAZAKH_CASE = re.compile("(?:н[ыи]н|[дт][ыи]н|[нд][аеы]|т[ае]|[гк][ае]|[дт]ан|[дт]ен|[нд]и)$")
 _ROOT, _LONG = 3, 6  # letters that a name keeps at least without its ending; from which on a Kazakh one is looked for
 
@@ -183,7 +184,7 @@ def _fault(text: str, language: str, prompt: str) -> str | None:
 
 
 def _plain(text: Any) -> str:
-    return " ".join(clean(text).split()) if isinstance(text, str) else ""
+    return one_line(text) if isinstance(text, str) else ""
 
 
 def _text(passage: Passage) -> str:
@@ -193,7 +194,7 @@ def _text(passage: Passage) -> str:
 
 def _root(word: str) -> str:
     """A word in any case, Kazakh letters as Russian writes them: "Тоқаевқа" is no other name than "Токаев"."""
-    lower = word.lower().translate(_AS_RUSSIAN)
+    lower = word.lower().translate(_FOLDED)
     return without_name_ending(_OF_KAZAKH_CASE.sub("", lower) if len(lower) > _LONG else lower, _ROOT)
 
 

@@ -1,6 +1,6 @@
 """The summarizer `openai`: a language model behind any server with OpenAI's HTTP interface, or several servers."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from videotag.models.asking import ServerOptions, Servers
@@ -21,7 +21,9 @@ class OpenAISummarizer:
     method = "llm"
     Options = ServerOptions
 
-    def __init__(self, options: ServerOptions, archive: Archive, patience: Patience | None = None) -> None:
+    def __init__(
+        self, options: ServerOptions, archive: Callable[[], Archive], patience: Patience | None = None
+    ) -> None:
         servers = Servers("the summarizer openai", options, WINDOW, sees=False, patience=patience)
         self._reader = ModelReader(servers)
         self.made_by: dict[str, Any] = {

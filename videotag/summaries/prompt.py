@@ -10,13 +10,14 @@ from typing import Any
 from videotag.languages import language_name
 from videotag.models.chat import Form
 from videotag.summaries.contract import MOST_KEYWORDS, SENTENCES, Cited, Passage
-from videotag.text import clean
+from videotag.text import one_line
 from videotag.times import clock
 
 PROMPT_VERSION = 1  # raised with every change of what is asked; stored with each result
 MOST_EVENTS, MOST_NAMES, MOST_CHAPTERS = 8, 12, 15
 WINDOW_ANSWER, WHOLE_ANSWER = 1200, 2000  # tokens: 8 events of 250 letters are some 900 in Kazakh; so for the whole
 _BEGIN, _END = "<материал>", "</материал>"
+_NO_MARKS = str.maketrans("<>|", "‹›/")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 
 _ABOUT = """\
@@ -80,7 +81,7 @@ def event_line(event: Cited, start: float) -> str:
 
 
 def _line(number: object, start: float, text: str) -> str:
-    plain = " ".join(clean(text).replace("<", "‹").replace(">", "›").replace("|", "/").split())
+    plain = one_line(text).translate(_NO_MARKS)
     return f"{number} | {clock(start)} | {plain}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from videotag.analyzers.contract import Part
 from videotag.languages import language_in
-from videotag.morphology import readings, stem, without_name_ending
+from videotag.morphology import PROPER, readings, stem, without_name_ending
 from videotag.stop_words import COMMON_NOUNS, STOP_WORDS
 
 MAX_KEYWORDS = 12
@@ -25,7 +25,6 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _ADDRESS = re.compile(r"://|www\.|@|\.(?:org|com|net|ru|kz)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
-_PROPER = ("Name", "Surn", "Patr", "Geox", "Orgn")
 
 
 @dataclass
@@ -137,7 +136,7 @@ def _russian(word: str, previous: str, is_name: bool) -> Iterator[_Term]:
 
 
 def _is_proper(parse: Any) -> bool:
-    return parse.is_known and any(mark in parse.tag for mark in _PROPER)
+    return parse.is_known and any(mark in parse.tag for mark in PROPER)
 
 
 def _mostly_noun(parses: Sequence[Any]) -> bool:

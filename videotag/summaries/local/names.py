@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videotag.languages import language_in
-from videotag.morphology import readings, stem, without_name_ending
+from videotag.morphology import PROPER, readings, stem, without_name_ending
 from videotag.summaries.contract import Cited, Video, Window
 from videotag.summaries.local.sentences import Sentence, is_foreign
 from videotag.text import clean
@@ -248,8 +248,7 @@ def _reading(lower: str, mark: str, known: bool = False) -> Any | None:
 
 def _is_common(lower: str) -> bool:
     """Whether it is a word of the dictionary that is no name."""
-    marks = ("Name", "Surn", "Patr", "Geox", "Orgn")
-    return any(p.is_known and not any(mark in p.tag for mark in marks) for p in readings(lower))
+    return any(p.is_known and not any(mark in p.tag for mark in PROPER) for p in readings(lower))
 
 
 def _shown(p: Any, word: str) -> str:

@@ -1,6 +1,6 @@
 """The `local` summarizer: what is told of a video is what stands in it, without a model and without an embedder."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,8 @@ class LocalSummarizer:
     Options = LocalOptions
     version = 1  # raised whenever the same video would get another summary
 
-    def __init__(self, options: LocalOptions, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self, options: LocalOptions, archive: Callable[[], Archive]) -> None:
+        self._archive = archive()
         self.made_by: dict[str, Any] = {"summarizer": self.name, "model": "none", "version": self.version}
 
     def windows(self, video: Video) -> list[Window]:
