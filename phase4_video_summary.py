@@ -5,13 +5,14 @@ Out:  data/{video}_phase4_summary.json, and summary, keywords and state in the d
 
     python phase4_video_summary.py                                    all videos that are due
     python phase4_video_summary.py --summarizer local                 sentences chosen, without a model
+    python phase4_video_summary.py --summarizer vllm                  with Qwen2.5-VL on a GPU
     python phase4_video_summary.py --summarizer openai --base-url http://127.0.0.1:8000/v1
     python phase4_video_summary.py --dry-run                          what would run, and why
 
 Run it before or after the load; load_data_to_chroma.py brings summaries into the search (test_search.py --videos).
-`--summarizer auto`, the default, is `local`, and decides only for what is due anyway: what a model has written is done
-again only where you name another. Run it as often as you like: each window of a long video is kept as soon as it is
-read, and a run goes on where the last one was stopped.
+`--summarizer auto`, the default, is `vllm` where vLLM and a CUDA GPU are, else `local`; it decides only for what is due
+anyway: what is written is done again only where you name another. Run it as often as you like: each window of a long
+video is kept as soon as it is read, and a run goes on where the last one was stopped.
 """
 
 import argparse

@@ -39,9 +39,10 @@ from tests_engine import tiny_qwen_vl
 from videotag.analyzers.answers import Again, judge
 from videotag.analyzers.contract import Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SCHEMA
-from videotag.analyzers.vllm.engine import AT_ONCE, VllmAnalyzer, VllmOptions, engine_args
-from videotag.analyzers.vllm.model import Model, pictures
+from videotag.analyzers.vllm.engine import VllmAnalyzer
+from videotag.analyzers.vllm.model import SeeingModel, pictures
 from videotag.artifacts import Part
+from videotag.models.vllm.engine import AT_ONCE, VllmOptions
 
 SEGMENTS, FRAMES = 60, 6
 WIDTH, HEIGHT = 320, 180
@@ -63,13 +64,11 @@ class Bench:
         list(self.analyzer.analyze(self.segments[:1]))  # loads it
         engine = self.analyzer._engine
         assert engine is not None
-        self.model: Model = engine._model
+        self.model: SeeingModel = engine._seeing
         self.sampling = engine._sampling = engine._sampling.clone()
         self.sampling.temperature = 0.0
         self.sampling.structured_outputs = StructuredOutputsParams(json=short_schema())
-        self.llm = LLM(
-            **engine_args(self.model, self.analyzer.made_by["dtype"], self.analyzer._length, AT_ONCE, options)
-        )
+        self.llm = LLM(**self.analyzer.engine_args(AT_ONCE))
         self.seconds: list[float] = []  # from the start to each answer
 
     def one_at_a_time(self) -> int:

@@ -29,7 +29,8 @@ from db_manager import ChromaDBManager
 from tests.pipeline import SAMPLES, FakeTranscriber
 from tests_engine import tiny_qwen_vl
 from videotag import artifacts
-from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmOptions
+from videotag.analyzers.vllm.engine import VllmAnalyzer
+from videotag.models.vllm.engine import VllmOptions
 from videotag.stages import PHASE1, PHASE2
 
 ROOT = Path(__file__).parent.parent

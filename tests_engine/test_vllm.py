@@ -26,9 +26,12 @@ from videotag.analyzers.engines import load_analyzer
 from videotag.analyzers.prompt import FRAME_PIXELS, SCHEMA
 from videotag.analyzers.vllm import engine as vllm_engine
 from videotag.analyzers.vllm import model as vllm_model
-from videotag.analyzers.vllm.engine import VllmAnalyzer, VllmEngine, VllmOptions
+from videotag.analyzers.vllm.engine import VllmAnalyzer
 from videotag.analyzers.vllm.model import MAX_FRAMES, fitting, pictures, read_model, thinned
 from videotag.errors import EngineError
+from videotag.models.vllm import engine as engine_of_vllm
+from videotag.models.vllm import here
+from videotag.models.vllm.engine import VllmEngine, VllmOptions
 
 
 def picture(height: int = 360, width: int = 640) -> bytes:
@@ -201,7 +204,7 @@ def test_the_room_that_is_needed(model):
 
 
 def test_a_quantized_model_on_a_card_before_ampere(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(vllm_engine, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(here, "has_bfloat16", lambda kind: False)
     assert VllmAnalyzer("ru", options(model)).made_by["dtype"] == "float32"
     shutil.copytree(model, tmp_path, dirs_exist_ok=True)
     tiny_qwen_vl.amend(tmp_path / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
@@ -246,12 +249,12 @@ def test_out_of_memory_while_loading_is_tried_again_with_half(model, monkeypatch
     tried = []
 
     class Engine:
-        def __init__(self, model, dtype, length, at_once, options):
+        def __init__(self, model, at_once, args):
             tried.append(at_once)
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(vllm_engine, "VllmEngine", Engine)
-    monkeypatch.setattr(vllm_engine, "_free_memory", lambda: None)  # it would end the engine of the other tests
+    monkeypatch.setattr(vllm_engine, "SegmentEngine", Engine)
+    monkeypatch.setattr(engine_of_vllm, "_free_memory", lambda: None)  # it would end the engine of the other tests
     with pytest.raises(EngineError, match=r"CUDA out of memory.*take a smaller model"):
         next(load_analyzer("vllm", "ru", options(model)).analyze([segment(0, 0)]))
     assert tried == [32, 16]

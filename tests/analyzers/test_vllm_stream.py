@@ -10,9 +10,11 @@ import pytest
 from tests.pipeline import analysis
 from videotag.analyzers.contract import Analysis, Frame, NotedAnalysis, Segment, SegmentFailure
 from videotag.analyzers.prompt import SHORTER
-from videotag.analyzers.vllm.engine import VllmAnalyzer, dtype
-from videotag.analyzers.vllm.stream import AHEAD, Answer, Stream
+from videotag.analyzers.vllm.engine import VllmAnalyzer
+from videotag.analyzers.vllm.stream import AHEAD, Stream
 from videotag.errors import EngineError
+from videotag.models.vllm.batch import Finished
+from videotag.models.vllm.here import dtype
 
 GOOD = json.dumps(analysis("Город зимой, вид сверху, идёт снег.").model_dump(), ensure_ascii=False)
 ENGLISH = json.dumps(analysis("A town in winter, seen from above.").model_dump())
@@ -54,7 +56,7 @@ class FakeEngine:
         self.running[key] = prepared
         self.asked.append((prepared[0].segment_index, prepared[1]))
 
-    def step(self) -> list[Answer]:
+    def step(self) -> list[Finished]:
         self.most = max(self.most, len(self.running))
         if len(self.running) > self.fits:
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
@@ -65,7 +67,7 @@ class FakeEngine:
         given, _ = self.running.pop(key)
         script = self.answers.get(given.segment_index)
         text, cut = script.pop(0) if script else (GOOD, False)
-        return [Answer(key, text, cut)]
+        return [Finished(key, text, cut)]
 
     def drop(self, keys: list[str]) -> None:
         self.dropped += keys

@@ -110,7 +110,7 @@ def test_a_model_replaces_what_was_extracted(seen, server):
 
 def test_the_context_and_the_tokens_are_the_servers(server):
     server.models = Answer({"data": [{"id": "tiny-vl", "max_model_len": 12_000}]})
-    servers = OpenAISummarizer(ServerOptions(base_url=server.url), None, QUICK)._reader._asker  # type: ignore[arg-type]
+    servers = OpenAISummarizer(ServerOptions(base_url=server.url), None, QUICK)._asker  # type: ignore[arg-type]
     assert servers.context() == 12_000
     assert servers.tokens("мир") == 2  # 6 bytes: this server has no /tokenize
     server.models = ["tiny-vl"]

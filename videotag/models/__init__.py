@@ -1,5 +1,5 @@
-"""Asking a language or vision model over OpenAI's HTTP interface, and what its texts are worth. Knows no segment.
+"""Asking a language or vision model, over HTTP or here, and what its texts are worth. Knows no segment.
 
 Read chat (the form of a question), servers (one server, how it is doing, and several that share the work), asking
-(many questions at once), guards (what is wrong with a text that a model wrote).
+(many questions at once), vllm/ (a model in this process), guards (what is wrong with a text that a model wrote).
 """

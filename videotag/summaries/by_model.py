@@ -19,6 +19,7 @@ from videotag.summaries.judging import Faults, Material, items_of, parsed, summa
 WINDOW_SHARE, LARGEST_WINDOW = 1 / 3, 8000
 """Of the model's context, and tokens at most: the rest is for instructions and the answer, and of more a model loses
 what stands in the middle."""
+LEAST_CONTEXT = 4096  # tokens: instructions of some 700, a window of a third, an answer of 2,000
 UNREAD_SHARE = 0.2  # a video fails if more of its windows than this were not read
 
 T = TypeVar("T")
@@ -44,7 +45,9 @@ class Asker(Protocol):
 
 
 class ModelReader:
-    """Windows, items and the whole of a video, by whoever asks."""
+    """Windows, items and the whole of a video, by whoever asks: a `Summarizer` but for its name and options."""
+
+    method = "llm"
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
@@ -100,7 +103,7 @@ class _Window:
                 answer = await self._ask(messages(self._instructions, question, []), prompt.WINDOW)
                 found = parsed(answer, _tokens(self._instructions + question), whole=False)
             except Refused as error:  # it may be too long
-                found = f"the server refuses it: {error}"
+                found = f"it is refused: {error}"
             except Failure as error:
                 faults = [f"no answer: {error}"]
                 break

@@ -1,7 +1,7 @@
 """What must be known of a vision-language model before its weights are loaded, and how a segment is put to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from videotag.analyzers.contract import Frame, Segment
@@ -16,6 +16,8 @@ from videotag.analyzers.prompt import (
 )
 from videotag.errors import EngineError
 from videotag.fields import ANALYSIS_FIELDS
+from videotag.models.vllm.model import Model, configuration
+from videotag.models.vllm.model import read_model as read_any
 
 MAX_FRAMES = 16  # of a segment with more, so many are shown, evenly spaced
 TEMPORAL_PATCH = 2  # frames of a video that share their tokens
@@ -26,17 +28,12 @@ SIZED_MODELS = ("qwen2_vl", *VIDEO_MODELS)  # kinds whose processor is told the 
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model, by its configuration."""
+class SeeingModel(Model):
+    """A vision-language model, by its configuration."""
 
-    name: str
     video: bool  # it takes frames as a video; else as images
     grid: int  # a frame is made of squares of so many pixels a side, a vision token each
     pixels: dict[str, Any]  # arguments of its processor that limit what a picture costs
-    longest: int  # tokens that it was made for, prompt and answer together
-    quantized: bool  # its weights are (AWQ, GPTQ, FP8)
-    sampling: dict[str, float]  # arguments of `SamplingParams`, as its makers advise
-    processor: Any = field(repr=False)  # of transformers: chat template and tokenizer
 
     @property
     def tokens_needed(self) -> int:
@@ -61,40 +58,25 @@ class Model:
             {"role": "system", "content": [{"type": "text", "text": system_prompt(segment.output_language)}]},
             {"role": "user", "content": [*places, {"type": "text", "text": user_prompt(segment, more)}]},
         ]
-        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.prompt(messages)
 
 
-def read_model(name: str) -> Model:
+def read_model(name: str) -> SeeingModel:
     """Look at a model's configuration, in a folder or on the model hub.
 
     Raises:
         EngineError: there is none, or it is no vision-language model.
     """
-    from transformers import AutoConfig, AutoProcessor  # pyright: ignore[reportMissingImports]
-
-    try:
-        config = AutoConfig.from_pretrained(name)
-        if not hasattr(config, "vision_config"):
-            kinds = " or ".join(VIDEO_MODELS)
-            raise EngineError(f"--model {name}: a model of kind {config.model_type} cannot see; take {kinds}")
-        processor = AutoProcessor.from_pretrained(name)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        told = " ".join(str(error).split()).partition(". ")[0][:200]  # transformers goes on for a paragraph
-        fault = "is neither the folder of a whole model nor one that the model hub gives out"
-        raise EngineError(f"--model {name}: {fault}: {told}") from error
-    if not getattr(processor, "chat_template", None):
-        raise EngineError(f"--model {name}: has no chat template; take an Instruct model")
-    text = config.get_text_config()
+    config = configuration(name)
+    if not hasattr(config, "vision_config"):
+        kinds = " or ".join(VIDEO_MODELS)
+        raise EngineError(f"--model {name}: a model of kind {config.model_type} cannot see; take {kinds}")
     patch = getattr(config.vision_config, "patch_size", 14) * getattr(config.vision_config, "spatial_merge_size", 1)
-    return Model(
-        name=name,
+    return SeeingModel(
+        **vars(read_any(name, config)),
         video=config.model_type in VIDEO_MODELS,
         grid=patch,
         pixels=pixel_limits(config.model_type, patch),
-        longest=getattr(text, "max_position_embeddings", 0) or 1 << 30,
-        quantized=any(getattr(part, "quantization_config", None) for part in (config, text)),
-        sampling=sampling_for(config.model_type),
-        processor=processor,
     )
 
 
@@ -109,14 +91,7 @@ def pixel_limits(kind: str, grid: int) -> dict[str, Any]:
     return {"size": {"shortest_edge": 4 * grid**2, "longest_edge": FRAME_PIXELS * frames}}
 
 
-def sampling_for(kind: str) -> dict[str, float]:
-    """How a kind of model is to be sampled: by its makers' advice, else nearly without chance."""
-    if kind.startswith("qwen3_vl"):
-        return {"temperature": 0.7, "top_p": 0.8, "top_k": 20}
-    return {"temperature": 0.1, "repetition_penalty": 1.05}
-
-
-def pictures(model: Model, segment: Segment) -> dict[str, Any]:
+def pictures(model: SeeingModel, segment: Segment) -> dict[str, Any]:
     """The frames of a segment, one at least and at most `MAX_FRAMES`, as `multi_modal_data`.
 
     Raises:
