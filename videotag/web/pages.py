@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from videotag.text import clean
 from videotag.times import clock
 
 HERE = Path(__file__).parent
@@ -17,7 +18,7 @@ LANGUAGES = ("ru", "kk", "en")
 
 
 class Pages:
-    """Makes pages. Everything that a template shows is escaped."""
+    """Makes pages. Everything that a template shows is escaped, and in one line."""
 
     @cached_property
     def words(self) -> dict[str, dict[str, str]]:
@@ -27,7 +28,14 @@ class Pages:
     @cached_property
     def _templates(self) -> Environment:
         loader = FileSystemLoader(HERE / "templates")
-        made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        made = Environment(
+            loader=loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         made.filters["clock"] = clock
         return made
 
@@ -58,6 +66,11 @@ class Pages:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": told or self.words["en"][key]}, status)
         return self.render(request, "error.html", status, title=key, told=told)
+
+
+def _shown(value: Any) -> Any:
+    """Without characters that could turn the text around or steer what shows it."""
+    return clean(value) if type(value) is str else value
 
 
 def address(*parts: str, **query: Any) -> str:
