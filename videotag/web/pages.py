@@ -10,11 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from videotag.fields import SEGMENT, SUMMARY, VIDEO
 from videotag.text import clean
 from videotag.times import clock
 
 HERE = Path(__file__).parent
 LANGUAGES = ("ru", "kk", "en")
+LABELS = {field.name: field.label for field in (*VIDEO, *SUMMARY, *SEGMENT)}
 
 
 class Pages:
@@ -44,6 +46,7 @@ class Pages:
 
         t(key, **values)            the text of that key in the page's language
         link(*parts, **query)       an address in this site, of parts of a path and what is asked; None is left out
+        label(field)                what a field of a record is called
         """
         language = language_of(request)
         own = {"lang": language} if request.query_params.get("lang") in LANGUAGES else {}
@@ -54,7 +57,17 @@ class Pages:
         def link(*parts: str, **query: Any) -> str:
             return address(*parts, **{**own, **query})
 
-        context = {"request": request, "language": language, "languages": LANGUAGES, "t": t, "link": link}
+        def label(field: str) -> str:
+            return getattr(LABELS[field], language)
+
+        context = {
+            "request": request,
+            "language": language,
+            "languages": LANGUAGES,
+            "t": t,
+            "link": link,
+            "label": label,
+        }
         html = self._templates.get_template(template).render({**context, "own": own, **values})
         return HTMLResponse(html, status)
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import textwrap
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -160,7 +161,8 @@ def pieces(text: str, query: str) -> list[tuple[str, bool]]:
 
 
 def _line(field: str, text: str, query: str) -> Line:
-    return Line(field, pieces(hits.excerpt(one_line(text), query, WIDTH, LINES), query))
+    seen = hits.excerpt(one_line(text), query, WIDTH, LINES)
+    return Line(field, pieces(textwrap.shorten(seen, WIDTH * LINES, placeholder=" …"), query))
 
 
 def card(moment: Hit, query: str) -> dict[str, Any]:
