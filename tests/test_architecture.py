@@ -23,6 +23,7 @@ SCRIPTS = {
     "phase4_video_summary": {"db_manager"},
     "load_data_to_chroma": {"db_manager"},
     "test_search": {"db_manager"},
+    "web": {"db_manager"},
     "doctor": {"db_manager", "load_data_to_chroma"},  # a repair is a load
     "models": {"db_manager"},
     "export": set(),

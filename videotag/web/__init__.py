@@ -1,0 +1,5 @@
+"""The page: search, videos, statuses in a browser. It reads what the scripts wrote.
+
+Read archive (what is looked at), pages (templates and words in three languages), safety (who may ask what), app (all
+parts put together); search (the search page) with asked (what an address asks), frames (pictures), api (JSON).
+"""

@@ -1,0 +1,41 @@
+"""The application: the parts of the site, behind the guard."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from videotag.errors import UserError
+from videotag.web import api, frames, search
+from videotag.web.archive import Archive
+from videotag.web.pages import HERE, Pages
+from videotag.web.safety import Guard, Safety
+
+
+def app(archive: Archive, safety: Safety | None = None) -> ASGIApp:
+    """The site of an archive. `safety`: None is for this machine alone, without a token."""
+    pages = Pages()
+    site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
+    site.mount("/static", StaticFiles(directory=HERE / "static"))
+    site.include_router(search.routes(archive, pages))
+    site.include_router(frames.routes(archive))
+    site.include_router(api.routes(archive, pages))
+
+    def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        told = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+        return pages.error(request, error.status_code, told)
+
+    def user_error(request: Request, error: Exception) -> Response:
+        return pages.error(request, 503, str(error))
+
+    site.add_exception_handler(HTTPException, http_error)
+    site.add_exception_handler(RequestValidationError, lambda request, error: pages.error(request, 400))
+    site.add_exception_handler(UserError, user_error)
+    site.add_exception_handler(Exception, lambda request, error: pages.error(request, 500))
+    return Guard(site, safety or Safety(), pages.error)
