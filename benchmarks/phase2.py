@@ -68,7 +68,7 @@ class Bench:
         self.sampling = engine._sampling = engine._sampling.clone()
         self.sampling.temperature = 0.0
         self.sampling.structured_outputs = StructuredOutputsParams(json=short_schema())
-        self.llm = LLM(**self.analyzer.engine_args(AT_ONCE))
+        self.llm = LLM(**self.analyzer.arguments(AT_ONCE))
         self.seconds: list[float] = []  # from the start to each answer
 
     def one_at_a_time(self) -> int:

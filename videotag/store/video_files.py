@@ -7,6 +7,7 @@ from typing import Any
 from videotag import stages
 from videotag.fields import video_filters
 from videotag.store import pages
+from videotag.store.known import KnownRecords
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
 from videotag.store.records import (
@@ -29,7 +30,7 @@ class VideoFiles:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._known: tuple[str | None, dict[str, dict[str, Any]]] = None, {}  # a state, and the records read in it
+        self._known = KnownRecords(place.index_path("-records"))
 
     @contextmanager
     def reading(self) -> Iterator[Any]:
@@ -72,19 +73,17 @@ class VideoFiles:
         return sorted(found, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
 
     def _named(self, names: Collection[str]) -> Iterable[dict[str, Any]]:
-        """The records of these videos. In a folder the database is opened only if it has changed since they were read.
-
-        That is 60 ms, which each search would take for the videos of its hits.
-        """
+        """The records of these videos. A folder's database is opened only if one has changed since they were read."""
         with self._place.reading() as there:
             noted = self._place.noted(VIDEO_FILES) if there else None
-            if noted is None or noted.state != self._known[0]:
-                self._known = noted and noted.state, {}
-            known = self._known[1]
+            known = self._known.read(noted.state, names) if noted else {}
             if new := [name for name in names if name not in known]:
                 found = {one["video_name"]: one for one in self._read({"video_name": new}, None)}
-                known.update({name: found.get(name, {}) for name in new})
-            return [dict(known[name]) for name in names if known[name]]
+                read = {name: found.get(name, {}) for name in new}
+                known |= read
+                if noted:
+                    self._known.keep(noted.state, read)
+            return [known[name] for name in names if known[name]]
 
     def _read(self, filters: Mapping[str, Any] | None, without: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         table, found = video_filters(), self.in_pages(filters, without, ["metadatas"])

@@ -60,9 +60,9 @@ class VllmAnalyzer:
         yield from Stream(self._engine, self._engine.at_once).run(shown)
 
     def _build(self, at_once: int) -> "SegmentEngine":
-        return SegmentEngine(self._model, at_once, self.engine_args(at_once))
+        return SegmentEngine(self._model, at_once, self.arguments(at_once))
 
-    def engine_args(self, at_once: int) -> dict[str, Any]:
+    def arguments(self, at_once: int) -> dict[str, Any]:
         """Arguments of vLLM's `EngineArgs`."""
         args = engine_args(self._model.name, self._dtype, self._length, at_once, self._options)
         return {**args, **picture_args(self._model)}
