@@ -10,10 +10,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from videotag.models import chat
 from videotag.models.servers import Refused
+from videotag.models.vllm import here
 from videotag.models.vllm.batch import Batch, one_line
 from videotag.models.vllm.batch import Engine as BatchEngine
 from videotag.models.vllm.engine import VllmEngine, VllmOptions, engine_args, load
-from videotag.models.vllm.here import dtype, has_bfloat16, set_environment
 from videotag.models.vllm.model import DEFAULT_MODEL, Model, Need, configuration, length, read_model
 
 T = TypeVar("T")
@@ -30,15 +30,15 @@ class InProcess:
     """
 
     def __init__(self, kind: str, options: VllmOptions, need: Need) -> None:
-        set_environment(kind)
-        bfloat16 = has_bfloat16(kind)
+        here.set_environment(kind)
+        bfloat16 = here.has_bfloat16(kind)
         name = options.model or DEFAULT_MODEL
         self._known = read_model(name, configuration(name))
         self._options = options
         self._engine: TextEngine | None = None
         self.model = self._known.name
         self.sampling = self._known.sampling
-        self.dtype = dtype(bfloat16, self._known.quantized)
+        self.dtype = here.dtype(bfloat16, self._known.quantized)
         self._length = length(self._known, options.max_model_len, need)
         self.description = f"{self.model}, {self.dtype}, {self._length} tokens at most"
 
