@@ -17,11 +17,12 @@ import argparse
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, jobs
+from videotag import artifacts, cli, jobs
 from videotag.analyzers.contract import Analyzer, Frame, NotedAnalysis, Part, Result, Segment, SegmentFailure
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.errors import EngineError, UserError
@@ -90,9 +91,12 @@ class Run(jobs.Run):
 
     load: Callable[..., Analyzer] = load_analyzer
     output_language: str = DEFAULT_OUTPUT_LANGUAGE
-    in_hand: dict[str, "Work"] = field(default_factory=dict)
     total: int = 0  # segments that this run has to do, as far as it is known
     engine: Analyzer | None = None
+
+    @cached_property
+    def in_hand(self) -> "jobs.InHand[Work]":
+        return jobs.InHand(self)
 
     @property
     def analyzer(self) -> Analyzer:
@@ -123,47 +127,37 @@ def analyze(run: Run, due: list[Record]) -> None:
                 progress.of(run.total)
                 progress.add()
     except BaseException as error:
-        # Whatever is in hand is given back with what is finished of it.
-        for work in list(run.in_hand.values()):
-            work.leave(error)
+        run.in_hand.leave_all(error)
         raise
 
 
 def feed(run: Run, due: list[Record]) -> Iterator[Segment]:
     """Claim one video after the other, as the engine asks for more, and give out the segments that are missing."""
     for record in due:
-        work = None
-        with run.report.outcome_of(record["video_name"]):
-            work = begin(run, record)
+        work = run.in_hand.take(record, partial(begin, run))
         run.total += (len(work.left) if work else 0) - record.get("total_segments", 0)
         if work is not None:
             yield from work.missing()
 
 
-def begin(run: Run, record: Record) -> "Work | None":
-    """Claim a video; None if nothing is left to analyze of it."""
-    with ExitStack() as stack:
-        intent = claims.Intent(run.why_due, record, named=run.named)
-        job = stack.enter_context(run.claimed(record["video_name"], intent))
-        if job.taken_over():
-            return None
-        phase1 = job.inputs()[PHASE1.key]
-        made_by = {**run.analyzer.made_by, "output_language": run.output_language}
-        part = stack.enter_context(closing(job.part(made_by, lambda: run.analyzer)))
-        work = Work(run, job, phase1, made_by, part)
-        if work.left:
-            run.in_hand[job.video_name] = work
-            work.holds = stack.pop_all()
-            return work
-        work.finish()
+def begin(run: Run, job: jobs.Job, stack: ExitStack) -> "Work | None":
+    """None if nothing is left to analyze of a video."""
+    if job.taken_over():
         return None
+    phase1 = job.inputs()[PHASE1.key]
+    made_by = {**run.analyzer.made_by, "output_language": run.output_language}
+    part = stack.enter_context(closing(job.part(made_by, lambda: run.analyzer)))
+    work = Work(run, job, phase1, made_by, part)
+    if work.left:
+        return work
+    work.finish()
+    return None
 
 
 class Work:
     """One video in hand: what is analyzed of it and what is left."""
 
     def __init__(self, run: Run, job: jobs.Job, phase1: Heard, made_by: Settings, part: artifacts.Part) -> None:
-        self.holds: ExitStack | None = None  # of the claim and the part
         self._run, self._job, self._phase1, self._made_by, self._part = run, job, phase1, made_by, part
         self._segments = {segment["segment_index"]: segment for segment in phase1["segments"]}
         self._analyses = {record["segment_index"]: record["analysis"] for record in part.records}
@@ -178,7 +172,7 @@ class Work:
     def missing(self) -> Iterator[Segment]:
         frames = self._phase1["frames"]
         for index in self.left:
-            if self._run.in_hand.get(self._job.video_name) is not self:  # it has failed, or was lost
+            if not self._run.in_hand.holds(self._job.video_name):  # it has failed, or was lost
                 return
             segment, spoken = self._segments[index], self._phase1["spoken_language"]
             language = main_language(segment, self._phase1)
@@ -223,12 +217,6 @@ class Work:
         self._job.publish(result)
         unreadable = f", {len(self._unreadable)} of them unreadable" if self._unreadable else ""
         cli.say(f"{self._job.video_name}: {len(self._segments)} segments{unreadable} in {self._job.path}")
-
-    def leave(self, error: BaseException | None) -> None:
-        """Take the work out of hand: as failed with an error, given back when interrupted."""
-        self._run.in_hand.pop(self._job.video_name, None)
-        if self.holds is not None:
-            self.holds.__exit__(type(error) if error else None, error, None)
 
     def _result(self) -> dict[str, Any]:
         phase1 = self._phase1
@@ -280,20 +268,16 @@ def parts_of(segment: HeardSegment, language: str) -> tuple[Part, ...]:
 
 
 def deliver(run: Run, segment: Segment, result: Result) -> None:
-    """Give a result to its video; the last one finishes it. A fault of one video leaves the others alone."""
-    work = run.in_hand.get(segment.video_name)
-    if work is None:  # it has failed, or was lost to another worker
-        return
-    with run.report.outcome_of(segment.video_name):
-        try:
-            work.keep(segment.segment_index, result)
-            if work.left:
-                return
-            work.finish()
-        except Exception as error:
-            work.leave(error)
-            raise
-        work.leave(None)
+    """Give a result to its video; the last one finishes it."""
+
+    def keep(work: Work) -> bool:
+        work.keep(segment.segment_index, result)
+        if work.left:
+            return False
+        work.finish()
+        return True
+
+    run.in_hand.go_on(segment.video_name, keep)
 
 
 def fields_of(result: dict[str, Any]) -> dict[str, Any]:

@@ -18,20 +18,31 @@ video is kept as soon as it is read, and a run goes on where the last one was st
 import argparse
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from db_manager import ChromaDBManager
-from videotag import artifacts, claims, cli, jobs
+from videotag import artifacts, cli, jobs
 from videotag.errors import EngineError, UserError
 from videotag.languages import check_output_language
 from videotag.options import add_options, named_options, options_of
 from videotag.progress import Progress
 from videotag.stages import PHASE2, PHASE4, Record
-from videotag.summaries.contract import Archive, Chapter, Cited, Items, Summarizer, Summary, Video, Window
+from videotag.summaries.contract import (
+    Archive,
+    Chapter,
+    Cited,
+    Items,
+    News,
+    Reading,
+    Summarizer,
+    Summary,
+    Video,
+    Window,
+)
 from videotag.summaries.engines import SUMMARIZERS, choose_summarizer, load_summarizer
 from videotag.summaries.passages import video_of
 from videotag.times import now
@@ -66,11 +77,8 @@ def work(args: argparse.Namespace, load: Callable[..., Summarizer], report: cli.
     run = Run(db, PHASE4, args, report, named, OPTIONS, fields_of, load)
     due = run.due(run.why_due, finished_too=bool(named))
     try:
-        run.mark(due, lambda: run.summarizer)
-        total = sum(record.get(PHASE2.counter, 0) for record in due)
-        with Progress("segments", total, "segments") as progress:
-            for record in due:
-                one(run, record, progress)
+        if due:
+            sum_up(run, due)
     except EngineError as error:
         if "summarizer" not in vars(run):  # it is the command line's fault
             raise
@@ -85,6 +93,11 @@ class Run(jobs.Run):
     """With the engine, built when the first video needs it."""
 
     load: Callable[..., Summarizer] = load_summarizer
+    total: int = 0  # segments that this run has to read, as far as it is known
+
+    @cached_property
+    def in_hand(self) -> "jobs.InHand[Work]":
+        return jobs.InHand(self)
 
     @cached_property
     def summarizer(self) -> Summarizer:
@@ -105,22 +118,47 @@ class Run(jobs.Run):
         return Archive(len(results), dict(words))
 
 
-def one(run: Run, seen: Record, progress: Progress) -> None:
-    """Sum up one video that is due, and note how it ended. `seen` is its record as it was when the run began."""
-    name, before = seen["video_name"], progress.done
-    with run.report.outcome_of(name), run.claimed(name, claims.Intent(run.why_due, seen, named=run.named)) as job:
-        if job.taken_over() is None:
-            result = summed_up(run, job, progress)
-            cli.say(f"{name}: {len(result['segments'])} segments, {len(result['chapters'])} chapters in {job.path}")
-    progress.to(before + seen.get(PHASE2.counter, 0))
+def sum_up(run: Run, due: list[Record]) -> None:
+    """Give the windows of all due videos to the engine in one stream, keep each as it comes, and publish each whole."""
+    run.mark(due, lambda: run.summarizer)
+    readings = feed(run, due)
+    run.total = sum(record.get(PHASE2.counter, 0) for record in due)
+    try:
+        first = next(readings, None)  # everything may have been taken over: then no engine is built
+        if first is None:
+            return
+        # Closed at once when interrupted: an engine then drops what is under way.
+        told = run.summarizer.summaries(itertools.chain([first], readings))
+        with Progress("segments", run.total, "segments") as progress, closing(told):
+            for reading, news in told:
+                run.in_hand.go_on(reading.video.name, partial(deliver, news=news))
+                reading.dropped = not run.in_hand.holds(reading.video.name)
+                progress.of(run.total)
+                progress.add(size(news) if isinstance(news, Window) else 0)
+    except BaseException as error:
+        run.in_hand.leave_all(error)
+        raise
 
 
-def summed_up(run: Run, job: jobs.Job, progress: Progress) -> dict[str, Any]:
-    """Read the windows that are left, sum them up, and publish the result.
+def feed(run: Run, due: list[Record]) -> Iterator[Reading]:
+    """Claim one video after the other, as the engine has room for more."""
+    for record in due:
+        work = run.in_hand.take(record, partial(begin, run))
+        left = sum(map(size, work.reading.left)) if work else 0
+        run.total += left - record.get(PHASE2.counter, 0)
+        if work is not None:
+            yield work.reading
 
-    Raises:
-        UserError: nothing of the video could be analyzed.
-    """
+
+def size(window: Window) -> int:
+    """Segments of it."""
+    return window.last - window.first + 1
+
+
+def begin(run: Run, job: jobs.Job, stack: ExitStack) -> "Work | None":
+    """None if a result is there. Raises UserError if nothing of the video could be analyzed."""
+    if job.taken_over():
+        return None
     phase2 = job.inputs()[PHASE2.key]
     language = run.args.output_language or phase2["output_language"]
     video = video_of(job.claim.record, phase2, language)
@@ -128,27 +166,42 @@ def summed_up(run: Run, job: jobs.Job, progress: Progress) -> dict[str, Any]:
         raise UserError("no segment of it could be analyzed: there is nothing to sum up")
     made_by = {**run.summarizer.made_by, "output_language": language}
     made = {**job.made_of, "made_by": made_by, "method": run.summarizer.method}
-    with closing(job.part(made_by, lambda: run.summarizer)) as part:
-        items = read(run.summarizer, video, job, part, progress)
-        summary = run.summarizer.whole(video, items)
-        return job.publish(result_of(video, summary, phase2, made))
-
-
-def read(
-    summarizer: Summarizer, video: Video, job: jobs.Job, part: artifacts.Part, progress: Progress
-) -> Sequence[Items]:
-    """The items of all windows, in order: those that were kept, and the others as they are read."""
+    part = stack.enter_context(closing(job.part(made_by, lambda: run.summarizer)))
+    windows = run.summarizer.windows(video)
     kept = {Window(*record["window"]): Items.model_validate(record["items"]) for record in part.records}
-    windows = summarizer.windows(video)
-    left = [window for window in windows if window not in kept]
-    progress.add(sum(w.last - w.first + 1 for w in windows if w in kept))
-    for window, items in summarizer.read(video, left):
-        job.claim.alive()
+    items = {window: kept[window] for window in windows if window in kept}
+    return Work(job, part, Reading(video, windows, items), phase2, made)
+
+
+@dataclass
+class Work:
+    """One video in hand. `made`: what its result says of how it was made."""
+
+    job: jobs.Job
+    part: artifacts.Part
+    reading: Reading
+    phase2: dict[str, Any]
+    made: dict[str, Any]
+
+
+def deliver(work: Work, news: News) -> bool:
+    """Keep a window that was read, or publish the whole; whether that was the end.
+
+    Raises:
+        Exception: what kept the video from being summed up.
+    """
+    if isinstance(news, Exception):
+        raise news
+    work.job.claim.alive()
+    if isinstance(news, Window):
+        items = work.reading.items[news]
         if not items.unread:  # else the next run tries again
-            part.append({"window": [window.first, window.last], "items": items.model_dump(mode="json")})
-        kept[window] = items
-        progress.add(window.last - window.first + 1)
-    return [kept[window] for window in windows]
+            work.part.append({"window": [news.first, news.last], "items": items.model_dump(mode="json")})
+        return False
+    result = work.job.publish(result_of(work.reading.video, news, work.phase2, work.made))
+    told = f"{len(result['segments'])} segments, {len(result['chapters'])} chapters"
+    cli.say(f"{work.job.video_name}: {told} in {work.job.path}")
+    return True
 
 
 def result_of(video: Video, summary: Summary, phase2: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from db_manager import ChromaDBManager  # noqa: E402
 from phase4_video_summary import result_of  # noqa: E402
 from videotag.embedders.contract import DEFAULT_EMBEDDER  # noqa: E402
 from videotag.embedders.engines import load_embedder  # noqa: E402
-from videotag.summaries.contract import Archive, Cited, Summary, Video  # noqa: E402
+from videotag.summaries.contract import Archive, Cited, Reading, Summary, Video  # noqa: E402
 from videotag.summaries.local.summarizer import LocalOptions, LocalSummarizer  # noqa: E402
 from videotag.summaries.passages import video_of  # noqa: E402
 
@@ -79,7 +79,9 @@ def videos() -> list[tuple[Video, dict[int, str]]]:
 
 
 def summed_up(engine: LocalSummarizer, video: Video) -> Summary:
-    return engine.whole(video, [items for _, items in engine.read(video, engine.windows(video))])
+    *_, (_, summary) = engine.summaries([Reading(video, engine.windows(video), {})])
+    assert isinstance(summary, Summary), summary
+    return summary
 
 
 def ask_the_archive() -> None:

@@ -213,11 +213,10 @@ class WatchedSummarizer(FakeSummarizer):
         super().__init__()
         self._engine = _Engine(run)
 
-    def read(self, video: Any, windows: Any) -> Any:
-        for window in windows:
-            self._engine.note(f"read {video.name}")
-            self._engine.come_to("read")
-            yield from super().read(video, [window])
+    def read(self, video: Any, window: Any) -> Any:
+        self._engine.note(f"read {video.name}")
+        self._engine.come_to("read")
+        return super().read(video, window)
 
 
 class WatchedEmbedder(FakeEmbedder):

@@ -17,9 +17,10 @@ import phase4_video_summary
 from db_manager import ChromaDBManager
 from videotag import artifacts
 from videotag.analyzers.contract import Analysis, Result, Segment
+from videotag.errors import EngineError, UserError
 from videotag.speech.words import Expected, Transcription, Word
 from videotag.stages import PHASE1, PHASE2, PHASE4, Stage
-from videotag.summaries.contract import Archive, Chapter, Cited, Items, Summary, Video, Window
+from videotag.summaries.contract import Archive, Chapter, Cited, Items, News, Reading, Summary, Video, Window
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE = SAMPLES / "ru_news.mp4"
@@ -108,17 +109,28 @@ class FakeSummarizer:
         count = len(video.passages)
         return [Window(first, min(first + 1, count - 1)) for first in range(0, count, 2)]
 
-    def read(self, video: Video, windows: Sequence[Window]) -> Generator[tuple[Window, Items], None, None]:
-        for window in windows:
-            scripted = self.results.get((video.name, window.first))
-            if isinstance(scripted, BaseException):
-                raise scripted
-            self.seen.append((video.name, window.first, window.last))
-            told = video.passages[window.first : window.last + 1]
-            events = tuple(Cited(text=passage.description, segments=(passage.index,)) for passage in told)
-            yield window, scripted or Items(events=events, keywords=tuple(f"слово {p.index}" for p in told))
+    def summaries(self, readings: Iterable[Reading]) -> Generator[tuple[Reading, News], None, None]:
+        for reading in readings:
+            try:
+                for window in reading.left:
+                    reading.items[window] = self.read(reading.video, window)
+                    yield reading, window
+                yield reading, self._whole(reading.video, reading.read)
+            except UserError as error:
+                if isinstance(error, EngineError):
+                    raise
+                yield reading, error
 
-    def whole(self, video: Video, items: Sequence[Items]) -> Summary:
+    def read(self, video: Video, window: Window) -> Items:
+        scripted = self.results.get((video.name, window.first))
+        if isinstance(scripted, BaseException):
+            raise scripted
+        self.seen.append((video.name, window.first, window.last))
+        told = video.passages[window.first : window.last + 1]
+        events = tuple(Cited(text=passage.description, segments=(passage.index,)) for passage in told)
+        return scripted or Items(events=events, keywords=tuple(f"слово {p.index}" for p in told))
+
+    def _whole(self, video: Video, items: Sequence[Items]) -> Summary:
         ends = {"first_segment": video.passages[0].index, "last_segment": video.passages[-1].index}
         return Summary(
             title=f"О {video.name}",

@@ -8,9 +8,9 @@ import argparse
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from videotag import artifacts, claims, content, stages
 from videotag.claims import Claim, Held, Intent, Records
@@ -30,6 +30,7 @@ class Described(Protocol):
 
 
 Engine = TypeVar("Engine", bound=Described)
+Work = TypeVar("Work")
 _VERSION = "stage_version"  # in the header of a `.part` file; older ones have none
 
 
@@ -309,6 +310,60 @@ class Job:
             self._run.db.update_video_status(self.video_name, **again)
         fault = "is not what the database speaks of" if found else "is missing or damaged"
         return None, f"{path}: {fault}; run {made_of.script}, then this again"
+
+
+class InHand(Generic[Work]):
+    """The videos of a run that are in hand at once, as an engine takes what they are made of in one stream.
+
+    A fault of one leaves the others alone: the report has it.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._works: dict[str, tuple[Work, ExitStack]] = {}
+
+    def holds(self, video_name: str) -> bool:
+        """Whether it is in hand still: it may have failed, or been lost to another worker."""
+        return video_name in self._works
+
+    def take(self, record: Record, begin: Callable[[Job, ExitStack], Work | None]) -> Work | None:
+        """Claim a video and begin it; None if it cannot be, or if nothing is left to be done on it.
+
+        Args:
+            record: as it was when the run began.
+            begin: gives the work, or None. What it enters into the stack is left with the claim.
+        """
+        name = record["video_name"]
+        with self._run.report.outcome_of(name), ExitStack() as stack:
+            job = stack.enter_context(self._run.claimed(name, Intent(self._run.why_due, record, named=self._run.named)))
+            work = begin(job, stack)
+            if work is not None:
+                self._works[name] = work, stack.pop_all()
+            return work
+        return None
+
+    def go_on(self, video_name: str, step: Callable[[Work], bool]) -> None:
+        """Take a video a step further, if it is in hand; `step` tells whether that was the last one."""
+        if not self.holds(video_name):
+            return
+        with self._run.report.outcome_of(video_name):
+            try:
+                ended = step(self._works[video_name][0])
+            except Exception as error:
+                self._leave(video_name, error)
+                raise
+            if ended:
+                self._leave(video_name, None)
+
+    def leave_all(self, error: BaseException) -> None:
+        """Give all back, with what is finished of each."""
+        for name in list(self._works):
+            self._leave(name, error)
+
+    def _leave(self, video_name: str, error: BaseException | None) -> None:
+        """As failed with an error, given back when interrupted."""
+        _, holds = self._works.pop(video_name)
+        holds.__exit__(type(error) if error else None, error, None)
 
 
 def built(kind: str, choice: tuple[str, str], run: Run, family: Family, build: Callable[[str, Any], Engine]) -> Engine:

@@ -11,7 +11,7 @@ from videotag.models.chat import Answer, Form, Messages
 from videotag.models.servers import Failure, Refused
 from videotag.summaries import by_model
 from videotag.summaries.by_model import ModelReader
-from videotag.summaries.contract import Cited, Items, Passage, Video, Window
+from videotag.summaries.contract import Cited, Items, Passage, Reading, Summary, Video, Window
 
 SPEECH = (
     "Министр Ерлан Сатыбалды открыл плотину.",
@@ -83,8 +83,9 @@ WATER = event("Вода поднялась на 12 метров.", 1)
 
 def read_one(reply: Callable[[str, Form], Any], given: Video | None = None) -> tuple[Items, Scripted]:
     given, asker = given or video(), Scripted(reply)
-    [(_, items)] = ModelReader(asker).read(given, [Window(0, len(given.passages) - 1)])
-    return items, asker
+    window = Window(0, len(given.passages) - 1)
+    reading, _ = next(ModelReader(asker).summaries([Reading(given, [window], {})]))
+    return reading.items[window], asker
 
 
 def in_turn(*answers: Any) -> Callable[[str, Form], Any]:
@@ -194,7 +195,17 @@ def test_a_server_without_an_answer_is_no_reason_to_halve():
 
 def sum_up(items: list[Items], *answers: Any, context: int = 30_000):
     asker = Scripted(in_turn(*answers), context)
-    return ModelReader(asker).whole(video(), items), asker
+    return made_of(asker, items), asker
+
+
+def made_of(asker: Scripted, items: list[Items]) -> Summary:
+    """What is made of windows that were all read before."""
+    windows = [Window(number, number) for number in range(len(items))]
+    [(_, summary)] = ModelReader(asker).summaries([Reading(video(), windows, dict(zip(windows, items, strict=True)))])
+    if isinstance(summary, Exception):
+        raise summary
+    assert isinstance(summary, Summary)
+    return summary
 
 
 READ = Items(
@@ -244,7 +255,7 @@ def test_more_than_the_model_reads_at_once_goes_level_by_level():
     many = Items(events=tuple(Cited(text=f"{DAM['text']} {'а' * 60}{n}", segments=(0,)) for n in range(8)))
     # Eight lines of some 110 letters, of 2 bytes mostly: 6 bytes are a token, so 270 tokens where 100 have room.
     asker = Scripted(lambda question, form: whole(DAM) if form.name == "whole" else window(WATER), context=300)
-    summary = ModelReader(asker).whole(video(), [many])
+    summary = made_of(asker, [many])
     names = [name for name, _ in asker.asked]
     assert names[-1] == "whole" and names.count("window") == len(names) - 1 >= 3
     assert (len(summary.sentences), summary.faults) == (1, ())
@@ -259,3 +270,41 @@ def test_a_video_of_which_too_much_was_not_read_fails():
 def test_names_of_several_windows_are_one():
     later = Items(people=(Cited(text="ерлан сатыбалды", segments=(3,)),))
     assert by_model.joined([READ, later]).people == (Cited(text="Ерлан Сатыбалды", segments=(0, 3)),)
+
+
+# --- several videos
+
+
+def test_a_whole_is_asked_for_as_soon_as_its_windows_are_read_and_one_that_fails_costs_itself_only():
+    def reply(question: str, form: Form) -> Any:
+        if "Бред" in question:
+            return RuntimeError("nothing comes of it")
+        if form.name == "whole":
+            return whole(DAM)
+        return window(DAM) if "плотину" in question else window(event("В Алматы прошёл концерт.", 2))
+
+    halves = [Window(0, 1), Window(2, 3)]
+    first, second = Reading(video(), halves, {}), Reading(video(), [Window(0, 3)], {})
+    broken = Reading(video("Бред.", *SPEECH[1:]), halves, {})
+    told = list(ModelReader(Scripted(reply)).summaries([first, broken, second]))
+    assert [(type(news), reading) for reading, news in told] == [
+        (Window, first),
+        (Window, first),
+        (Summary, first),
+        (RuntimeError, broken),
+        (Window, broken),
+        (Window, second),
+        (Summary, second),
+    ]
+    assert (first.left, second.left, broken.left) == ([], [], [Window(0, 1)])
+
+
+def test_of_a_video_that_nobody_waits_for_nothing_more_is_asked():
+    asker = Scripted(lambda question, form: whole(DAM) if form.name == "whole" else window(DAM))
+    lost, other = Reading(video(), [Window(0, 1), Window(2, 3)], {}), Reading(video(), [Window(0, 3)], {})
+    told = []
+    for reading, news in ModelReader(asker).summaries([lost, other]):
+        told.append((reading is lost, type(news)))
+        lost.dropped = True
+    assert told == [(True, Window), (False, Window), (False, Summary)]
+    assert [name for name, _ in asker.asked] == ["window", "window", "whole"]

@@ -1,6 +1,6 @@
 """The summarizer `local`: what it tells stands in the segments that it cites."""
 
-from videotag.summaries.contract import Archive, Passage, Video, Window
+from videotag.summaries.contract import Archive, Passage, Reading, Summary, Video, Window
 from videotag.summaries.local.keywords import keywords
 from videotag.summaries.local.names import ORGANISATIONS, PEOPLE, PLACES, named, together
 from videotag.summaries.local.sentences import sentences
@@ -21,7 +21,9 @@ def video(*passages: Passage, language: str = "ru", chapters=()) -> Video:
 
 def summed_up(one: Video):
     engine = LocalSummarizer(LocalOptions(), Archive)
-    return engine.whole(one, [items for _, items in engine.read(one, engine.windows(one))])
+    *_, (_, summary) = engine.summaries([Reading(one, engine.windows(one), {})])
+    assert isinstance(summary, Summary), summary
+    return summary
 
 
 def test_a_sentence_runs_over_the_border_of_segments_and_cites_both():
@@ -90,6 +92,9 @@ def test_kept_windows_give_the_same():
     long = video(*(passage(n, f"Бригада номер {n} строит у посёлка новую дамбу из камня.") for n in range(45)))
     windows = engine.windows(long)
     assert windows == [Window(0, 19), Window(20, 39), Window(40, 44)]
-    at_once = dict(engine.read(long, windows))
-    apart = {window: items for one in reversed(windows) for window, items in engine.read(long, [one])}
-    assert apart == at_once and together([]) == ()
+    at_once = Reading(long, windows, {})
+    *_, (_, summary) = engine.summaries([at_once])
+    again = Reading(long, windows, {windows[1]: at_once.items[windows[1]]})
+    told = list(engine.summaries([again]))
+    assert [news for _, news in told] == [windows[0], windows[2], summary]
+    assert again.items == at_once.items and together([]) == ()

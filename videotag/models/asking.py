@@ -101,6 +101,7 @@ class Servers:
     ) -> Generator[tuple[T, R], None, None]:
         """Yield each thing with what `answer` made of it, as it is finished. Things are pulled in the calling thread.
 
+        Where they have come to an end, they are asked again after each answer: it may have brought another.
         `answer` asks, once or more, in another thread.
 
         Raises:

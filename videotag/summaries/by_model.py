@@ -6,14 +6,27 @@ for once more and then left out, which is told.
 
 import itertools
 import math
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from videotag.errors import UserError
+from videotag.errors import EngineError, UserError
 from videotag.models.chat import BYTES_A_TOKEN, Ask, messages
 from videotag.models.servers import Failure, Refused
 from videotag.summaries import prompt
-from videotag.summaries.contract import MOST_KEYWORDS, SENTENCES, Chapter, Cited, Items, Passage, Summary, Video, Window
+from videotag.summaries.contract import (
+    MOST_KEYWORDS,
+    SENTENCES,
+    Chapter,
+    Cited,
+    Items,
+    News,
+    Passage,
+    Reading,
+    Summary,
+    Video,
+    Window,
+)
 from videotag.summaries.judging import Faults, Material, items_of, parsed, summary_of
 
 WINDOW_SHARE, LARGEST_WINDOW = 1 / 3, 8000
@@ -40,7 +53,10 @@ class Asker(Protocol):
     def answers(
         self, things: Iterable[T], answer: Callable[[T, Ask], Coroutine[Any, Any, R]]
     ) -> Generator[tuple[T, R], None, None]:
-        """Yield each thing with what `answer` made of it, several at once, as it is finished."""
+        """Yield each thing with what `answer` made of it, several at once, as it is finished.
+
+        Things that have come to an end are asked again after each answer: it may have brought another.
+        """
         ...
 
 
@@ -68,23 +84,68 @@ class ModelReader:
             room += cost
         return [*windows, Window(first, len(lines) - 1)]
 
-    def read(self, video: Video, windows: Sequence[Window]) -> Generator[tuple[Window, Items], None, None]:
-        async def answer(window: Window, ask: Ask) -> Items:
-            return await _Window(video, ask).read(list(video.passages[window.first : window.last + 1]))
+    def summaries(self, readings: Iterable[Reading]) -> Generator[tuple[Reading, News], None, None]:
+        tasks = _Tasks(readings)
+        for (reading, window), made in self._asker.answers(tasks, self._answer):
+            if window is not None and isinstance(made, Items):
+                reading.items[window] = made
+                yield reading, window
+                if not reading.left:
+                    tasks.read.append(reading)
+            elif not isinstance(made, Items):
+                yield reading, made
 
-        yield from self._asker.answers(windows, answer)
+    async def _answer(self, task: "_Task", ask: Ask) -> Items | Summary | Exception:
+        reading, window = task
+        video = reading.video
+        try:
+            if window is not None:
+                return await _Window(video, ask).read(list(video.passages[window.first : window.last + 1]))
+            _check_read(reading.read)
+            return await _Whole(video, ask, self._room).summary(reading.read)
+        except EngineError:
+            raise
+        except Exception as error:  # it costs this video only
+            return error
 
-    def whole(self, video: Video, items: Sequence[Items]) -> Summary:
-        """Raises UserError if too much of the video was not read."""
-        unread = [one for one in items if one.unread]
-        if len(unread) > UNREAD_SHARE * len(items):
-            raise UserError(f"{len(unread)} of {len(items)} parts of it were not read: {unread[0].faults[0]}")
 
-        async def answer(given: Sequence[Items], ask: Ask) -> Summary:
-            return await _Whole(video, ask, self._room).summary(given)
+_Task = tuple[Reading, Window | None]  # None: the whole
 
-        [(_, summary)] = self._asker.answers([items], answer)
-        return summary
+
+class _Tasks(Iterator[_Task]):
+    """What is to be asked next: the whole of a video as soon as its windows are read, else a window.
+
+    There may be none now and one later: who has had an answer looks again.
+    """
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self.read: deque[Reading] = deque()
+        self._windows = _windows_left(readings)
+
+    def __next__(self) -> _Task:
+        while self.read:
+            reading = self.read.popleft()
+            if not reading.dropped:
+                return reading, None
+        return next(self._windows)
+
+
+def _windows_left(readings: Iterable[Reading]) -> Iterator[_Task]:
+    for reading in readings:
+        left = reading.left
+        if not left:
+            yield reading, None
+        for window in left:
+            if reading.dropped:
+                break
+            yield reading, window
+
+
+def _check_read(items: Sequence[Items]) -> None:
+    """Raises UserError if too much of the video was not read."""
+    unread = [one for one in items if one.unread]
+    if len(unread) > UNREAD_SHARE * len(items):
+        raise UserError(f"{len(unread)} of {len(items)} parts of it were not read: {unread[0].faults[0]}")
 
 
 class _Window:

@@ -5,7 +5,7 @@ In two steps, as a long video does not fit into a model at once: the video is pa
 these by who stores it, never by a model.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +112,29 @@ class Archive:
     keywords: dict[str, int] = field(default_factory=dict)  # in lower case
 
 
+@dataclass
+class Reading:
+    """A video on its way to a summary."""
+
+    video: Video
+    windows: list[Window]  # all of them
+    items: dict[Window, Items]  # of those that were read, in this run or before
+    dropped: bool = False  # nobody waits for it any more: what is not begun need not be
+
+    @property
+    def left(self) -> list[Window]:
+        return [window for window in self.windows if window not in self.items]
+
+    @property
+    def read(self) -> list[Items]:
+        """The items of all windows, in order of time."""
+        return [self.items[window] for window in self.windows]
+
+
+News = Window | Summary | Exception
+"""Of a reading: a window was read, it is summed up, or it cannot be."""
+
+
 class Summarizer(Protocol):
     """The contract of an engine. Its class has `Options` (videotag/options.py).
 
@@ -128,20 +151,14 @@ class Summarizer(Protocol):
         """How the video is parted: each passage stands in one of them, in order."""
         ...
 
-    def read(self, video: Video, windows: Sequence[Window]) -> Generator[tuple[Window, Items], None, None]:
-        """Yield each of the windows with what is worth telling of it, in any order, as it is finished.
+    def summaries(self, readings: Iterable[Reading]) -> Generator[tuple[Reading, News], None, None]:
+        """Read the windows that are left of each video, then sum it up; yield what is new of any as it comes.
+
+        A window's items are put into its reading before they are told. Readings are drawn in the calling thread, as
+        there is room for them. A fault of one window is told in its items, one of a video by an Exception in place of
+        its summary.
 
         Raises:
-            EngineError: the engine as a whole cannot go on (model missing, server gone). A fault of one window is told
-                in its items.
-        """
-        ...
-
-    def whole(self, video: Video, items: Sequence[Items]) -> Summary:
-        """Sum the video up from the items of all its windows, in order of time.
-
-        Raises:
-            UserError: it cannot be done for this video.
-            EngineError: the engine as a whole cannot go on.
+            EngineError: the engine as a whole cannot go on (model missing, server gone).
         """
         ...

@@ -55,6 +55,7 @@ class InProcess:
     ) -> Generator[tuple[T, R], None, None]:
         """Yield each thing with what `answer` made of it, as it is finished. One run at a time.
 
+        Things that have come to an end are asked again after each answer: it may have brought another.
         `answer` runs in this thread, and awaits nothing but what it asks, one question after the other. A question
         that the engine does not take (it is too long, say) raises `Refused` there.
 

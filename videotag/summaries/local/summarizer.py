@@ -1,10 +1,10 @@
 """The `local` summarizer: what is told of a video is what stands in it, without a model and without an embedder."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from videotag.summaries.contract import SENTENCES, Archive, Cited, Items, Summary, Video, Window
+from videotag.summaries.contract import SENTENCES, Archive, Cited, Items, News, Reading, Summary, Video, Window
 from videotag.summaries.local import names
 from videotag.summaries.local.chapters import chapters, title
 from videotag.summaries.local.choosing import chosen
@@ -39,7 +39,17 @@ class LocalSummarizer:
         last = len(video.passages) - 1
         return [Window(first, min(first + WINDOW - 1, last)) for first in range(0, last + 1, WINDOW)]
 
-    def read(self, video: Video, windows: Sequence[Window]) -> Generator[tuple[Window, Items], None, None]:
+    def summaries(self, readings: Iterable[Reading]) -> Generator[tuple[Reading, News], None, None]:
+        for reading in readings:
+            try:
+                for window, items in self._read(reading.video, reading.left):
+                    reading.items[window] = items
+                    yield reading, window
+                yield reading, self._whole(reading.video, reading.read)
+            except Exception as error:
+                yield reading, error
+
+    def _read(self, video: Video, windows: Sequence[Window]) -> Iterator[tuple[Window, Items]]:
         found = sentences(video) if windows else []
         for window in windows:
             inside = [one for one in found if window.first <= one.passages[0] <= window.last]
@@ -56,7 +66,7 @@ class LocalSummarizer:
                 ),
             )
 
-    def whole(self, video: Video, items: Sequence[Items]) -> Summary:
+    def _whole(self, video: Video, items: Sequence[Items]) -> Summary:
         found = [_sentence(video, event) for one in items for event in one.events]
         last = len(video.passages) - 1
         count = min(SENTENCES[1], SENTENCES[0] + last // EACH)
