@@ -34,6 +34,8 @@ from videotag.search.filters import Filters  # noqa: E402
 from videotag.web.asked import LIMIT  # noqa: E402
 
 QUESTIONS, AT_ONCE, EACH = 60, 20, 5
+RECORD = {"video_path": "1.mp4", "language": "ru", "video_duration": 3535.0, "total_segments": 100, "width": 1280}
+RECORD |= {"height": 720, "fps": 25.0, "frame_rate": "25", "timecode": "10:00:00:00", "summary": "вода " * 100}
 
 
 def main() -> int:
@@ -48,6 +50,8 @@ def main() -> int:
         kept = args.keep or Path(folder) / "db"
         if not kept.exists():
             search_speed.fill(kept, args.segments)
+            videos = {f"video {number:05}": RECORD for number in range(args.segments // search_speed.A_VIDEO)}
+            ChromaDBManager(kept).create_or_update_video_files(videos)
         server = subprocess.Popen([sys.executable, __file__, "--serve", "--keep", kept], stdout=subprocess.PIPE)
         try:
             assert server.stdout is not None
