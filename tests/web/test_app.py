@@ -32,7 +32,7 @@ def test_the_page_is_in_the_language_of_the_address_or_the_browser(tmp_path, add
 def test_a_language_that_was_chosen_stays_in_the_links_and_the_form(tmp_path):
     page = client(FakeDatabase(hit()), tmp_path).get("/?q=x&lang=kk").text
     assert '<input type="hidden" name="lang" value="kk">' in page
-    assert 'href="/video/news?lang=kk&amp;t=0.0&amp;q=x"' in page
+    assert 'href="/video/news?lang=kk&amp;q=x&amp;t=0.0"' in page
 
 
 def test_all_languages_have_the_same_texts_with_the_same_gaps():

@@ -22,7 +22,7 @@ from videotag.search.moments import LEAD, Hit
 from videotag.text import one_line
 from videotag.web.archive import Archive
 from videotag.web.asked import LIMIT, MOST, Asked, asked, parameters
-from videotag.web.pages import Pages
+from videotag.web.pages import Pages, address
 
 FRAMES = 6  # of a segment that are shown, if it has so many
 NEWEST = 12  # videos on the page where nothing is asked
@@ -173,6 +173,7 @@ def card(moment: Hit, query: str) -> dict[str, Any]:
     sought = (min(moment["start"] + LEAD, moment["end"]) - moment["start_time"]) / length
     return {
         "hit": moment,
+        "picture": address("frame", moment["video_name"], moment["segment_index"]),
         "large": min(FRAMES - 1, max(0, int(sought * FRAMES))),
         "frames": range(FRAMES),
         "how": hits.found_by(read, query),
@@ -192,7 +193,7 @@ def video_card(video: Hit, query: str) -> dict[str, Any]:
         "lines": [_line(name, text, query) for name, text in texts.items() if text],
         "chapters": [(one["start"], in_pieces(one_line(one["title"]), query)) for one in video.get("chapters") or ()],
         "keywords": [(word, bool(matches(word, query))) for word in video.get("keywords") or ()],
-        "picture": video.get("segments_total", 0) // 3,
+        "picture": address("frame", video["video_name"], video.get("segments_total", 0) // 3),
     }
 
 
@@ -215,5 +216,5 @@ def _told(record: Mapping[str, Any]) -> dict[str, Any]:
         "title": record.get("title") or name,
         "text": record.get("summary") or record.get("description") or "",
         "seconds": record.get("video_duration") or 0.0,
-        "picture": record["total_segments"] // 3,
+        "picture": address("frame", name, record["total_segments"] // 3),
     }
