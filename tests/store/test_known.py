@@ -75,3 +75,13 @@ def test_a_folder_that_cannot_be_written_to_is_no_fault(tmp_path):
     known = KnownRecords(tmp_path / "gone" / "index-records.sqlite3")
     known.keep("1", {"news": {"width": 640}})
     assert known.read("1", ["news"]) == {}
+
+
+def test_who_asks_for_others_of_the_same_state_has_all_of_them(tmp_path, monkeypatch):
+    db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
+    for number in range(4):
+        add_video(db, f"film{number}")
+    for name in ("film0", "film1"):
+        assert [one["video_name"] for one in db.list_videos({"video_name": [name]})] == [name]
+    monkeypatch.setattr(db._place, "_open", lambda: pytest.fail("the database is opened"))
+    assert len(db.list_videos({"video_name": ["film2", "film3", "film0"]})) == 3

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-MOST = 2000  # records; some kilobytes each
+MOST = 2000  # records at which it begins anew; some kilobytes each
 BUSY = 1.0  # s to wait for another process; it is not worth more
 _SCHEMA = "CREATE TABLE IF NOT EXISTS known (state TEXT NOT NULL, name TEXT NOT NULL PRIMARY KEY, record TEXT NOT NULL)"
 R = TypeVar("R")
@@ -34,6 +34,14 @@ class KnownRecords:
         found = self._opened(read) if self._path.exists() else None
         return found if found and all(isinstance(record, dict) for record in found.values()) else {}
 
+    def is_of(self, state: str) -> bool:
+        """Whether something is known of that state."""
+
+        def look(db: sqlite3.Connection) -> bool:
+            return db.execute("SELECT 1 FROM known WHERE state = ? LIMIT 1", (state,)).fetchone() is not None
+
+        return bool(self._path.exists() and self._opened(look))
+
     def keep(self, state: str, records: Mapping[str, Mapping[str, Any]]) -> None:
         """In place of those of other states."""
 
@@ -45,8 +53,7 @@ class KnownRecords:
             db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", rows)
             db.execute("COMMIT")
 
-        if len(records) <= MOST:
-            self._opened(keep)
+        self._opened(keep)
 
     def _opened(self, work: Callable[[sqlite3.Connection], R]) -> R | None:
         """What `work` makes of the file. A damaged one goes away: a search does not fail for it."""

@@ -7,7 +7,7 @@ from typing import Any
 from videotag import stages
 from videotag.fields import video_filters
 from videotag.store import pages
-from videotag.store.known import KnownRecords
+from videotag.store.known import MOST, KnownRecords
 from videotag.store.pages import get
 from videotag.store.place import SYNC_THRESHOLD, VIDEO_FILES, Place
 from videotag.store.records import (
@@ -73,17 +73,24 @@ class VideoFiles:
         return sorted(found, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
 
     def _named(self, names: Collection[str]) -> Iterable[dict[str, Any]]:
-        """The records of these videos. A folder's database is opened only if one has changed since they were read."""
+        """The records of these videos. A folder's database is opened only if one has changed since they were read.
+
+        Who asks for others of the same state is likely to go on: then all are read, if they are not too many to keep.
+        """
         with self._place.reading() as there:
             noted = self._place.noted(VIDEO_FILES) if there else None
             known = self._known.read(noted.state, names) if noted else {}
             if new := [name for name in names if name not in known]:
-                found = {one["video_name"]: one for one in self._read({"video_name": new}, None)}
-                read = {name: found.get(name, {}) for name in new}
-                known |= read
+                many = noted is not None and self._known.is_of(noted.state) and self._count() <= MOST
+                found = {one["video_name"]: one for one in self._read(None if many else {"video_name": new}, None)}
+                known |= {name: found.get(name, {}) for name in new}
                 if noted:
-                    self._known.keep(noted.state, read)
+                    self._known.keep(noted.state, {name: {} for name in new} | found)
             return [known[name] for name in names if known[name]]
+
+    def _count(self) -> int:
+        with self.reading() as collection:
+            return 0 if collection is None else collection.count()
 
     def _read(self, filters: Mapping[str, Any] | None, without: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         table, found = video_filters(), self.in_pages(filters, without, ["metadatas"])
