@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from videotag.editors import clips, formats
 from videotag.errors import UserError
 from videotag.exports import ORIGINAL, TRANSLATION, Source, Wanted
 from videotag.fields import VIDEO
+from videotag.media.copies import LINES
 from videotag.search.ask import Question, find
 from videotag.search.filters import Filters
 from videotag.search.moments import Hit
@@ -27,7 +29,7 @@ from videotag.timecode import frames_until
 from videotag.web.archive import Archive
 from videotag.web.films import LEAD, PART, STEP, Film, Gone, film_of
 from videotag.web.media import Second, state_of
-from videotag.web.pages import LANGUAGES, Pages, language_of
+from videotag.web.pages import LANGUAGES, Pages, address, language_of
 from videotag.web.proxies import Proxies
 
 HITS = 100  # moments of one video that are shown at most
@@ -65,6 +67,16 @@ class Look:
         """The number of the segment in which the second is best looked at: the last that has begun."""
         begun = [n for n, segment in enumerate(self.source.segments) if segment["start_time"] <= self.second]
         return begun[-1] if begun else 0
+
+    @property
+    def poster(self) -> str | None:
+        """The address of the frame that was on screen last before the second."""
+        if not self.source.segments:
+            return None
+        segment = self.source.segments[self.current]
+        times = [self.source.phase1["frames"][number]["time"] for number in segment["frames"]]
+        place = max(0, sum(time <= self.second for time in times) - 1)
+        return address("frame", self.source.name, str(segment["segment_index"]), str(place)) if times else None
 
     @cached_property
     def paragraphs(self) -> list[tuple[float, list[subtitles.Cue]]]:
@@ -183,7 +195,8 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         given = {"name": name, "record": record, "q": q, "second": second, "hits": found, "look": look}
         facts = _facts(record, LANGUAGES.index(language_of(request)))
         given |= {"player": player, "gone": gone, "unknown": unknown, "facts": facts, "downloads": DOWNLOADS}
-        return pages.render(request, "video.html", lead=LEAD, step=STEP, **given)
+        given |= {"poster": look and look.poster, "file_name": Path(record.get("video_path") or name).name}
+        return pages.render(request, "video.html", lead=LEAD, step=STEP, lines=LINES, **given)
 
     @router.get("/subtitles/{name}/{language}.vtt")
     def track(name: str, language: str, start: Second | None = None) -> Response:
