@@ -1,5 +1,7 @@
 """The application: the parts of the site, behind the guard."""
 
+from http import HTTPStatus
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -9,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from videotag.errors import UserError
-from videotag.web import media, search, video
+from videotag.web import api, frames, media, search, video
 from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
 from videotag.web.proxies import ROOM, Proxies
@@ -25,16 +27,19 @@ def app(archive: Archive, safety: Safety | None = None, room: float = ROOM) -> A
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
     site.include_router(search.routes(archive, pages))
+    site.include_router(frames.routes(archive))
+    site.include_router(api.routes(archive, pages))
     proxies = Proxies(archive.data_dir / "proxy", room)
     site.include_router(media.routes(archive, pages, proxies))
     site.include_router(video.routes(archive, pages, proxies))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return pages.error(request, error.status_code)
+        told = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+        return pages.error(request, error.status_code, told)
 
     def user_error(request: Request, error: Exception) -> Response:
-        return pages.error(request, 400, str(error))
+        return pages.error(request, 503, str(error))
 
     site.add_exception_handler(HTTPException, http_error)
     site.add_exception_handler(RequestValidationError, lambda request, error: pages.error(request, 400))
