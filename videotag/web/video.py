@@ -113,7 +113,7 @@ class Look:
         before = [c["title"] for c in self.source.chapters if c["start"] < start]
         empty = {"description": "", "on_screen_text": [], "keywords": [], "dialogue_translation": "", "subtitles": ""}
         own = {
-            "hit": any(hit["start"] < end and hit["end"] > start for hit in self.hits),
+            "hit": any(hit["segment_index"] == index for hit in self.hits),
             "chapter": next((title for title in begins if title not in before), ""),
             "timecode": self.timecode(start),
         }

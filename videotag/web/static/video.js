@@ -1,7 +1,7 @@
 // The page of a video: one clock for the file, its copy and its clips; words, segments and keys that follow it.
 
 const player = document.querySelector(".player");
-if (player) start(player, player.querySelector("video"), player.querySelector(".how"));
+if (player) start(player, player.querySelector("video"), player.querySelector(".mode"));
 
 function start(player, video, how) {
   const known = player.dataset;
@@ -106,7 +106,7 @@ function start(player, video, how) {
   const lines = words ? [...words.querySelectorAll("a")] : [];
   const times = lines.map((line) => Number(line.dataset.t));
   const segments = [...document.querySelectorAll("article.segment")];
-  const cards = [...document.querySelectorAll(".strip li")];
+  const cards = [...document.querySelectorAll(".film li")];
   const head = player.querySelector(".timeline .head");
   let scrolled = 0; // when somebody has last moved the words
   for (const kind of ["wheel", "touchmove", "keydown"]) {
@@ -177,7 +177,7 @@ function start(player, video, how) {
 
   // === The copy of the whole ===
 
-  const copy = how.querySelector(".copy");
+  const copy = how.querySelector(".whole-copy");
   if (copy.hidden) return;
   copy.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -192,7 +192,7 @@ function start(player, video, how) {
   function tell(state) {
     const before = copy.dataset.state;
     copy.dataset.state = state.state;
-    const told = copy.querySelector(`.is-${state.state} .told`);
+    const told = copy.querySelector(`.is-${state.state} .say`);
     if (state.state === "making") {
       told.textContent = copy.dataset.making.replace("PERCENT", Math.floor(100 * state.share));
       copy.querySelector("progress").value = state.share;
