@@ -53,6 +53,8 @@ def verdict(coding: Coding, heard: Sequence[int]) -> Playable:
         why.append(("container", names[0]))
     if coding.pictures and coding.pictures not in _PICTURES and not asked:
         why.append(("pictures", coding.pictures))
+    if coding.lost:
+        why.append(("lost", coding.lost))
     if coding.interlaced:
         why.append(("interlaced", ""))
     if coding.is_hdr:
@@ -61,11 +63,9 @@ def verdict(coding: Coding, heard: Sequence[int]) -> Playable:
     type_ = type_ or Playable("copy").type
     if why:
         return Playable("copy", tuple(why), type_)
-    return (
-        Playable("ask", (("pictures", "hevc"),), f'{type_}; codecs="{asked}"')
-        if asked
-        else Playable("direct", (), type_)
-    )
+    if asked:
+        return Playable("ask", (("some", coding.pictures),), f'{type_}; codecs="{asked}"')
+    return Playable("direct", (), type_)
 
 
 def tracks_heard(coding: Coding, told: Sequence[int]) -> tuple[int, ...]:
