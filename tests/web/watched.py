@@ -16,13 +16,6 @@ from videotag.web.archive import Archive
 NAME = "news"
 
 
-class Records(FakeDatabase):
-    """Knows its records by name."""
-
-    def get_video_status(self, video_name: str) -> dict[str, Any]:
-        return next((record for record in self.records if record["video_name"] == video_name), {})
-
-
 def archive_of(folder: Path, path: Path, seconds: float, *hits: dict[str, Any], **fields: Any) -> Archive:
     """The archive in `folder` of a video whose words are " 0", " 1", ... in the middle of each second.
 
@@ -50,7 +43,7 @@ def archive_of(folder: Path, path: Path, seconds: float, *hits: dict[str, Any], 
     result = {**own, **heard, "source": found, "made_by": {}, "frames": frames, "segments": segments}
     with artifacts.Draft(artifacts.path_of(PHASE1, folder, NAME), result) as draft:
         draft.publish()
-    database = Records(*hits)
+    database = FakeDatabase(*hits)
     database.records = [{**own, "phase1_status": "completed", **{f"source_{key}": found[key] for key in found}}]
     return Archive(database, folder)  # type: ignore[arg-type]
 

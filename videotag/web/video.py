@@ -2,7 +2,8 @@
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -204,8 +205,9 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         recorded(name)
         if language not in TRACKS:
             raise HTTPException(404)
-        results = source(name)
-        words = subtitles.joined(results.segments) if language == ORIGINAL else exports.translated(results)
+        with _absent():
+            results = source(name)
+            words = subtitles.joined(results.segments) if language == ORIGINAL else exports.translated(results)
         return Response(subtitles.vtt(subtitles.cues(_from(words, start))), media_type="text/vtt; charset=utf-8")
 
     @router.get("/download/{name}/{form}")
@@ -214,10 +216,20 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         recorded(name)
         if form not in DOWNLOADS or language not in TRACKS:
             raise HTTPException(404)
-        files = exports.exported(archive.data_dir, name, Wanted(form, language))
+        with _absent():
+            files = exports.exported(archive.data_dir, name, Wanted(form, language))
         return _attached(name, {ending: formats.encoded(ending, text) for ending, text in files.items()})
 
     return router
+
+
+@contextmanager
+def _absent() -> Iterator[None]:
+    """What cannot be made of the results is not there."""
+    try:
+        yield
+    except UserError as error:
+        raise HTTPException(404, str(error)) from None
 
 
 def _from(words: Sequence[Word], start: float | None) -> list[Word]:
