@@ -12,7 +12,7 @@ function start(player, video, how) {
   // === What is played ===
 
   const source = (kind) => video.querySelector(`source[data-kind="${kind}"]`);
-  const now = () => video.currentTime + offset;
+  const now = () => (video.readyState ? video.currentTime + offset : wanted);
   const show = (name, yes = true) => { how.querySelector(`.${name}`).hidden = !yes; };
 
   /** Where the clip of a second begins: as videotag/web/films.py has it. */
