@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from db_manager import ChromaDBManager
@@ -57,7 +58,8 @@ def serve(args: argparse.Namespace, db: ChromaDBManager) -> int:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
-        uvicorn.Server(config).run(sockets=[bound])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[bound])
     return cli.OK
 
 
