@@ -22,6 +22,7 @@ from videotag.embedders.engines import load_embedder
 from videotag.errors import UserError
 from videotag.web.app import app
 from videotag.web.archive import Archive
+from videotag.web.proxies import ROOM
 from videotag.web.safety import Safety
 
 TOKEN = "VIDEOTAG_TOKEN"
@@ -38,6 +39,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="(8000; 0 takes a free one)")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="FOLDER", help="of the results (data)")
+    room = f"room for copies that browsers play, in data/proxy/ ({ROOM:g}); the least used are deleted"
+    parser.add_argument("--proxy-space", type=float, default=ROOM, metavar="GB", help=room)
     return parser
 
 
@@ -49,7 +52,7 @@ def serve(args: argparse.Namespace, db: ChromaDBManager) -> int:
         name = f"[{args.host}]" if ":" in args.host else args.host
         cli.say(f"http://{name}:{bound.getsockname()[1]}  (Ctrl-C ends it)")
         config = uvicorn.Config(
-            app(Archive(db, args.data_dir), safety),
+            app(Archive(db, args.data_dir), safety, args.proxy_space),
             access_log=False,
             log_level="warning",
             server_header=False,

@@ -19,6 +19,7 @@ from tests.speech.test_subtitles import dealt, parsed, said
 from videotag import artifacts
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2, PHASE4
+from videotag.text import escaped
 
 ROOT = Path(__file__).parent.parent
 
@@ -177,7 +178,7 @@ MEAN = "# 1. *a* _b_ [c](http://d) <script> &amp; `e` | ~~f~~ \\ $g$ ![h](i) ---
     "text", [MEAN, "1. a", "12) a", "- a", "+ a", "=====", "---", "> a", "~~~", "```", "    a\n\nb"]
 )
 def test_markdown_shows_texts_as_they_are(text):
-    made = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(export.escaped(text))
+    made = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(escaped(text))
     [paragraph] = re.findall(r"<p>(.*)</p>\n", made)
     assert html.unescape(paragraph) == " ".join(text.split())
     assert "<" not in paragraph

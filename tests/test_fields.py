@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import export
+from videotag import exports
 from videotag.analyzers.contract import Analysis
 from videotag.analyzers.prompt import SCHEMA
 from videotag.fields import ANALYSIS_FIELDS, SEGMENT, STATUSES, SUMMARY, VIDEO, Field, video_fields
@@ -82,11 +82,11 @@ def test_the_exports_of_a_video_have_what_is_exported():
     segment: Any = {**whole(), "words": [], "frames": []}
     head: Any = {"video_path": "a.mp4", "video_duration": 60.0, "spoken_language": "ru"}
     head["segments"] = [{**segment, "subtitles": []}]  # there they have their times
-    source = export.Source("a", head, {"output_language": "ru", "segments": [segment]})
-    [found] = json.loads(export.as_json(source))["segments"]
+    source = exports.Source("a", head, {"output_language": "ru", "segments": [segment]})
+    [found] = json.loads(exports.as_json(source))["segments"]
     once = {"video_name", "video_path", "language", "title"}  # what the file says once
     assert found == {field.name: segment[field.name] for field in SEGMENT if field.exported and field.name not in once}
-    text = export.as_markdown(source)
+    text = exports.as_markdown(source)
     for field in SEGMENT:
         titled = f"**{field.label.en}:** " in text
         assert titled == (field.shown is not None and field.name != "description"), field.name

@@ -2,6 +2,6 @@
 
 Read source (what is read of an opened file), pictures and skim, upright (a frame as it is meant to be seen), by which
 colour, interlace and headers; levels (what its sound tracks are like), tracks (which of them are heard), mixing, sound,
-probe, clip; timecode (what a camera wrote down), texts, subtitle_text and captions (what there
-is to read).
+probe, clip; coding (what a player has to do) and copies (made for those that cannot); timecode (what a camera wrote
+down), texts, subtitle_text and captions (what there is to read).
 """

@@ -50,8 +50,8 @@ def clip(
     try:
         # MPEG program streams are not always found again where they are sought: then all before is decoded.
         for before in dict.fromkeys((lead(str(video), start), start)):
-            _encode(_command(video, (start, end), before, sounds, unfinished), path, progress)
-            if _has_pictures(unfinished) or not _has_pictures(video):
+            encode(_command(video, (start, end), before, sounds, unfinished), path, progress)
+            if has_pictures(unfinished) or not has_pictures(video):
                 break
         _refuse_existing(target)
         unfinished.rename(target)
@@ -101,7 +101,8 @@ def _sounds(path: str, track: int) -> list[int]:
         return [stream.index for stream in sorted(source.sounds, key=lambda stream: stream != wanted)]
 
 
-def _has_pictures(path: Path) -> bool:
+def has_pictures(path: Path) -> bool:
+    """Whether there are any in the file."""
     with opened(str(path)) as source:
         return source.video is not None
 
@@ -126,15 +127,23 @@ def lead(path: str, second: float) -> float:
         return second if source.video else 0.0
 
 
-def _encode(command: Sequence[str], path: str, progress: Callable[[float], None]) -> None:
+def encode(command: Sequence[str], path: str, progress: Callable[[float], None]) -> None:
+    """Run ffmpeg, which is told to report to its output; ended where `progress`, called twice a second, raises.
+
+    Raises:
+        UserError: it fails.
+    """
     with tempfile.TemporaryFile() as errors:  # not a pipe: nobody reads it meanwhile
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
         assert process.stdout is not None
         try:
+            done = 0.0
             for line in process.stdout:
                 name, _, value = line.strip().partition("=")
                 if name == "out_time_us" and value.isdecimal():
-                    progress(int(value) / 1e6)
+                    done = int(value) / 1e6
+                elif name == "progress":
+                    progress(done)
             code = process.wait()
         finally:
             process.kill()

@@ -16,7 +16,7 @@ _SAID_BY_DECODER = {"vp8": _UNSAID, "mjpeg": 5, "dnxhd": None}
 """Codecs whose decoders tell one matrix whatever the file says, and what that is worth: VP8 means nothing by it, JPEG
 is BT.601 (JFIF), DNxHD has it in its frames (None), where writers seldom put the right one."""
 _LINEAR, _LOG, _LONG_LOG = 8, 9, 10
-_PQ, _HLG = 16, 18
+_PQ, _HLG = HDR = 16, 18
 _BT2020, _DCI_P3, _DISPLAY_P3 = 9, 11, 12
 _READABLE = {0, 1, 2, 4, 5, 6, 7, 9}  # matrices that FFmpeg's scaler knows
 _FOREIGN = {8, 11, 14, 15, 16, 17}  # those of no Y'CbCr: YCgCo, ICtCp and their like
@@ -31,6 +31,7 @@ _WHITE = 203.0  # cd/m2 of SDR's white in HDR (ITU-R BT.2408)
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2  # cd/m2, and the system gamma for it (ITU-R BT.2100)
 _KNEE = 0.6  # share of white above which what is brighter than white makes room for itself
 _STEPS = 1 << 14
+_CUBE = 33  # values of each colour in a table of colours
 
 
 def told(context: Any) -> dict[str, int]:
@@ -67,7 +68,7 @@ def matrix(frame: Any) -> int | None:
     own = int(frame.colorspace)
     if own in _READABLE - {_UNSAID}:
         return None
-    if frame.color_primaries == _BT2020 or frame.color_trc in (_PQ, _HLG):
+    if frame.color_primaries == _BT2020 or frame.color_trc in HDR:
         return BT2020_MATRIX
     hd = frame.height >= 720 or frame.width >= 1280
     return BT709_MATRIX if hd or own != _UNSAID or frame.color_primaries in _PRIMARIES else None
@@ -76,10 +77,10 @@ def matrix(frame: Any) -> int | None:
 def is_plain(frame: Any) -> bool:
     """Whether the frame's R'G'B' are a screen's: neither HDR (PQ, HLG), linear light nor a gamut wider than BT.709."""
     wide = frame.color_primaries in (_BT2020, _DCI_P3, _DISPLAY_P3)
-    return not wide and frame.color_trc not in (_PQ, _HLG, _LINEAR, _LOG, _LONG_LOG)
+    return not wide and frame.color_trc not in (*HDR, _LINEAR, _LOG, _LONG_LOG)
 
 
-def to_srgb(image: "np.ndarray", transfer: int, primaries: int) -> "np.ndarray":
+def to_srgb(image: "np.ndarray", transfer: int, primaries: int, brightest: float | None = None) -> "np.ndarray":
     """R'G'B' that is not plain, as a screen of today shows it.
 
     HDR's diffuse white, 203 cd/m2, becomes white. Where a picture is brighter than that, the uppermost tones are drawn
@@ -88,6 +89,7 @@ def to_srgb(image: "np.ndarray", transfer: int, primaries: int) -> "np.ndarray":
     Args:
         image: uint16 [height, width, 3], red first, as the decoder's YUV gives it.
         transfer, primaries: the frame's tags, numbers of ITU-T H.273.
+        brightest: in units of SDR's white, what becomes the brightest of HDR; None: what is brightest in the picture.
 
     Returns:
         BGR uint8 [height, width, 3].
@@ -96,16 +98,30 @@ def to_srgb(image: "np.ndarray", transfer: int, primaries: int) -> "np.ndarray":
     import numpy as np
 
     if primaries not in _PRIMARIES:
-        primaries = _BT2020 if transfer in (_PQ, _HLG) else 1
+        primaries = _BT2020 if transfer in HDR else 1
     linear = _light(transfer)[image]
     if transfer == _HLG:
         luminance = cv2.transform(linear, _xyz(primaries)[1:2].astype(np.float32))
         linear *= (luminance ** np.float32(_HLG_GAMMA - 1))[:, :, None]
     bgr = cv2.transform(linear, _to_bt709(primaries)[::-1].astype(np.float32))
-    peak = _peak(bgr) if transfer in (_PQ, _HLG) else 1.0
+    peak = (brightest or _peak(bgr)) if transfer in HDR else 1.0
     np.clip(bgr, 0, peak, out=bgr)
     index = (np.sqrt(bgr) * np.float32(_STEPS / peak**0.5)).astype(np.uint16)
     return _screen(peak)[index]
+
+
+def cube(transfer: int, primaries: int) -> str:
+    """`to_srgb` as a table for programs (.cube, Adobe's "Cube LUT Specification 1.0"), red growing fastest.
+
+    A table is one for all pictures of a video: what is brighter than 1000 cd/m2, as most HDR is graded for, is white.
+    """
+    import numpy as np
+
+    steps = np.rint(np.linspace(0, 65535, _CUBE)).astype(np.uint16)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+    colours = np.stack([red, green, blue], axis=-1).reshape(-1, _CUBE, 3)
+    shown = to_srgb(colours, transfer, primaries, _HLG_PEAK / _WHITE)[:, :, ::-1].reshape(-1, 3) / 255
+    return f"LUT_3D_SIZE {_CUBE}\n" + "".join(f"{r:.4f} {g:.4f} {b:.4f}\n" for r, g, b in shown.tolist())
 
 
 def _peak(linear: "np.ndarray") -> float:

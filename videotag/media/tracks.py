@@ -117,6 +117,12 @@ def heard_first(text: str | None) -> int:
     return int(found[1]) if found else 0
 
 
+def heard(text: str | None) -> tuple[int, ...]:
+    """The numbers of all tracks that are heard, of a `Choice`'s text; none where that tells none."""
+    found = re.match(r"tracks? (\d+(?:, \d+)*)", text or "")
+    return tuple(map(int, found[1].split(", "))) if found else ()
+
+
 def _looked_at(path: str, tracks: Sequence[Track]) -> dict[int, Levels]:
     """What the tracks are like. That one is silent throughout, or a tone, is said of no sample."""
     measures = measured(path)

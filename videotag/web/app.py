@@ -11,20 +11,27 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from videotag.errors import UserError
-from videotag.web import api, frames, search
+from videotag.web import api, frames, media, search, video
 from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
+from videotag.web.proxies import ROOM, Proxies
 from videotag.web.safety import Guard, Safety
 
 
-def app(archive: Archive, safety: Safety | None = None) -> ASGIApp:
-    """The site of an archive. `safety`: None is for this machine alone, without a token."""
+def app(archive: Archive, safety: Safety | None = None, room: float = ROOM) -> ASGIApp:
+    """The site of an archive. `safety`: None is for this machine alone, without a token.
+
+    `room`: GB that copies of videos may take.
+    """
     pages = Pages()
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
     site.include_router(search.routes(archive, pages))
     site.include_router(frames.routes(archive))
     site.include_router(api.routes(archive, pages))
+    proxies = Proxies(archive.data_dir / "proxy", room)
+    site.include_router(media.routes(archive, pages, proxies))
+    site.include_router(video.routes(archive, pages, proxies))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -1,0 +1,103 @@
+"""How a file is coded, and what a player has to do to show it rightly."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from videotag.content import source_of
+from videotag.errors import UserError
+from videotag.media import colour
+from videotag.media.interlace import is_combed, is_field
+from videotag.media.probe import undecodable
+from videotag.media.source import Source, opened
+from videotag.media.upright import Upright
+
+_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of a file's length: where nothing moves, combs are not seen
+_LOOKED_AT = 25  # frames at each
+MARKED, ALL, FIELDS = "marked", "all", "fields"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a file is coded. Names of containers, codecs and pixel formats are FFmpeg's.
+
+    Attributes:
+        container: all names of it, "mov,mp4,m4a,3gp,3g2,mj2".
+        pictures: the codec of the pictures, "" where there are none.
+        tag: the codec's four characters in the container, "hvc1".
+        pixels: "yuv420p10le", "" without pictures.
+        size: width and height as displayed, (0, 0) without pictures.
+        colours: transfer and primaries of the first picture, numbers of ITU-T H.273.
+        plain: whether those are a screen's.
+        interlaced: "" where no combs are seen; else what has to be made whole: the frames that are marked so, all
+            frames, or fields that come as pictures of their own.
+        sounds: of each sound track, in the file's order: its stream's index and codec, "" if it cannot be decoded.
+        best: the number, from 1, of the track that the container puts first; 0 without any that can be decoded.
+        lost: what nothing here decodes, "video mvha"; "" if all is.
+    """
+
+    container: str
+    pictures: str = ""
+    tag: str = ""
+    pixels: str = ""
+    size: tuple[int, int] = (0, 0)
+    colours: tuple[int, int] = (2, 2)
+    plain: bool = True
+    interlaced: str = ""
+    sounds: tuple[tuple[int, str], ...] = ()
+    best: int = 0
+    lost: str = ""
+
+    @property
+    def is_hdr(self) -> bool:
+        return self.colours[0] in colour.HDR
+
+
+def coding_of(path: str) -> Coding:
+    """How a file is coded; looked into once as long as it stays the same.
+
+    Raises:
+        UserError: it is missing, or is no video or sound that can be read.
+    """
+    source = source_of(path)
+    return _coding_of(path, source["size"], source["mtime_ns"])
+
+
+@lru_cache(maxsize=1024)
+def _coding_of(path: str, size: int, mtime_ns: int) -> Coding:
+    with opened(path) as source:
+        tracks = list(source.container.streams.audio)
+        sounds = tuple((track.index, track.codec_context.name if track in source.sounds else "") for track in tracks)
+        best = tracks.index(source.audio) + 1 if source.audio else 0
+        known = {"container": source.container.format.name, "sounds": sounds, "best": best}
+        known["lost"] = ", ".join(sorted(undecodable(source).values()))
+        if source.video is None:
+            return Coding(**known)
+        context = source.video.codec_context
+        frame = next(source.frames(source.video), None)
+        if frame is None:
+            raise UserError(f"{path}: not one frame of it can be decoded; check that it plays")
+        return Coding(
+            **known,
+            pictures=context.name,
+            tag=context.codec_tag.rstrip("\0"),
+            pixels=context.pix_fmt or "",
+            size=Upright(source).size(frame),
+            colours=(int(frame.color_trc), int(frame.color_primaries)),
+            plain=colour.is_plain(frame),
+            interlaced=_interlaced(source, frame),
+        )
+
+
+def _interlaced(source: Source, first: Any) -> str:
+    if is_field(first, source.video):
+        return FIELDS
+    if not first.interlaced_frame and not source.by_fields:
+        return ""
+    for place in _PLACES:
+        frames = list(islice(source.frames_from(source.video, place * source.claimed), _LOOKED_AT))
+        around = zip(frames, frames[1:], frames[2:], strict=False)
+        if any(is_combed(*three) for three in islice(around, 0, None, 4)):
+            return MARKED if first.interlaced_frame else ALL
+    return ""
