@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from videotag.errors import UserError
-from videotag.web import search
+from videotag.web import search, status
 from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
 from videotag.web.safety import Guard, Safety
@@ -21,6 +21,7 @@ def app(archive: Archive, safety: Safety | None = None) -> ASGIApp:
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
     site.include_router(search.routes(archive, pages))
+    site.include_router(status.routes(archive, pages))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
