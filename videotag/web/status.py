@@ -25,7 +25,7 @@ from videotag.web.overview import STATES, Totals, Video, chosen
 from videotag.web.pages import Pages, address
 from videotag.web.watch import Disk, Overview, Watch
 
-PAGE = 50  # videos
+PAGE = 25  # videos
 LISTEN_SECONDS = 1.0  # between two questions of a listener whether there is news
 MOST_NEWS = 200  # videos in one event; whoever is told of more had better look anew
 

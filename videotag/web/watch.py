@@ -81,11 +81,9 @@ class Watch:
         """What there is now, or was a moment ago. `wait`: for who is looking; else it may be what was seen before."""
         if self._lock.acquire(blocking=wait):
             try:
-                started = time.monotonic()
-                if started >= self._next:
+                if time.monotonic() >= self._next:
                     self._seen = self._compared(self._looked())
-                    ended = time.monotonic()
-                    self._next = ended + max(LOOK_SECONDS, LOOK_SHARE * (ended - started))
+                    self._next = time.monotonic() + self._videos.pause
             finally:
                 self._lock.release()
         return self._seen
@@ -126,6 +124,7 @@ class _Videos:
         self._known: dict[str, Video] = {}
         self._clock = 0.0  # of the last look, s since the epoch
         self._next_of_all = 0.0  # by the monotonic clock
+        self.pause = LOOK_SECONDS  # until the next look
 
     def now(self) -> dict[str, Video]:
         """By name. Raises UserError where the database cannot be read."""
@@ -142,9 +141,11 @@ class _Videos:
         self._known = {name: video for name in names if (video := found.get(name) or self._known.get(name))}
         self._clock = clock
         self._underway.forget({(name, key) for name, video in found.items() for key in at_work(video)})
+        ended = time.monotonic()
         if everything:
-            ended = time.monotonic()
             self._next_of_all = ended + max(ALL_SECONDS, ALL_SHARE * (ended - started))
+        else:
+            self.pause = max(LOOK_SECONDS, LOOK_SHARE * (ended - started))
         return self._known
 
     def _changed(self, clock: float) -> Iterator[dict[str, Any]]:

@@ -1,13 +1,15 @@
 // Keeps the page of statuses true while it is looked at: the server says that something has changed, and what the same
 // address shows now is put in place of what differs. What is open stays open, and where the keyboard is, it stays.
 
-const PARTS = ["seen", "told", "totals", "phases", "errors", "videos"];
+const PARTS = ["told", "totals", "phases", "errors", "videos"];
 let stream;
 let asked = 0;
 
 function listen() {
   stream ??= new EventSource("/api/status/stream");
   stream.onmessage = refresh;
+  stream.onopen = () => tell(true);
+  stream.onerror = () => tell(false);
 }
 
 function rest() {
@@ -15,11 +17,17 @@ function rest() {
   stream = undefined;
 }
 
+function tell(live) {
+  document.getElementById("live").hidden = !live;
+  document.getElementById("seen").hidden = live;
+}
+
 async function refresh() {
   const turn = ++asked;
   const answer = await fetch(document.querySelector("a[data-reload]").href).catch(() => undefined);
   if (turn !== asked || !answer?.ok) return; // a later one is on its way, or the server is not there
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.getElementById("seen").textContent = fresh.getElementById("seen").textContent;
   for (const id of PARTS) renew(document.getElementById(id), fresh.getElementById(id));
 }
 
