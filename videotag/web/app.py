@@ -1,5 +1,7 @@
 """The application: the parts of the site, behind the guard."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,13 +17,18 @@ from videotag.web.pages import HERE, Pages
 from videotag.web.safety import Guard, Safety
 
 
-def app(archive: Archive, safety: Safety | None = None) -> ASGIApp:
-    """The site of an archive. `safety`: None is for this machine alone, without a token."""
+def app(archive: Archive, safety: Safety | None = None, is_ending: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The site of an archive.
+
+    Args:
+        safety: None is for this machine alone, without a token.
+        is_ending: whether the server is about to end, and waits for the answers that are under way.
+    """
     pages = Pages()
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
     site.include_router(search.routes(archive, pages))
-    site.include_router(status.routes(archive, pages))
+    site.include_router(status.routes(archive, pages, is_ending))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -1,7 +1,7 @@
 """The statuses: how far each video is, who works on what, what failed; as a page, as JSON, and as a stream of news."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -94,7 +94,7 @@ class News:
     anew: bool
 
 
-def routes(archive: Archive, pages: Pages) -> APIRouter:
+def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> APIRouter:
     router, watch = APIRouter(), Watch(archive)
 
     @router.get("/status")
@@ -131,7 +131,7 @@ def routes(archive: Archive, pages: Pages) -> APIRouter:
     async def stream(last_event_id: Annotated[str, Header()] = "") -> AsyncIterator[ServerSentEvent]:
         """What changes from now on, or since the event of that id. An event's `data` is `News`, its id a version."""
         seen = int(last_event_id) if last_event_id.isdecimal() else None
-        while True:
+        while not is_ending():  # else the server would wait for whoever listens
             overview = await run_in_threadpool(watch.look, wait=False)
             if overview.at and overview.version != seen:
                 news = news_of(overview, seen if seen is None or seen >= watch.first else 0)
