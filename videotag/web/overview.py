@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from videotag.claims import HEARTBEAT_SECONDS
@@ -154,14 +155,16 @@ def _phase(stage: Stage, record: Record, clock: float, step: Step | None) -> Pha
         error=_text(record.get(stage.field("error"))),
         attempts=int(_number(record.get(stage.field("attempts")))),
         reason="" if state == "completed" else _text(record.get(stage.field("reason"))),
-        made_by=engine_of(_object(record.get(stage.field("made_by")))),
+        made_by=engine_of(made_by if isinstance(made_by := record.get(stage.field("made_by")), str) else ""),
         better=better_today(stage, record),
     )
 
 
-def engine_of(made_by: Mapping[str, Any]) -> str:
-    """Engine and model of what made a result: `faster-whisper, base`; "" where that is unknown."""
-    names = [made_by.get(key) for key in (*_ENGINES, "model")]
+@lru_cache(maxsize=1000)
+def engine_of(made_by: str) -> str:
+    """Engine and model of what made a result, as its record has it: `faster-whisper, base`; "" if that is unknown."""
+    made = _object(made_by)
+    names = [made.get(key) for key in (*_ENGINES, "model")]
     return ", ".join(_text(name) for name in names if name and name != "none")
 
 

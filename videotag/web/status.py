@@ -9,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -55,7 +54,7 @@ class Status:
 
     Attributes:
         version: grows with each change; that of the stream's events, too.
-        at: when it was seen, local time.
+        at: when it was seen, local time; "" while the records of a large archive are read for the first time.
         fault: why the database could not be read then: the rest is older.
         segments: how many are stored, with vectors by `embedder`.
         found: how many videos were chosen, on so many `pages`.
@@ -132,7 +131,7 @@ def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> API
         """What changes from now on, or since the event of that id. An event's `data` is `News`, its id a version."""
         seen = int(last_event_id) if last_event_id.isdecimal() else None
         while not is_ending():  # else the server would wait for whoever listens
-            overview = await run_in_threadpool(watch.look, wait=False)
+            overview = watch.look(patience=0)
             if overview.at and overview.version != seen:
                 news = news_of(overview, seen if seen is None or seen >= watch.first else 0)
                 yield ServerSentEvent(data=news, id=str(overview.version))

@@ -1,6 +1,6 @@
 """Looks at the records for all who look on: at most every two seconds, and only at what has changed.
 
-Reading 10,000 records takes 4 s of CPU; their names, and those that were written to in the last seconds, 0.1 s.
+Reading 10,000 records takes 6 s of CPU; their names, and those that were written to in the last seconds, 0.2 s.
 """
 
 import os
@@ -23,11 +23,12 @@ from videotag.web.overview import Totals, Video, totals_of, video_of
 from videotag.web.underway import Underway
 
 LOOK_SECONDS = 2.0
+PATIENCE = 5.0  # s that a page waits for a look: the first one takes a minute for 100,000 records
 LOOK_SHARE = 10
 """The pause after a look is so many times what it took, at least: 100,000 records are looked at every 10 s."""
 ALL_SECONDS = 600.0
 """So often all records are read: what a machine whose clock is wrong has written is not among the last seconds'."""
-ALL_SHARE = 50  # as LOOK_SHARE: of 100,000 records all are read each half hour
+ALL_SHARE = 50  # as LOOK_SHARE: of 100,000 records all are read once an hour
 AT_ONCE = 500  # records that are read while others wait for the database: 0.2 s
 DISK_SECONDS = 600.0
 LATE_SECONDS = 3  # between the time that a record gets and the moment when it can be read
@@ -48,6 +49,7 @@ class Overview:
 
     Attributes:
         version: grows whenever something else is seen than before, over restarts too: ms since 1970 at first.
+        at: local time; "" while nothing was seen yet.
         fault: why the database could not be read; the rest is then as it was before.
         segments: how many are stored, with vectors by `embedder` (its name and model).
         videos: by name, the oldest records first.
@@ -66,32 +68,39 @@ class Overview:
 
 
 class Watch:
-    """Safe in several threads: one looks, the others get what it saw. While nobody asks, nothing is looked at."""
+    """Safe in several threads: one of its own looks, and who asks gets what it saw. Unasked it does not look."""
 
     def __init__(self, archive: Archive) -> None:
         self._db = archive.db
         self._videos = _Videos(archive)
         self._disk = _DiskUse(archive)
         self._lock = threading.Lock()
+        self._rests = threading.Event()  # nobody is looking
+        self._rests.set()
         self._next = 0.0  # by the monotonic clock
         self._seen = Overview(round(time.time() * 1000))
         self.first = self._seen.version  # what is older was told by another server
 
-    def look(self, wait: bool = True) -> Overview:
-        """What there is now, or was a moment ago. `wait`: for who is looking; else it may be what was seen before."""
-        if self._lock.acquire(blocking=wait):
-            try:
-                if time.monotonic() >= self._next:
-                    self._seen = self._compared(self._looked())
-                    self._next = time.monotonic() + self._videos.pause
-            finally:
-                self._lock.release()
+    def look(self, patience: float = PATIENCE) -> Overview:
+        """What there is now, or was a moment ago; what was seen before, where looking takes more than `patience` s."""
+        with self._lock:
+            if self._rests.is_set() and time.monotonic() >= self._next:
+                self._rests.clear()
+                threading.Thread(target=self._look, name="look", daemon=True).start()
+        self._rests.wait(patience)
         return self._seen
 
     def expire(self) -> None:
         """Something was changed from here: it is to be seen by whoever looks next."""
-        with self._lock:
-            self._next = 0.0
+        self._rests.wait(PATIENCE)
+        self._next = 0.0
+
+    def _look(self) -> None:
+        try:
+            self._seen = self._compared(self._looked())
+        finally:
+            self._next = time.monotonic() + self._videos.pause
+            self._rests.set()
 
     def _looked(self) -> Overview:
         try:
