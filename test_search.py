@@ -81,7 +81,7 @@ def asked(query: str | None, like: str | None) -> tuple[str, tuple[str, float] |
     if query is not None and like is not None:
         raise UserError("--like stands instead of a question: leave one of them out")
     if like is not None:
-        return "", typed.place(like)
+        return "", ask.place(like)
     if not query or not query.strip():
         raise UserError('the question is empty; write what to find, such as "зимний город"')
     return query, None

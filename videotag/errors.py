@@ -20,7 +20,13 @@ class ClaimLost(Exception):
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """ "; did you mean ...?" with the one of the words that begins with `word` or is spelled most like it, or ""."""
+    """ "; did you mean ...?" with the nearest of the words, or ""."""
+    near = nearest(word, words)
+    return f"; did you mean {near}?" if near else ""
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of the words that begins with `word` or is spelled most like it."""
     words = list(words)
     near = [known for known in words if word and known.startswith(word)] or difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return near[0] if near else None

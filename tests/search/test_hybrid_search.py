@@ -424,7 +424,8 @@ def test_which_languages_there_are_is_told_of_all_that_are_spoken(db):
     db.add_segments("n", [segment(0, "вода", language="ru", languages=["ru", "en"])])
 
     def remarks(**filters) -> tuple[str, ...]:
-        return ask.find(db, ask.Question("вода", None, Filters(**filters)), 5).remarks
+        found = ask.find(db, ask.Question("вода", None, Filters(**filters)), 5)
+        return tuple(map(str, found.remarks))
 
     assert remarks(wanted={"language": ("de",)})[0].startswith("nothing found: no language de")
     told = remarks(wanted={"language": ("en",)}, without={"language": ("ru",)})
@@ -722,7 +723,8 @@ def test_a_phrase_that_does_not_occur_gives_the_nearest(tmp_path):
     assert [(hit["id"], hit["close"]) for hit in db.search('"высокая плотина"', language="kk")] == [("b_seg_0", False)]
 
     def remarks(words: str, language: str = "kk") -> tuple[str, ...]:
-        return ask.find(db, ask.Question(words, None, Filters({"language": (language,)})), 5).remarks
+        found = ask.find(db, ask.Question(words, None, Filters({"language": (language,)})), 5)
+        return tuple(map(str, found.remarks))
 
     assert remarks('"высокая плотина"') == ("the words in quotes do not occur: the nearest",)
     assert remarks('"высокая плотина"', "ru") == ()

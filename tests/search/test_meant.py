@@ -130,7 +130,8 @@ def test_an_answer_tells_what_was_asked_and_what_was_typed():
     db.meant = {"cyfhzl": "снаряд", "ВОДА": "вода"}
     answer = find(db, Question("cyfhzl", None, Filters()), 5)
     assert (answer.question.words, answer.typed) == ("снаряд", "cyfhzl")
-    assert answer.remarks == ("showing results for: снаряд",)
+    assert answer.remarks == (("meant", {"words": "снаряд"}),)
+    assert str(answer.remarks[0]) == "showing results for: снаряд"
     assert answer.moments[0]["asked_as"] == "снаряд"
     assert find(db, Question("ВОДА", None, Filters()), 5).remarks == ()  # capitals are no other words
     assert find(db, Question("cyfhzl", None, Filters(), as_typed=True), 5).question.words == "cyfhzl"

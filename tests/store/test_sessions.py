@@ -139,3 +139,23 @@ def test_no_server(tmp_path):
     db = ChromaDBManager(tmp_path / "db", chroma_url="http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"no ChromaDB server answers at http://127.0.0.1:9: .*chroma run --path"):
         db.list_videos()
+
+
+def test_records_by_name_are_read_again_only_when_some_have_changed(tmp_path, monkeypatch):
+    db, other = (ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder()) for _ in range(2))
+    add_video(other)
+    named = {"video_name": ["news", "nobody"]}
+    for _ in range(2):  # what the first has read is known of the state that its session has noted
+        [record] = db.list_videos(named)
+        record["phase1_status"] = "mine"
+    opened = []
+    monkeypatch.setattr(db._place, "_open", lambda whole=db._place._open: opened.append(1) or whole())
+    assert [one["phase1_status"] for one in db.list_videos(named)] == ["pending"] and opened == []
+    other.add_segments("n", [segment(0, "слово")])  # changes no record of a video
+    assert len(db.list_videos(named)) == 1 and opened == []
+    other.update_video_status("news", phase1_status="processing")
+    assert [one["phase1_status"] for one in db.list_videos(named)] == ["processing"] and opened == [1]
+    add_video(other, "nobody")
+    assert names(db.list_videos(named)) == ["news", "nobody"]
+    other.delete_video_file("news")
+    assert names(db.list_videos(named)) == ["nobody"]

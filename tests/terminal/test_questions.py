@@ -6,6 +6,7 @@ import pytest
 
 from videotag import times
 from videotag.errors import UserError
+from videotag.search import ask
 from videotag.search.filters import Filters
 from videotag.store.records import segment_where
 from videotag.terminal import typed
@@ -26,11 +27,11 @@ def test_what_is_no_time(text):
 
 
 def test_places():
-    assert typed.place("news@12:30") == ("news", 750.0)
-    assert typed.place("вечерние новости@1:02:30") == ("вечерние новости", 3750.0)
+    assert ask.place("news@12:30") == ("news", 750.0)
+    assert ask.place("вечерние новости@1:02:30") == ("вечерние новости", 3750.0)
     for text in ("news", "@12:30", "news@", "news@noon"):
         with pytest.raises(UserError):
-            typed.place(text)
+            ask.place(text)
 
 
 @pytest.mark.parametrize(

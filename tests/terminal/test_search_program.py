@@ -184,9 +184,9 @@ def test_nothing_at_all(capsys, db):
     nothing = "nothing found: no segment is loaded (load_data_to_chroma.py loads them)\n"
     assert ask(capsys, FakeDatabase(), "снег")[:2] == (0, nothing)
     assert ask(capsys, FakeDatabase(), '"снег"')[1] == nothing
-    for filters, left in ((Filters(), ""), (Filters(start=60.0), " that passes the filters")):
+    for filters, why in ((Filters(), "no_segment"), (Filters(start=60.0), "no_segment_passes")):
         answer = asking.Answer(asking.Question('лес "снег"', None, filters), [], db)
-        assert answer.remarks == (f"nothing found: no segment{left} is loaded",)
+        assert answer.remarks == ((why, {}),)
         assert not answer.close
     assert ask(capsys, FakeDatabase(), "снег", "--json")[:2] == (0, "[]\n")
     out = ask(capsys, db, "снег", "--video", "newz")[1]
@@ -203,6 +203,7 @@ def test_nothing_at_all(capsys, db):
         (["--like", "news"], "write the video's name and the time"),
         (["x", "--video", ""], "--video: the value is empty"),
         (["x", "--from", "5:00", "--to", "1:00"], "the end has to come after the start"),
+        (["x", "--from", "noon"], "--from: noon: is no time"),
         (["--json"], "--json and --all need a question"),
         (["--all"], "--json and --all need a question"),
     ],
@@ -214,9 +215,7 @@ def test_bad_usage_is_one_line(capsys, db, args, told):
     assert db.asked == []
 
 
-@pytest.mark.parametrize(
-    "args", [["x", "--limit", "0"], ["x", "--limit", "many"], ["x", "--all", "--limit", "2"], ["x", "--from", "noon"]]
-)
+@pytest.mark.parametrize("args", [["x", "--limit", "0"], ["x", "--limit", "many"], ["x", "--all", "--limit", "2"]])
 def test_options_that_cannot_be_read_exit_2(capsys, args):
     with pytest.raises(SystemExit) as end:
         search_program.main([*args])

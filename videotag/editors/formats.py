@@ -43,4 +43,4 @@ def written(form: str, clips: Sequence[Clip], title: str) -> tuple[Files, list[s
 
 def encoded(ending: str, text: str) -> bytes:
     """UTF-8. Excel takes a table without the mark at its front for another encoding."""
-    return text.encode("utf-8-sig" if ending.lower() == ".csv" else "utf-8")
+    return text.encode("utf-8-sig" if ending.lower().endswith(".csv") else "utf-8")

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, takewhile
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from videotag.editors.clips import Clip, video_of
-from videotag.errors import UserError, did_you_mean
+from videotag.errors import UserError, nearest
 from videotag.fields import FILTERS_OF_VIDEOS
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import exact_pattern, quoted
 from videotag.search.moments import GUESSES, Hit, best_moments, read_first
 from videotag.search.passing import same
-from videotag.times import clock
+from videotag.times import clock, seconds
 
 OF_VIDEOS = [name for name, field in FIELDS.items() if field in FILTERS_OF_VIDEOS] + ["added-after", "added-before"]
 """The filters that whole videos have."""
@@ -63,6 +63,34 @@ class Question:
         return f"like {self.like[0]}@{clock(self.like[1])}" if self.like else self.words
 
 
+REMARKS = {
+    "meant": "showing results for: {words}",
+    "no_value": "nothing found: no {field} {value}",
+    "no_value_but": "nothing found: no {field} {value}; did you mean {near}?",
+    "no_segment": "nothing found: no segment is loaded (load_data_to_chroma.py loads them)",
+    "no_summary": "nothing found: no summary is loaded (phase4_video_summary.py makes summaries, "
+    "load_data_to_chroma.py loads them)",
+    "no_segment_passes": "nothing found: no segment that passes the filters is loaded",
+    "no_summary_passes": "nothing found: no summary that passes the filters is loaded",
+    "no_other": "nothing found: no other segment is loaded",
+    "no_other_passes": "nothing found: no other segment that passes the filters is loaded",
+    "not_exact": "the words in quotes do not occur: the nearest",
+    "not_close": "nothing close",
+    "unseen": "(analyzed without a vision model: what is only seen is not found; see the README)",
+}
+"""What there is to say of an answer."""
+
+
+class Remark(NamedTuple):
+    """A key of REMARKS, and what stands in its gaps. As a text it is English."""
+
+    key: str
+    values: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return REMARKS[self.key].format(**self.values)
+
+
 @dataclass(frozen=True)
 class Answer:
     """The moments or whole videos, best first; where nothing is close, the best guesses."""
@@ -86,19 +114,36 @@ class Answer:
         return self.db.whole_videos.about(asked.words, **asked.filters.arguments())
 
     @cached_property
-    def remarks(self) -> tuple[str, ...]:
-        """The lines that tell what was asked for what was typed, why nothing was found, or that nothing is close."""
-        mended = () if self.typed is None else (f"showing results for: {self.question.words}",)
-        if not self.moments:
-            return (*mended, f"nothing found: {_why_nothing(self.db, self.question)}")
-        if self.close:
-            return mended
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was asked for what was typed, why nothing was found, or that nothing is close."""
+        return tuple(self._remarks())
+
+    def _remarks(self) -> Iterator[Remark]:
+        if self.typed is not None:
+            yield Remark("meant", {"words": self.question.words})
         phrases = quoted(self.question.words)
-        if phrases and not any(_holds(self.moments[0], phrase) for phrase in phrases):
-            return (*mended, "the words in quotes do not occur: the nearest")
-        unseen = "(analyzed without a vision model: what is only seen is not found; see the README)"
-        measured = all(moment.get("measured") for moment in self.moments)
-        return (*mended, "nothing close", *([unseen] if measured else []))
+        if not self.moments:
+            yield _why_nothing(self.db, self.question)
+        elif self.close:
+            return
+        elif phrases and not any(_holds(self.moments[0], phrase) for phrase in phrases):
+            yield Remark("not_exact", {})
+        else:
+            yield Remark("not_close", {})
+            if all(moment.get("measured") for moment in self.moments):
+                yield Remark("unseen", {})
+
+
+def place(text: str) -> tuple[str, float]:
+    """A video and a second in it, from `news@12:30`.
+
+    Raises:
+        UserError: it is no such thing.
+    """
+    name, at, time = text.rpartition("@")
+    if not at or not name.strip():
+        raise UserError(f"{text}: write the video's name and the time, such as news@12:30")
+    return name.strip(), seconds(time)
 
 
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
@@ -160,25 +205,21 @@ def _with_sources(moments: list[Hit], db: Database) -> list[Hit]:
     return whole
 
 
-def _why_nothing(db: Database, question: Question) -> str:
-    """As far as it can be told: a value that does not occur, or words in quotes."""
+def _why_nothing(db: Database, question: Question) -> Remark:
+    """As far as it can be told: a value that does not occur, or that nothing is there."""
     asked = searched(db, question)
     for name, values in question.filters.wanted.items():
         known = [str(value) for value in asked.facets(FIELDS[name])]
         for value in values:
             if known and not any(same(FIELDS[name], value, one) for one in known):
-                return f"no {name} {value}{did_you_mean(value, known)}"
+                near = nearest(value, known)
+                told = {"field": name, "value": value, **({"near": near} if near else {})}
+                return Remark("no_value_but" if near else "no_value", told)
+    what = "no_summary" if question.whole else "no_segment"
     if not question.like and next(asked.hits("?", page=1), None) is None:
-        first = "phase4_video_summary.py makes summaries, " if question.whole else ""
-        return f"no {_what(question)} is loaded ({first}load_data_to_chroma.py loads them)"
-    fitting = f"no other {_what(question)}" if question.like else f"no {_what(question)}"
-    if question.filters != Filters():
-        fitting += " that passes the filters"
-    return f"{fitting} is loaded"
-
-
-def _what(question: Question) -> str:
-    return "summary" if question.whole else "segment"
+        return Remark(what, {})
+    passes = "_passes" if question.filters != Filters() else ""
+    return Remark(("no_other" if question.like else what) + passes, {})
 
 
 def _holds(moment: Hit, phrase: str) -> bool:

@@ -1,13 +1,14 @@
 """What a hit has to be, apart from what is asked: its video, its kind, its days, its time in the video."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from videotag.errors import UserError
 from videotag.fields import FILTERS, FILTERS_OF_VIDEOS
-from videotag.times import exact_clock
+from videotag.times import exact_clock, seconds
 
 FIELDS = {filter_.option: name for name, filter_ in FILTERS}
 """What a filter is called, and the field of a segment that it looks at."""
@@ -79,6 +80,60 @@ class Filters:
         times = {"from": self.start, "to": self.end}
         parts += [f"{name}={exact_clock(time)}" for name, time in times.items() if time is not None]
         return " ".join(parts)
+
+
+def date(text: str) -> str:
+    """A day, or a time of it, as the database writes them.
+
+    Raises:
+        UserError: it is no date, or one that has no number of seconds since 1970.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+        local = read.astimezone().replace(tzinfo=None) if read.tzinfo else read
+        local.timestamp()  # the first and the last year have days that have none
+    except (ValueError, OverflowError, OSError):
+        raise UserError(f"{text}: is no date; write 2026-01-31") from None
+    return local.isoformat(timespec="seconds").removesuffix("T00:00:00")
+
+
+def day(text: str) -> str:
+    """As `date`, without the time."""
+    return date(text)[:10]
+
+
+BOUNDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "added-after": ("added_after", date),
+    "added-before": ("added_before", date),
+    "shot-after": ("shot_after", day),
+    "shot-before": ("shot_before", day),
+    "from": ("start", seconds),
+    "to": ("end", seconds),
+}
+"""What a bound is called, the attribute of Filters, and how it is read."""
+
+OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *BOUNDS)
+
+
+def read(given: Mapping[str, Sequence[str]]) -> Filters:
+    """The filters of texts by the names in OPTIONS: {"video": ["news"], "not-keyword": ["снег"], "from": ["1:00"]}.
+
+    Raises:
+        UserError: a value is empty or cannot be read, or the bounds leave nothing between them.
+    """
+    for name, values in given.items():
+        if not all(value.strip() for value in values):
+            raise UserError(f"{name}: the value is empty; leave it out")
+    wanted = {name: tuple(given[name]) for name in FIELDS if given.get(name)}
+    without = {name: tuple(values) for name in FIELDS if (values := given.get(f"not-{name}"))}
+    bounds: dict[str, Any] = {}
+    for name, (attribute, understood) in BOUNDS.items():
+        for text in given.get(name, ()):
+            try:
+                bounds[attribute] = understood(text)
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from None
+    return Filters(wanted, without, **bounds)
 
 
 def _quoted(value: str) -> str:

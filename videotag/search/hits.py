@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from videotag import artifacts
 from videotag.editors import formats
 from videotag.editors.clips import Clip, video_of
 from videotag.errors import UserError
-from videotag.fields import EXPORTED, SUMMARY
+from videotag.fields import EXPORTED, SUMMARY, Field
 from videotag.search.forms import matches
 from videotag.search.moments import Hit
 from videotag.segments import unsaid
@@ -37,25 +37,69 @@ KEYS_OF_VIDEOS = (*(field.name for field in SUMMARY), "close", "score", "asked_a
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
-def texts(moment: Hit, query: str) -> list[tuple[str, str]]:
-    """What there is to read of a moment, each with what goes before it."""
+class Text(NamedTuple):
+    """What there is to read of a moment, and the field that it is of."""
+
+    field: Field
+    text: str
+
+    @property
+    def mark(self) -> str:
+        """What goes before it on a card."""
+        return self.field.shown or ""
+
+
+_FIELD = {field.name: field for field in EXPORTED}
+_HOW = {
+    "said": ("transcript", "dialogue_translation"),
+    "written": ("on_screen_text", "subtitles", "chapters", "title"),
+    "seen": ("description", "keywords"),
+}
+
+
+def texts(moment: Hit, query: str) -> list[Text]:
+    """What there is to read of a moment."""
     found = []
     for field in EXPORTED:
-        value = spoken(moment, query) if field.name == "dialogue_translation" else moment.get(field.name)
-        if field.name == "subtitles":  # what is said in them anyway is there already
-            value = unsaid(moment)
-            found += [(field.shown or "", " ".join(value))] if value else []
+        value = moment.get(field.name)
+        if field.name == "dialogue_translation":
+            found.append(spoken(moment, query))
+        elif field.name == "subtitles":  # what is said in them anyway is there already
+            found.append(Text(field, " ".join(unsaid(moment))))
         elif field.shown is not None and value and field.name != "transcript":  # which `spoken` has, if it is wanted
-            found.append((field.shown, field.joint.join(value) if isinstance(value, list) else str(value)))
-    return [(mark, text) for mark, text in found if text.strip()]
+            found.append(Text(field, field.joint.join(value) if isinstance(value, list) else str(value)))
+    return [one for one in found if one.text.strip()]
 
 
-def spoken(moment: Hit, query: str) -> str:
+def spoken(moment: Hit, query: str) -> Text:
     """What is said: the translation, or the speech itself where there is none or only it holds the query's words."""
     translation, transcript = moment.get("dialogue_translation") or "", moment.get("transcript") or ""
-    if translation and transcript and not matches(translation, query) and matches(transcript, query):
-        return transcript
-    return translation or transcript
+    if translation and not (transcript and not matches(translation, query) and matches(transcript, query)):
+        return Text(_FIELD["dialogue_translation"], translation)
+    return Text(_FIELD["transcript"], transcript)
+
+
+def found_by(read: Iterable[Text], query: str) -> list[str]:
+    """How a moment holds the query's words: "said", "written", "seen"; none where it does only in meaning."""
+    holding = {one.field.name for one in read if matches(one.text, query)}
+    return [how for how, fields in _HOW.items() if not holding.isdisjoint(fields)]
+
+
+def excerpt(text: str, query: str, width: int, lines: int, keep: int = 0) -> str:
+    """The text from about a line before the first matching word on, if that would not be seen otherwise.
+
+    Args:
+        width: characters of a line.
+        lines: so many are seen.
+        keep: so many characters at the front stay in any case.
+    """
+    if len(text) <= lines * width:
+        return text
+    first = next((span[0] for span in matches(text[keep:], query)), 0) + keep
+    if first < (lines - 1) * width:
+        return text
+    cut = text.index(" ", first - width // 2 - 1) + 1 if " " in text[first - width // 2 - 1 : first] else first
+    return f"{text[:keep]}… {text[cut:]}"
 
 
 def as_json(found: Iterable[Hit], keys: Sequence[str] = KEYS) -> str:
@@ -65,6 +109,21 @@ def as_json(found: Iterable[Hit], keys: Sequence[str] = KEYS) -> str:
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def written(moments: Sequence[Hit], query: str, form: str) -> tuple[dict[str, bytes], list[str]]:
+    """Moments in a form of ENDINGS: files by what goes after their common name, and a line for each video left out.
+
+    Raises:
+        UserError: there is no such form, or it can hold none of the moments.
+    """
+    if form in _WRITERS:
+        files, lines = {f".{form}": _WRITERS[form](moments, query)}, []
+    elif form in formats.FORMATS:
+        files, lines = formats.written(form, [_clip(moment, query) for moment in moments], query)
+    else:
+        raise UserError(f"{form}: choose one of {', '.join(ENDINGS)}")
+    return {ending: formats.encoded(ending, text) for ending, text in files.items()}, lines
+
+
 def save(moments: Sequence[Hit], query: str, target: Path) -> tuple[list[Path], list[str]]:
     """Write moments to a new file, and beside it what belongs to it; these files, and a line for each video left out.
 
@@ -72,18 +131,16 @@ def save(moments: Sequence[Hit], query: str, target: Path) -> tuple[list[Path], 
         UserError: it is of another kind, exists already, cannot be written, or can hold none of the moments.
     """
     form = target.suffix.lower().removeprefix(".")
-    if form in _WRITERS:
-        files, lines = {target.suffix: _WRITERS[form](moments, query)}, []
-    elif form in formats.FORMATS:
-        files, lines = formats.written(form, [_clip(moment, query) for moment in moments], query)
-    else:
+    if form not in ENDINGS:
         raise UserError(f"{target}: choose a name that ends in {', '.join(f'.{kind}' for kind in ENDINGS)}")
-    wanted = {target.with_name(f"{target.stem}{ending}"): text for ending, text in files.items()}
+    files, lines = written(moments, query, form)
+    endings = {f".{form}": target.suffix}  # as it was typed
+    wanted = {target.with_name(target.stem + endings.get(ending, ending)): data for ending, data in files.items()}
     for path in wanted:
         if os.path.lexists(path):
             raise UserError(f"{path}: exists already; choose another name, or delete it first")
-    for path, text in wanted.items():
-        _write_new(path, formats.encoded(path.suffix, text))
+    for path, data in wanted.items():
+        _write_new(path, data)
     return list(wanted), lines
 
 
@@ -98,7 +155,7 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _clip(moment: Hit, query: str) -> Clip:
-    text = " ".join(f"{mark}{text}" for mark, text in texts(moment, query))
+    text = " ".join(f"{one.mark}{one.text}" for one in texts(moment, query))
     return Clip(moment.get("video") or video_of(moment), moment["start"], moment["end"], text)
 
 
@@ -122,7 +179,7 @@ def _as_markdown(moments: Sequence[Hit], query: str) -> str:
     for number, moment in enumerate(moments, start=1):
         times = f"{clock(moment['start'])}-{clock(moment['end'])}"
         blocks.append(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
-        blocks += [f"\n{mark}{escaped(text)}\n" for mark, text in texts(moment, query)]
+        blocks += [f"\n{one.mark}{escaped(one.text)}\n" for one in texts(moment, query)]
     return "".join(blocks)
 
 

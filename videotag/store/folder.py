@@ -9,6 +9,7 @@ checked, and mended if need be.
 """
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from videotag.errors import UserError
 from videotag.store import mending, repair
 from videotag.store.chroma import is_internal, open_folder
 from videotag.store.pages import get
-from videotag.store.place import Place
+from videotag.store.place import VIDEO_FILES, Place
 from videotag.store.stamp import Noted, stamp_of, state_of
 
 
@@ -121,9 +122,9 @@ class Folder(Place):
         """What the seal is to say of the collections; nobody else can have changed those that nobody asked for."""
         kept = {name: note for name, note in self._noted.items() if name not in self._asked}
         # All of ours: after a check nothing is noted of any.
-        names = self._asked | {one.kind.name for one in self.collections} - kept.keys()
+        names = self._asked | {VIDEO_FILES, *(one.kind.name for one in self.collections)} - kept.keys()
         there = {name: found for name in names if (found := get(client, name)) is not None}
-        return kept | {name: Noted(str(state_of(found)), stamp_of(found)) for name, found in there.items()}
+        return kept | {name: Noted(_state_of(found), stamp_of(found)) for name, found in there.items()}
 
     def exists(self) -> bool:
         if mending.is_there(self.directory):
@@ -155,3 +156,8 @@ class Folder(Place):
                     f"{str(error).partition(':')[0]}; it is kept as {kept}: run the scripts again, from "
                     "phase1_whisper_frames.py on: they make a new one from data/"
                 ) from error
+
+
+def _state_of(collection: Any) -> str:
+    """The records of videos have no generation: they are in another state after each session that may change them."""
+    return uuid.uuid4().hex if collection.name == VIDEO_FILES else str(state_of(collection))

@@ -15,7 +15,7 @@ from videotag import cli
 from videotag.fields import SUMMARY
 from videotag.search.ask import Answer
 from videotag.search.forms import matches
-from videotag.search.hits import texts
+from videotag.search.hits import excerpt, texts
 from videotag.search.moments import Hit
 from videotag.text import printable
 from videotag.times import clock
@@ -64,7 +64,7 @@ def _knows_links(terminal: str, environment: Mapping[str, str]) -> bool:
 def show(answer: Answer, style: Style) -> None:
     """Print what is to be said of an answer, and its cards."""
     for remark in answer.remarks:
-        cli.say(printable(remark))
+        cli.say(printable(str(remark)))
     if answer.about:
         print(about(answer.about, style, _width()), flush=True)
     if answer.moments and not answer.close:
@@ -130,8 +130,8 @@ def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH)
     place = f"{moment['video_name']}  {clock(moment['start'])}-{clock(moment['end'])}"
     code = f"  TC {moment['source_timecode']}" if moment.get("source_timecode") else ""
     lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}{code}"]
-    for mark, text in texts(moment, query):
-        lines += [f"   {line}" for line in _marked(text, query, style, width - 3, mark)]
+    for one in texts(moment, query):
+        lines += [f"   {line}" for line in _marked(one.text, query, style, width - 3, one.mark)]
     return lines
 
 
@@ -142,7 +142,7 @@ def address(moment: Hit) -> str:
 
 def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[str]:
     """The text in lines, cut to where the query's words are, and these words bold."""
-    text = _excerpt(mark + " ".join(printable(text).split()), query, width, len(mark))
+    text = excerpt(mark + " ".join(printable(text).split()), query, width, LINES, len(mark))
     lines = textwrap.wrap(text, width, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
     spans = matches(text, query) if style.marks else []
     result, position = [], 0
@@ -155,17 +155,3 @@ def _marked(text: str, query: str, style: Style, width: int, mark: str) -> list[
             line = line[:first] + style.bold(line[first:last]) + line[last:]
         result.append(line)
     return result
-
-
-def _excerpt(text: str, query: str, width: int, keep: int) -> str:
-    """The text from about a line before the first matching word on, if that would not be seen otherwise.
-
-    `keep`: so many characters at the front stay in any case.
-    """
-    if len(text) <= LINES * width:
-        return text
-    first = next((span[0] for span in matches(text[keep:], query)), 0) + keep
-    if first < (LINES - 1) * width:
-        return text
-    cut = text.index(" ", first - width // 2 - 1) + 1 if " " in text[first - width // 2 - 1 : first] else first
-    return f"{text[:keep]}… {text[cut:]}"

@@ -13,7 +13,7 @@ from videotag.media import clip as media_clip
 from videotag.media.tracks import heard_first
 from videotag.progress import Progress
 from videotag.search import hits as hit_files
-from videotag.search.ask import Answer, Database, Question, find
+from videotag.search.ask import Answer, Database, Question, find, place
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.moments import Hit
 from videotag.terminal import cards, player, typed
@@ -113,10 +113,10 @@ class Prompt:
         if text.isdecimal():
             hit = self._moment(text)
             # The middle: windows overlap at their ends, and it is this one that is meant.
-            place = (hit["video_name"], (hit["start_time"] + hit["end_time"]) / 2)
+            like = (hit["video_name"], (hit["start_time"] + hit["end_time"]) / 2)
         else:
-            place = typed.place(text)
-        self._show_first(Question("", place, Filters()))
+            like = place(text)
+        self._show_first(Question("", like, Filters()))
 
     def _show_first(self, question: Question) -> None:
         answer = self._find(question, self.limit)

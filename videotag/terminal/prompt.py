@@ -10,8 +10,7 @@ from unicodedata import normalize
 
 from videotag import cli
 from videotag.errors import UserError
-from videotag.search.filters import FIELDS
-from videotag.terminal.typed import OPTIONS
+from videotag.search.filters import FIELDS, OPTIONS
 from videotag.text import printable
 
 PROMPT = "> "

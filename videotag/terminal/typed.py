@@ -8,16 +8,11 @@ news@12:30                                   a place
 import argparse
 import re
 import shlex
-from datetime import datetime
 from typing import NoReturn
 
 from videotag.errors import UserError, did_you_mean
 from videotag.fields import FILTERS
-from videotag.search.filters import FIELDS, Filters
-from videotag.times import seconds
-
-_BOUNDS = ("added-after", "added-before", "shot-after", "shot-before", "from", "to")
-OPTIONS = (*FIELDS, *(f"not-{name}" for name in FIELDS), *_BOUNDS)
+from videotag.search.filters import BOUNDS, OPTIONS, Filters, read
 
 _OPTION = re.compile(r"(?:^|\s)--(?=[a-z])")
 _NEW = {
@@ -36,32 +31,28 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     for _, (name, example, what, *_) in FILTERS:
         group.add_argument(f"--{name}", action="append", metavar=example, help=what)
         group.add_argument(f"--not-{name}", action="append", metavar=example, help=argparse.SUPPRESS)
-    group.add_argument("--added-after", type=_date, metavar="DATE", help="added to the database on that day or later")
-    group.add_argument("--added-before", type=_date, metavar="DATE", help="added before that day: 2026-01-31")
-    group.add_argument(
-        "--shot-after", type=_day, metavar="DATE", help="shot on that day or later, by the camera's word"
-    )
-    group.add_argument("--shot-before", type=_day, metavar="DATE", help="shot before that day: 2026-01-31")
-    group.add_argument("--from", dest="start", type=_bound, metavar="TIME", help="from there in the video: 1:30 or 90")
-    group.add_argument("--to", dest="end", type=_bound, metavar="TIME", help="up to there in the video: 1:02:30")
+    for name, metavar, what in (
+        ("added-after", "DATE", "added to the database on that day or later"),
+        ("added-before", "DATE", "added before that day: 2026-01-31"),
+        ("shot-after", "DATE", "shot on that day or later, by the camera's word"),
+        ("shot-before", "DATE", "shot before that day: 2026-01-31"),
+        ("from", "TIME", "from there in the video: 1:30 or 90"),
+        ("to", "TIME", "up to there in the video: 1:02:30"),
+    ):
+        group.add_argument(f"--{name}", metavar=metavar, help=what)
 
 
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among parsed arguments.
 
     Raises:
-        UserError: a value is empty, or the bounds leave nothing between them.
+        UserError: as `videotag.search.filters.read`.
     """
-
-    def given(prefix: str) -> dict[str, tuple[str, ...]]:
-        named = {name: getattr(args, f"{prefix}{name}".replace("-", "_")) for name in FIELDS}
-        for name, values in named.items():
-            if values and not all(value.strip() for value in values):
-                raise UserError(f"--{prefix}{name}: the value is empty; leave the option out")
-        return {name: tuple(values) for name, values in named.items() if values}
-
-    added, shot = (args.added_after, args.added_before), (args.shot_after, args.shot_before)
-    return Filters(given(""), given("not-"), *added, args.start, args.end, *shot)
+    given = {name: getattr(args, name.replace("-", "_")) for name in OPTIONS}
+    try:
+        return read({name: [value] if name in BOUNDS else value for name, value in given.items() if value is not None})
+    except UserError as error:
+        raise UserError(re.sub(rf"^(?=({'|'.join(OPTIONS)}): )", "--", str(error))) from None
 
 
 def question(line: str) -> tuple[str, Filters]:
@@ -96,18 +87,6 @@ def typed_filters(text: str) -> Filters:
     return _parsed(options)
 
 
-def place(text: str) -> tuple[str, float]:
-    """A video and a second in it, from `news@12:30`.
-
-    Raises:
-        UserError: it is no such thing.
-    """
-    name, at, time = text.rpartition("@")
-    if not at or not name.strip():
-        raise UserError(f"{text}: write the video's name and the time, such as news@12:30")
-    return name.strip(), seconds(time)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(message.removeprefix("argument "))
@@ -137,24 +116,3 @@ def _words(text: str) -> list[str]:
 def _compared(word: str) -> str:
     """`shot>=2024-05-01` and `shot<2024-05-01` as options; another word as it is."""
     return _SHOT.sub(lambda match: f"--shot-{'before' if match[2] == '<' else 'after'}=", word)
-
-
-def _bound(text: str) -> float:
-    try:
-        return seconds(text)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _date(text: str) -> str:
-    try:
-        date = datetime.fromisoformat(text)
-        local = date.astimezone().replace(tzinfo=None) if date.tzinfo else date  # as the database writes them
-        local.timestamp()  # the first and the last year have days that have none
-    except (ValueError, OverflowError, OSError):
-        raise argparse.ArgumentTypeError(f"{text}: is no date; write 2026-01-31") from None
-    return local.isoformat(timespec="seconds").removesuffix("T00:00:00")
-
-
-def _day(text: str) -> str:
-    return _date(text)[:10]

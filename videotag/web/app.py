@@ -1,6 +1,7 @@
 """The application: the parts of the site, behind the guard."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from videotag.errors import UserError
-from videotag.web import search, status
+from videotag.web import api, frames, search, status
 from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
 from videotag.web.safety import Guard, Safety
@@ -28,14 +29,17 @@ def app(archive: Archive, safety: Safety | None = None, is_ending: Callable[[], 
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
     site.include_router(search.routes(archive, pages))
+    site.include_router(frames.routes(archive))
+    site.include_router(api.routes(archive, pages))
     site.include_router(status.routes(archive, pages, is_ending))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return pages.error(request, error.status_code)
+        told = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+        return pages.error(request, error.status_code, told)
 
     def user_error(request: Request, error: Exception) -> Response:
-        return pages.error(request, 400, str(error))
+        return pages.error(request, 503, str(error))
 
     site.add_exception_handler(HTTPException, http_error)
     site.add_exception_handler(RequestValidationError, lambda request, error: pages.error(request, 400))

@@ -33,7 +33,9 @@ class Archive:
 
     def record(self, name: str) -> dict[str, Any] | None:
         """The video's record; None where there is none, or its name could lead out of data/."""
-        return None if name_mistake(name) else self.db.get_video_status(name) or None
+        if name_mistake(name):
+            return None
+        return next(iter(self.db.list_videos({"video_name": [name]})), None)
 
     def result(self, stage: Stage, name: str) -> Any | None:
         """The result of a stage of a video that has a record; None where there is none that is whole.
@@ -41,13 +43,18 @@ class Archive:
         Raises:
             UserError: it cannot be read.
         """
+        path = self.result_path(stage, name)
+        return path and artifacts.read(stage, path)
+
+    def result_path(self, stage: Stage, name: str) -> Path | None:
+        """The file of a stage's result of a video that has a record, if it lies in data/."""
         if self.record(name) is None:
             return None
         path = artifacts.path_of(stage, self.data_dir, name)
-        return artifacts.read(stage, path) if self.holds(path) else None
+        return path if self.holds(path) else None
 
     def holds(self, path: Path) -> bool:
         """Whether a file lies in data/, and does not only seem to by a link."""
         with suppress(OSError):
-            return path.resolve().is_relative_to(self.data_dir.resolve())
+            return path.is_file() and path.resolve().is_relative_to(self.data_dir.resolve())
         return False

@@ -10,14 +10,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from videotag.fields import SEGMENT, SUMMARY, VIDEO
+from videotag.text import clean
 from videotag.times import clock
 
 HERE = Path(__file__).parent
 LANGUAGES = ("ru", "kk", "en")
+LABELS = {field.name: field.label for field in (*VIDEO, *SUMMARY, *SEGMENT)}
 
 
 class Pages:
-    """Makes pages. Everything that a template shows is escaped."""
+    """Makes pages. Everything that a template shows is escaped, and in one line."""
 
     @cached_property
     def words(self) -> dict[str, dict[str, str]]:
@@ -27,7 +30,14 @@ class Pages:
     @cached_property
     def _templates(self) -> Environment:
         loader = FileSystemLoader(HERE / "templates")
-        made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        made = Environment(
+            loader=loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         made.filters["clock"] = clock
         return made
 
@@ -36,6 +46,7 @@ class Pages:
 
         t(key, **values)            the text of that key in the page's language
         link(*parts, **query)       an address in this site, of parts of a path and what is asked; None is left out
+        label(field)                what a field of a record is called
         """
         language = language_of(request)
         own = {"lang": language} if request.query_params.get("lang") in LANGUAGES else {}
@@ -46,7 +57,17 @@ class Pages:
         def link(*parts: str, **query: Any) -> str:
             return address(*parts, **{**own, **query})
 
-        context = {"request": request, "language": language, "languages": LANGUAGES, "t": t, "link": link}
+        def label(field: str) -> str:
+            return getattr(LABELS[field], language)
+
+        context = {
+            "request": request,
+            "language": language,
+            "languages": LANGUAGES,
+            "t": t,
+            "link": link,
+            "label": label,
+        }
         html = self._templates.get_template(template).render({**context, "own": own, **values})
         return HTMLResponse(html, status)
 
@@ -58,6 +79,11 @@ class Pages:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": told or self.words["en"][key]}, status)
         return self.render(request, "error.html", status, title=key, told=told)
+
+
+def _shown(value: Any) -> Any:
+    """Without characters that could turn the text around or steer what shows it."""
+    return clean(value) if type(value) is str else value
 
 
 def address(*parts: str, **query: Any) -> str:

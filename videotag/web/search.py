@@ -1,26 +1,207 @@
-"""The search page: a question, and the moments that answer it."""
+"""The search page, the same as JSON, and what was found as files."""
 
-from typing import Annotated
+import io
+import os
+import textwrap
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from fastapi import APIRouter, Query
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from videotag.search.ask import Question, find
-from videotag.search.filters import Filters
+from videotag.errors import UserError
+from videotag.fields import SUMMARY
+from videotag.search import hits
+from videotag.search.filters import BOUNDS, FIELDS, OPTIONS
+from videotag.search.forms import matches
+from videotag.search.moments import LEAD, Hit
+from videotag.text import one_line
 from videotag.web.archive import Archive
+from videotag.web.asked import LIMIT, MOST, Asked, asked, parameters
 from videotag.web.pages import Pages
 
-LONGEST = 1000  # characters of a question
-MOMENTS = 12
+FRAMES = 6  # of a segment that are shown, if it has so many
+NEWEST = 12  # videos on the page where nothing is asked
+WIDTH, LINES = 90, 3  # characters and lines of a text on a card that are seen
+
+Made = TypeVar("Made")
 
 
 def routes(archive: Archive, pages: Pages) -> APIRouter:
     router = APIRouter()
+    # The processor does no more searches at once any sooner. The others wait, and hold no thread meanwhile.
+    at_once = CapacityLimiter(max(2, os.cpu_count() or 1))
 
-    @router.get("/")
-    def search(request: Request, q: Annotated[str, Query(max_length=LONGEST)] = "") -> Response:
-        answer = find(archive.db, Question(q, None, Filters()), MOMENTS) if q.strip() else None
-        return pages.render(request, "search.html", q=q, answer=answer)
+    async def searching(work: Callable[[], Made]) -> Made:
+        return await to_thread.run_sync(work, limiter=at_once)
+
+    @router.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        def work() -> Response:
+            try:
+                wanted = asked(request.query_params)
+            except UserError as error:
+                return pages.render(request, "search.html", 400, **_nothing(request, str(error)))
+            try:
+                return pages.render(request, "search.html", **_shown(archive, wanted))
+            except UserError as error:
+                return pages.render(request, "search.html", 503, **_nothing(request, str(error)))
+
+        return await searching(work)
+
+    @router.get("/api/search", openapi_extra={"parameters": parameters()})
+    async def search(request: Request) -> Response:
+        """Moments, or whole videos, as a JSON list: the same as of test_search.py --json."""
+
+        def work() -> str:
+            wanted = _wanted(request)
+            answer = wanted.answer(archive.db)
+            if answer is None:
+                raise HTTPException(400, "q: is empty; write what to find")
+            return hits.as_json(answer.moments, hits.KEYS_OF_VIDEOS if answer.question.whole else hits.KEYS)
+
+        return Response(await searching(work), media_type="application/json")
+
+    @router.get("/found.{form}", include_in_schema=False)
+    async def found(request: Request, form: str) -> Response:
+        def work() -> Response:
+            wanted = _wanted(request)
+            answer = wanted.answer(archive.db)
+            if form not in hits.ENDINGS or answer is None or answer.question.whole or not answer.moments:
+                raise HTTPException(404)
+            return _download(*hits.written(answer.moments, answer.question.title, form))
+
+        return await searching(work)
 
     return router
+
+
+def _wanted(request: Request) -> Asked:
+    try:
+        return asked(request.query_params)
+    except UserError as error:
+        raise HTTPException(400, str(error)) from None
+
+
+def _download(files: Mapping[str, bytes], lines: Sequence[str]) -> Response:
+    """One file as it is; several, or what is left out beside it, in a zip."""
+    if lines:
+        files = {**files, "_left_out.txt": "".join(f"{line}\n" for line in lines).encode()}
+    [(ending, data), *more] = files.items()
+    if more:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(f"found{name}", content)
+        ending, data = ".zip", packed.getvalue()
+    disposition = {"content-disposition": f'attachment; filename="found{ending}"'}
+    return Response(data, media_type="application/octet-stream", headers=disposition)
+
+
+# === What the page shows ===
+
+
+def _nothing(request: Request, told: str) -> dict[str, Any]:
+    """The page with what is wrong, and with what was given."""
+    given = {name: request.query_params.getlist(name) for name in ("q", *OPTIONS) if name in request.query_params}
+    return {"told": told, "given": given, "fields": _fields(given), "answer": None, "start": None}
+
+
+def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
+    answer = wanted.answer(archive.db)
+    values = {"told": "", "given": wanted.given, "fields": _fields(wanted.given), "answer": answer, "start": None}
+    if answer is None:
+        return values | {"start": start(archive)}
+    words = answer.question.words
+    make = video_card if answer.question.whole else card
+    more = min(wanted.limit + LIMIT, MOST) if len(answer.moments) == wanted.limit < MOST and answer.close else None
+    return values | {
+        "words": words,
+        "cards": [make(moment, words) for moment in answer.moments],
+        "seen": _values(answer.moments),
+        "more": more,
+        "endings": hits.ENDINGS,
+    }
+
+
+def _fields(given: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
+    """The filters of the form, each with its values: one field for each, and an empty one where there is none."""
+    shown = (*FIELDS, "not-keyword", *BOUNDS)
+    return [(name, given.get(name) or [""]) for name in OPTIONS if name in shown or name in given]
+
+
+def _values(moments: Sequence[Hit]) -> dict[str, list[str]]:
+    """What the filters could be set to: what occurs among the answers."""
+    seen: dict[str, dict[str, None]] = {name: {} for name in FIELDS}
+    for moment in moments:
+        for name, field in FIELDS.items():
+            value = moment.get(field) or ()
+            seen[name].update(dict.fromkeys([value] if isinstance(value, str) else value))
+    return {name: sorted(values) for name, values in seen.items()}
+
+
+class Line(NamedTuple):
+    """A text on a card."""
+
+    field: str  # name in the database
+    pieces: list[tuple[str, bool]]  # of the text; whether one is of the question's words
+
+
+def pieces(text: str, query: str) -> list[tuple[str, bool]]:
+    """A text in parts: of the question's words, or not."""
+    parts, end = [], 0
+    for first, last in matches(text, query):
+        parts += [(text[end:first], False), (text[first:last], True)]
+        end = last
+    return [part for part in (*parts, (text[end:], False)) if part[0]]
+
+
+def _line(field: str, text: str, query: str) -> Line:
+    seen = hits.excerpt(one_line(text), query, WIDTH, LINES)
+    return Line(field, pieces(textwrap.shorten(seen, WIDTH * LINES, placeholder=" …"), query))
+
+
+def card(moment: Hit, query: str) -> dict[str, Any]:
+    """What a card shows of a moment."""
+    read = hits.texts(moment, query)
+    length = max(moment["end_time"] - moment["start_time"], 0.001)
+    sought = (min(moment["start"] + LEAD, moment["end"]) - moment["start_time"]) / length
+    return {
+        "hit": moment,
+        "large": min(FRAMES - 1, max(0, int(sought * FRAMES))),
+        "frames": range(FRAMES),
+        "how": hits.found_by(read, query),
+        "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],
+        "keywords": [(word, bool(matches(word, query))) for word in moment.get("keywords") or ()],
+        "middle": (moment["start_time"] + moment["end_time"]) / 2,
+    }
+
+
+def video_card(video: Hit, query: str) -> dict[str, Any]:
+    """What a card shows of a whole video."""
+    names = [field.name for field in SUMMARY if field.shown is not None and field.name != "keywords"]
+    texts = {name: ", ".join(value) if isinstance(value := video.get(name) or "", list) else value for name in names}
+    return {
+        "hit": video,
+        "title": pieces(one_line(video.get("title") or ""), query),
+        "lines": [_line(name, text, query) for name, text in texts.items() if text],
+        "chapters": [(one["start"], pieces(one_line(one["title"]), query)) for one in video.get("chapters") or ()],
+        "keywords": [(word, bool(matches(word, query))) for word in video.get("keywords") or ()],
+        "picture": video.get("segments_total", 0) // 3,
+    }
+
+
+def start(archive: Archive) -> dict[str, Any]:
+    """What there is to see before anything is asked."""
+    records = archive.db.list_videos()
+    seen = [record for record in records if record.get("total_segments")]
+    return {
+        "videos": len(records),
+        "segments": sum(record.get("db_segments_loaded") or 0 for record in records),
+        "seconds": sum(record.get("video_duration") or 0.0 for record in records),
+        "newest": [{**one, "picture": one["total_segments"] // 3} for one in seen[: -NEWEST - 1 : -1]],
+    }

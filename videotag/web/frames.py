@@ -1,0 +1,104 @@
+"""The frames that phase 1 took, as pictures of a page."""
+
+import os
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Query
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from videotag import artifacts
+from videotag.stages import PHASE1
+from videotag.web.archive import Archive
+
+WIDTHS = (160, 320, 640)  # pixels
+QUALITY = 80  # of JPEG
+KEPT = 200  # results of which it is remembered where their pictures lie: some 20 kB each
+
+_reading = threading.Lock()  # of whole results: one at a time, and none twice
+
+
+def routes(archive: Archive) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/frame/{name}/{segment}/{number}")
+    def frame(
+        request: Request, name: str, segment: int, number: int, width: Annotated[int, Query()] = WIDTHS[-1]
+    ) -> Response:
+        path = archive.result_path(PHASE1, name)
+        if path is None or width not in WIDTHS:
+            raise HTTPException(404)
+        status = path.stat()
+        with _reading:
+            whole = _pictures(path, status.st_size, status.st_mtime_ns)
+        try:
+            place = whole.frames[whole.segments[segment][number]] if number >= 0 else None
+        except (KeyError, IndexError):
+            place = None
+        if place is None:
+            raise HTTPException(404)
+        headers = {"etag": f'"{whole.result_id}-{place.offset}-{width}"', "cache-control": "private, no-cache"}
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(scaled(_read(path, place), width), media_type="image/jpeg", headers=headers)
+
+    return router
+
+
+def scaled(jpeg: bytes, width: int) -> bytes:
+    """The picture in that width, never wider than it is.
+
+    Raises:
+        HTTPException: it is no picture.
+    """
+    import cv2
+    import numpy as np
+
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if picture is None:
+        raise HTTPException(404)
+    height, full = picture.shape[:2]
+    if full <= width:
+        return jpeg
+    small = cv2.resize(picture, (width, max(1, round(height * width / full))), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+
+
+class _Place(NamedTuple):
+    """Where a picture lies in the file of its result, in bytes."""
+
+    offset: int
+    length: int
+
+
+class _Pictures(NamedTuple):
+    result_id: str
+    segments: dict[int, list[int]]  # the numbers of their frames
+    frames: list[_Place]
+
+
+@lru_cache(maxsize=KEPT)
+def _pictures(path: Path, size: int, changed: int) -> _Pictures:
+    """Where the pictures of a result lie: it may have a hundred megabytes of them. `size`, `changed`: of its state."""
+    result, data = artifacts.read(PHASE1, path), path.read_bytes()
+    status = os.stat(path)
+    if result is None or (len(data), status.st_mtime_ns) != (size, changed):  # or it is being replaced now
+        raise HTTPException(404)
+    frames, end = [], 0
+    for frame in result["frames"]:
+        found = data.find(frame["jpeg"], end)
+        offset = found if found >= 0 else data.find(frame["jpeg"])  # equal pictures are stored once
+        frames.append(_Place(offset, len(frame["jpeg"])))
+        end = max(end, offset + len(frame["jpeg"]))
+    segments = {segment["segment_index"]: segment["frames"] for segment in result["segments"]}
+    return _Pictures(result["result_id"], segments, frames)
+
+
+def _read(path: Path, place: _Place) -> bytes:
+    with path.open("rb") as file:
+        file.seek(place.offset)
+        return file.read(place.length)
