@@ -139,7 +139,7 @@ def test_phase_1_hears_then_looks(tmp_path):
     part.append({"kind": "speech", "end": 85.0, "last": True})
     # Windows of 0-50 and 35-85 s, six frames in each, and none at the same time.
     assert far(underway, PHASE1) == ("frames", 0, 12)
-    part.append({"kind": "frames", "frames": [[4.0, 4.0, b"jpeg"]] * 5})
+    part.append({"kind": "frames", "frames": [[float(n), float(n), b"jpeg"] for n in range(5)]})
     assert far(underway, PHASE1) == ("frames", 5, 12)
     assert far(underway, PHASE1, {**VIDEO, "height": 0}) is None  # a recording without pictures
     part.close()
