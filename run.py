@@ -1,6 +1,7 @@
 """Set up the project and run it. Needs Python 3.11 or newer and nothing else.
 
     python3 run.py demo           install, then the whole way on two sample videos, ending in four searches
+    python3 run.py web            install, then the archive in a browser: yours, or the demo's while you have none
     python3 run.py doctor         what is installed, what would be picked and why, and whether it works
     python3 run.py models         what would hear your videos better, and `models get NAME`, which fetches it
     python3 run.py test           install with the tools, then ruff, pyright, import-linter and pytest
@@ -8,7 +9,7 @@
                                   openai-whisper, sentence-transformers (2.6 GB of packages)
 
 Everything is installed into .venv beside this file (.venv-engine for the last one); a second call installs nothing.
-What comes after the command goes to pytest, doctor.py or models.py: `python3 run.py test -k segments`.
+What comes after the command goes to pytest, web.py, doctor.py or models.py: `python3 run.py test -k segments`.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ WHOLE = "выпуск новостей о воде, снеге и спорте"
 
 
 def main() -> int:
-    commands = {"demo": demo, "doctor": doctor, "models": models, "test": test, "test-engine": test_engine}
+    commands = {"demo": demo, "web": web, "doctor": doctor, "models": models, "test": test, "test-engine": test_engine}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         print(__doc__)
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
@@ -61,6 +62,15 @@ def demo(args: list[str]) -> int:
     script("test_search.py", "--videos", WHOLE, "--limit", "1", *DEMO[2:])
     print(f"\nThe results are in {ROOT / 'demo'}; delete that folder to see it all again.")
     return 0
+
+
+def web(args: list[str]) -> int:
+    install(VENV, "requirements.txt")
+    if not args and not (ROOT / "chroma_db").exists() and "CHROMA_URL" not in os.environ:
+        if not (ROOT / "demo" / "chroma_db").exists():
+            demo([])
+        args = DEMO
+    return subprocess.run([python(VENV), "web.py", *args]).returncode
 
 
 def doctor(args: list[str]) -> int:

@@ -112,7 +112,17 @@ class FakeDatabase:
         )
 
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        return [record for record in self.records if record["video_name"] in (status_filter or {})["video_name"]]
+        wanted = (status_filter or {}).get("video_name")
+        return [record for record in self.records if wanted is None or record["video_name"] in wanted]
+
+    def get_video_status(self, video_name: str) -> dict[str, Any]:
+        return next(iter(self.list_videos({"video_name": [video_name]})), {})
+
+    def video_names(self, status_filter: Mapping[str, Any] | None = None) -> list[str]:
+        return sorted(record["video_name"] for record in self.list_videos(status_filter))
+
+    def count_segments(self, video_name: str | None = None) -> int:
+        return sum(video_name in (None, hit["video_name"]) for hit in self.all)
 
     def facets(self, field: str) -> dict[Any, int]:
         self.facets_of.append(field)

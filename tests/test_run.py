@@ -65,8 +65,8 @@ def test_the_demo_leaves_the_users_database_alone(monkeypatch):
     assert seen == [(script, "demo/chroma_db") for script in scripts]
 
 
-@pytest.mark.parametrize("script", ["doctor", "models"])
-def test_doctor_and_models_get_what_follows_and_give_their_exit_code(monkeypatch, script):
+@pytest.mark.parametrize("script", ["web", "doctor", "models"])
+def test_a_script_gets_what_follows_and_give_their_exit_code(monkeypatch, script):
     called = []
     monkeypatch.setattr(run, "install", lambda *args: called.append(args))
     monkeypatch.setattr(run, "python", lambda venv: "python")
@@ -76,6 +76,24 @@ def test_doctor_and_models_get_what_follows_and_give_their_exit_code(monkeypatch
     monkeypatch.chdir(ROOT)
     assert run.main() == 2
     assert called == [(run.VENV, "requirements.txt"), ["python", f"{script}.py", "get", "large-v3"]]
+
+
+@pytest.mark.parametrize(
+    ("folders", "where"), [(["chroma_db", "demo/chroma_db"], []), (["demo/chroma_db"], run.DEMO), ([], run.DEMO)]
+)
+def test_web_opens_ones_own_archive_or_the_demos(monkeypatch, tmp_path, folders, where):
+    called = []
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.delenv("CHROMA_URL", raising=False)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "install", lambda *args: None)
+    monkeypatch.setattr(run, "demo", lambda args: called.append("demo"))
+    monkeypatch.setattr(run, "python", lambda venv: "python")
+    code = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: called.append(command) or code)
+    assert run.web([]) == 0
+    assert called == [*(["demo"] if not folders else []), ["python", "web.py", *where]]
 
 
 def test_a_failed_tool_is_told_with_its_exit_code(monkeypatch, capsys):

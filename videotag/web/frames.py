@@ -35,12 +35,10 @@ def routes(archive: Archive) -> APIRouter:
         status = path.stat()
         with _reading:
             whole = _pictures(path, status.st_size, status.st_mtime_ns)
-        try:
-            place = whole.frames[whole.segments[segment][number]] if number >= 0 else None
-        except (KeyError, IndexError):
-            place = None
-        if place is None:
+        numbers = whole.segments.get(segment, []) if whole else []
+        if whole is None or not 0 <= number < len(numbers):
             raise HTTPException(404)
+        place = whole.frames[numbers[number]]
         headers = {"etag": f'"{whole.result_id}-{place.offset}-{width}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
@@ -82,12 +80,15 @@ class _Pictures(NamedTuple):
 
 
 @lru_cache(maxsize=KEPT)
-def _pictures(path: Path, size: int, changed: int) -> _Pictures:
-    """Where the pictures of a result lie: it may have a hundred megabytes of them. `size`, `changed`: of its state."""
+def _pictures(path: Path, size: int, changed: int) -> _Pictures | None:
+    """Where the pictures of a result lie: it may have a hundred megabytes of them. None: it is damaged.
+
+    `size`, `changed` (bytes, ns): its state.
+    """
     result, data = artifacts.read(PHASE1, path), path.read_bytes()
     status = os.stat(path)
     if result is None or (len(data), status.st_mtime_ns) != (size, changed):  # or it is being replaced now
-        raise HTTPException(404)
+        return None
     frames, end = [], 0
     for frame in result["frames"]:
         found = data.find(frame["jpeg"], end)

@@ -108,12 +108,12 @@ def _download(files: Mapping[str, bytes], lines: Sequence[str]) -> Response:
 def _nothing(request: Request, told: str) -> dict[str, Any]:
     """The page with what is wrong, and with what was given."""
     given = {name: request.query_params.getlist(name) for name in ("q", *OPTIONS) if name in request.query_params}
-    return {"told": told, "given": given, "fields": _fields(given), "answer": None, "start": None}
+    return {"told": told, **_form(given), "answer": None, "start": None}
 
 
 def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
     answer = wanted.answer(archive.db)
-    values = {"told": "", "given": wanted.given, "fields": _fields(wanted.given), "answer": answer, "start": None}
+    values = {"told": "", **_form(wanted.given), "answer": answer, "start": None}
     if answer is None:
         return values | {"start": start(archive)}
     words = answer.question.words
@@ -128,10 +128,11 @@ def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
     }
 
 
-def _fields(given: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
-    """The filters of the form, each with its values: one field for each, and an empty one where there is none."""
+def _form(given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What was given, and the filters of the form: a field for each value, and an empty one where there is none."""
     shown = (*FIELDS, "not-keyword", *BOUNDS)
-    return [(name, given.get(name) or [""]) for name in OPTIONS if name in shown or name in given]
+    fields = [(name, given.get(name) or [""]) for name in OPTIONS if name in shown or name in given]
+    return {"given": given, "fields": fields, "field_of": FIELDS}
 
 
 def _values(moments: Sequence[Hit]) -> dict[str, list[str]]:
@@ -151,7 +152,7 @@ class Line(NamedTuple):
     pieces: list[tuple[str, bool]]  # of the text; whether one is of the question's words
 
 
-def pieces(text: str, query: str) -> list[tuple[str, bool]]:
+def in_pieces(text: str, query: str) -> list[tuple[str, bool]]:
     """A text in parts: of the question's words, or not."""
     parts, end = [], 0
     for first, last in matches(text, query):
@@ -162,7 +163,7 @@ def pieces(text: str, query: str) -> list[tuple[str, bool]]:
 
 def _line(field: str, text: str, query: str) -> Line:
     seen = hits.excerpt(one_line(text), query, WIDTH, LINES)
-    return Line(field, pieces(textwrap.shorten(seen, WIDTH * LINES, placeholder=" …"), query))
+    return Line(field, in_pieces(textwrap.shorten(seen, WIDTH * LINES, placeholder=" …"), query))
 
 
 def card(moment: Hit, query: str) -> dict[str, Any]:
@@ -187,9 +188,9 @@ def video_card(video: Hit, query: str) -> dict[str, Any]:
     texts = {name: ", ".join(value) if isinstance(value := video.get(name) or "", list) else value for name in names}
     return {
         "hit": video,
-        "title": pieces(one_line(video.get("title") or ""), query),
+        "title": in_pieces(one_line(video.get("title") or ""), query),
         "lines": [_line(name, text, query) for name, text in texts.items() if text],
-        "chapters": [(one["start"], pieces(one_line(one["title"]), query)) for one in video.get("chapters") or ()],
+        "chapters": [(one["start"], in_pieces(one_line(one["title"]), query)) for one in video.get("chapters") or ()],
         "keywords": [(word, bool(matches(word, query))) for word in video.get("keywords") or ()],
         "picture": video.get("segments_total", 0) // 3,
     }
@@ -203,5 +204,16 @@ def start(archive: Archive) -> dict[str, Any]:
         "videos": len(records),
         "segments": sum(record.get("db_segments_loaded") or 0 for record in records),
         "seconds": sum(record.get("video_duration") or 0.0 for record in records),
-        "newest": [{**one, "picture": one["total_segments"] // 3} for one in seen[: -NEWEST - 1 : -1]],
+        "newest": [_told(record) for record in seen[: -NEWEST - 1 : -1]],
+    }
+
+
+def _told(record: Mapping[str, Any]) -> dict[str, Any]:
+    name = record["video_name"]
+    return {
+        "name": name,
+        "title": record.get("title") or name,
+        "text": record.get("summary") or record.get("description") or "",
+        "seconds": record.get("video_duration") or 0.0,
+        "picture": record["total_segments"] // 3,
     }

@@ -1,0 +1,41 @@
+"""A site of a scripted database, as TestClient asks it."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from starlette.testclient import TestClient
+
+from tests.fake_database import FakeDatabase
+from videotag import artifacts
+from videotag.stages import PHASE1
+from videotag.web.app import app
+from videotag.web.archive import Archive
+from videotag.web.safety import Safety
+
+HERE = "http://127.0.0.1:8000"
+
+
+def client(db: FakeDatabase, data_dir: Path, safety: Safety | None = None, **headers: str) -> TestClient:
+    site = app(Archive(db, data_dir), safety)
+    return TestClient(site, HERE, headers={"accept-language": "en", **headers}, raise_server_exceptions=False)
+
+
+def record(name: str = "news", **fields: Any) -> dict[str, Any]:
+    return {"video_name": name, "video_duration": 100.0, "total_segments": 3, "db_segments_loaded": 3, **fields}
+
+
+def jpeg(width: int, height: int, grey: int = 128) -> bytes:
+    return cv2.imencode(".jpg", np.full((height, width, 3), grey, np.uint8))[1].tobytes()
+
+
+def heard(data_dir: Path, name: str, pictures: list[bytes], segments: list[list[int]]) -> Path:
+    """A result of phase 1 with these pictures; each segment's are named by their numbers."""
+    result: dict[str, Any] = dict.fromkeys(PHASE1.keys, "")
+    result |= {"video_name": name, "frames": [{"time": float(n), "jpeg": one} for n, one in enumerate(pictures)]}
+    result["segments"] = [{"segment_index": n, "frames": frames} for n, frames in enumerate(segments)]
+    path = artifacts.path_of(PHASE1, data_dir, name)
+    with artifacts.Draft(path, result) as draft:
+        draft.publish()
+    return path
