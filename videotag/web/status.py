@@ -31,16 +31,15 @@ MOST_NEWS = 200  # videos in one event; whoever is told of more had better look 
 BY_KEY = {stage.key: stage for stage in STAGES}
 PhaseKey = Literal["phase1", "phase2", "phase4", "db_load"]
 State = Literal["working", "silent", "failed", "waiting", "blocked", "completed", "unheard"]
-Sort = Literal["state", "name", "duration"]
 
 
 class Choice(BaseModel):
     """Which videos are shown: as the address of a page says."""
 
-    phase: PhaseKey | None = None
-    state: State | None = None
-    sort: Sort = "state"
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    phase: Annotated[Literal[PhaseKey, ""], Field(description="of which a phase")] = ""
+    state: Annotated[Literal[State, ""], Field(description="is in this state, or some speech has no words")] = ""
+    sort: Annotated[Literal["state", "name", "duration"], Field(description="what comes first")] = "state"
+    page: Annotated[int, Field(ge=1, le=1_000_000, description=f"of {PAGE} videos")] = 1
 
     def query(self, **changes: object) -> dict[str, object]:
         """For an address, of the first page if anything is changed; what needs not be said is left out."""
@@ -96,11 +95,11 @@ class News:
 def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> APIRouter:
     router, watch = APIRouter(), Watch(archive)
 
-    @router.get("/status")
+    @router.get("/status", include_in_schema=False)
     def status(request: Request, choice: Annotated[Choice, Query()]) -> Response:
         return page(request, choice)
 
-    @router.post("/status/{phase}/{name}/again")
+    @router.post("/status/{phase}/{name}/again", include_in_schema=False)
     def try_again(request: Request, phase: PhaseKey, name: str, choice: Annotated[Choice, Query()]) -> Response:
         try:
             again(archive, BY_KEY[phase], name)
@@ -114,6 +113,7 @@ def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> API
 
     @router.get("/api/status")
     def api_status(choice: Annotated[Choice, Query()]) -> Status:
+        """How far each video is, the whole archive in numbers, who is at work, the last errors."""
         return status_of(watch.look(), choice)
 
     def page(request: Request, choice: Choice, code: int = 200, refused: str = "") -> Response:
@@ -127,7 +127,9 @@ def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> API
         return pages.render(request, "status.html", code, seen=found, **shown, **helpers)
 
     @router.get("/api/status/stream", response_class=EventSourceResponse)
-    async def stream(last_event_id: Annotated[str, Header()] = "") -> AsyncIterator[ServerSentEvent]:
+    async def stream(
+        last_event_id: Annotated[str, Header(description="the last one that came")] = "",
+    ) -> AsyncIterator[ServerSentEvent]:
         """What changes from now on, or since the event of that id. An event's `data` is `News`, its id a version."""
         seen = int(last_event_id) if last_event_id.isdecimal() else None
         while not is_ending():  # else the server would wait for whoever listens
@@ -142,7 +144,7 @@ def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> API
 
 
 def status_of(overview: Overview, choice: Choice) -> Status:
-    videos = chosen(overview.videos.values(), choice.phase or "", choice.state or "", choice.sort)
+    videos = chosen(overview.videos.values(), choice.phase, choice.state, choice.sort)
     count = max(1, -(-len(videos) // PAGE))
     number = min(choice.page, count)
     listed = {
@@ -156,7 +158,7 @@ def status_of(overview: Overview, choice: Choice) -> Status:
 
 def news_of(overview: Overview, since: int | None) -> News:
     """What has changed since a version: 0 is one of which nothing is known, None has seen what there is."""
-    changed = [] if since is None else [name for name, version in overview.changed.items() if version > since]
+    changed = [] if since is None else sorted(n for n, version in overview.changed.items() if version > since)
     anew = since == 0 or len(changed) > MOST_NEWS
     videos = [] if anew else [overview.videos[name] for name in changed if name in overview.videos]
     gone = [] if anew else [name for name in changed if name not in overview.videos]

@@ -104,7 +104,7 @@ class Watch:
 
     def _looked(self) -> Overview:
         try:
-            videos = self._videos.now()
+            videos = self._videos.read()
             with self._db.session():
                 stamp, segments = self._db.stamp() or {}, self._db.count_segments()
         except UserError as error:
@@ -112,7 +112,7 @@ class Watch:
         embedder = ", ".join(one_line(str(stamp[key])) for key in ("embedder", "model") if stamp.get(key))
         totals = self._seen.totals if videos == self._seen.videos else totals_of(videos.values())
         found = {"totals": totals, "segments": segments, "embedder": embedder, "videos": videos}
-        return replace(self._seen, fault="", disk=self._disk.now(), **found)
+        return replace(self._seen, fault="", disk=self._disk.used(), **found)
 
     def _compared(self, seen: Overview) -> Overview:
         before = self._seen
@@ -135,7 +135,7 @@ class _Videos:
         self._next_of_all = 0.0  # by the monotonic clock
         self.pause = LOOK_SECONDS  # until the next look
 
-    def now(self) -> dict[str, Video]:
+    def read(self) -> dict[str, Video]:
         """By name. Raises UserError where the database cannot be read."""
         started, clock = time.monotonic(), time.time()
         everything = started >= self._next_of_all
@@ -186,7 +186,7 @@ class _DiskUse:
         self._found: Disk | None = None
         self._next = 0.0  # by the monotonic clock
 
-    def now(self) -> Disk | None:
+    def used(self) -> Disk | None:
         """What was counted last, None at first."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + DISK_SECONDS
