@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from db_manager import ChromaDBManager
@@ -54,8 +55,13 @@ def serve(args: argparse.Namespace, db: ChromaDBManager) -> int:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
+<<<<<<< HEAD
         server = uvicorn.Server(config)
         server.run(sockets=[bound])
+=======
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[bound])
+>>>>>>> dee7874857341a79231051cad5b000f057e8268b
     return cli.OK
 
 

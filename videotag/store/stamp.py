@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class Embedders:
         self._collection, self.given, self._load = collection, given, load
         self._loaded: Embedder | None = None
         self._asked: tuple[Embedder, str, np.ndarray] | None = None
+        self._lock = threading.Lock()
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
         """The embedder for a collection of that stamp (None: a new one); raises UserError if another one made it."""
@@ -104,9 +106,10 @@ class Embedders:
                     f"choose the former, or {way_out} {options_for(stamp_for(self.given))}"
                 )
             return self.given
-        if self._loaded is None or (stamp and stamp != stamp_for(self._loaded)):
-            self._loaded = self.as_stamped(stamp) if stamp else self._load(DEFAULT_EMBEDDER, None)
-        return self._loaded
+        with self._lock:  # who asks meanwhile waits for it, and loads no second one
+            if self._loaded is None or (stamp and stamp != stamp_for(self._loaded)):
+                self._loaded = self.as_stamped(stamp) if stamp else self._load(DEFAULT_EMBEDDER, None)
+            return self._loaded
 
     def as_stamped(self, stamp: dict[str, Any]) -> Embedder:
         """The very embedder that a stamp names, whatever the user named; raises UserError if it is another by now."""
