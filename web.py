@@ -55,13 +55,9 @@ def serve(args: argparse.Namespace, db: ChromaDBManager) -> int:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
-<<<<<<< HEAD
         server = uvicorn.Server(config)
-        server.run(sockets=[bound])
-=======
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[bound])
->>>>>>> dee7874857341a79231051cad5b000f057e8268b
+            server.run(sockets=[bound])
     return cli.OK
 
 
