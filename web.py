@@ -52,14 +52,15 @@ def serve(args: argparse.Namespace, db: ChromaDBManager) -> int:
         name = f"[{args.host}]" if ":" in args.host else args.host
         cli.say(f"http://{name}:{bound.getsockname()[1]}  (Ctrl-C ends it)")
         config = uvicorn.Config(
-            app(Archive(db, args.data_dir), safety, args.proxy_space),
+            app(Archive(db, args.data_dir), safety, args.proxy_space, lambda: server.should_exit),
             access_log=False,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=2,
         )
+        server = uvicorn.Server(config)
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[bound])
+            server.run(sockets=[bound])
     return cli.OK
 
 

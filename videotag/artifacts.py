@@ -85,6 +85,27 @@ def part_header(result: Path) -> dict[str, Any] | None:
     return records[0] if records and isinstance(records[0], dict) else None
 
 
+def part_records(result: Path, start: int = 0) -> Iterator[tuple[Any, int]]:
+    """What is finished of unfinished work, as its `.part` file tells, each record with the byte after it.
+
+    One at a time, for who looks on while the work is done: a film's frames are hundreds of megabytes.
+
+    Args:
+        start: the byte after a record that was read before; at 0 stands the header.
+    """
+    with suppress(OSError), part_path(result).open("rb") as file:
+        left = os.fstat(file.fileno()).st_size - start
+        file.seek(start)
+        while len(head := file.read(_RECORD.size)) == _RECORD.size:
+            length, _ = _RECORD.unpack(head)
+            left -= _RECORD.size + length
+            records, end = _whole_records(head + file.read(length)) if left >= 0 else ([], 0)
+            if not records:
+                return
+            start += end
+            yield records[0], start
+
+
 class Unpublished:
     """A file on the disk under a temporary name; `publish` gives it its own at a stroke.
 

@@ -44,7 +44,7 @@ def chosen(names: list[str], only: list[str] | None) -> list[str]:
 
 
 def mark_due(
-    records: Records, stage: Stage, finished: Iterable[Record], reason: str, wanted: str | None = None
+    records: Records, stage: Stage, finished: Iterable[Record], reason: str | None, wanted: str | None = None
 ) -> None:
     """Make finished work due again, for all these records at once. `wanted`: the settings of a --force, as JSON."""
     fields = stage.fields(status="pending", reason=reason, wanted=wanted)

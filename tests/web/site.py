@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 from starlette.testclient import TestClient
 
-from tests.fake_database import FakeDatabase
 from videotag import artifacts
 from videotag.stages import PHASE1
 from videotag.web.app import app
@@ -17,7 +16,7 @@ from videotag.web.safety import Safety
 HERE = "http://127.0.0.1:8000"
 
 
-def client(db: FakeDatabase, data_dir: Path, safety: Safety | None = None, **headers: str) -> TestClient:
+def client(db: Any, data_dir: Path, safety: Safety | None = None, **headers: str) -> TestClient:
     site = app(Archive(db, data_dir), safety)
     return TestClient(site, HERE, headers={"accept-language": "en", **headers}, raise_server_exceptions=False)
 

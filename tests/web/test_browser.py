@@ -29,7 +29,7 @@ def site(tmp_path_factory) -> Iterator[str]:
     data = tmp_path_factory.mktemp("data")
     for name in ("news", "film"):
         heard(data, name, [jpeg(640, 360, 40 * n) for n in range(6)], [list(range(6)) for _ in range(5)])
-    db = FakeDatabase(
+    db: Any = FakeDatabase(
         *(hit("news", start, description="Вода и снег", keywords=["вода"]) for start in (0, 70)),
         hit("film", 0, 0.8, description="Поезд <b>и вода</b>", language="kk", keywords=["поезд"]),
     )

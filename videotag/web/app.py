@@ -1,5 +1,6 @@
 """The application: the parts of the site, behind the guard."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -11,17 +12,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from videotag.errors import UserError
-from videotag.web import api, frames, media, search, video
+from videotag.web import api, frames, media, search, status, video
 from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
 from videotag.web.proxies import ROOM, Proxies
 from videotag.web.safety import Guard, Safety
 
 
-def app(archive: Archive, safety: Safety | None = None, room: float = ROOM) -> ASGIApp:
-    """The site of an archive. `safety`: None is for this machine alone, without a token.
+def app(
+    archive: Archive,
+    safety: Safety | None = None,
+    room: float = ROOM,
+    is_ending: Callable[[], bool] = lambda: False,
+) -> ASGIApp:
+    """The site of an archive.
 
-    `room`: GB that copies of videos may take.
+    Args:
+        safety: None is for this machine alone, without a token.
+        room: GB that copies of videos may take.
+        is_ending: whether the server is about to end, and waits for the answers that are under way.
     """
     pages = Pages()
     site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
@@ -32,6 +41,7 @@ def app(archive: Archive, safety: Safety | None = None, room: float = ROOM) -> A
     proxies = Proxies(archive.data_dir / "proxy", room)
     site.include_router(media.routes(archive, pages, proxies))
     site.include_router(video.routes(archive, pages, proxies))
+    site.include_router(status.routes(archive, pages, is_ending))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

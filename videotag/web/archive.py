@@ -1,25 +1,27 @@
 """What the pages look at: the database, and the results in data/."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from videotag import artifacts
+from videotag.claims import Filter, Records
 from videotag.config import name_mistake
 from videotag.search import ask
 from videotag.stages import Stage
 
 
-class Database(ask.Database, Protocol):
+class Database(ask.Database, Records, Protocol):
     """What is asked of ChromaDBManager, safe in several threads."""
 
-    def get_video_status(self, video_name: str) -> dict[str, Any]: ...
+    directory: Path
 
-    def video_names(self, status_filter: Mapping[str, Any] | None = None) -> list[str]: ...
+    def list_videos(self, status_filter: Filter = None, *, without: Filter = None) -> list[dict[str, Any]]: ...
 
     def count_segments(self, video_name: str | None = None) -> int: ...
+
+    def stamp(self) -> dict[str, Any] | None: ...
 
 
 @dataclass(frozen=True)
