@@ -57,7 +57,8 @@ def client(archive) -> TestClient:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    """Each question is a new look."""
+    """Each question is a new look, however long it takes."""
+    monkeypatch.setattr(watch, "PATIENCE", 60.0)
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(watch, "LOOK_SHARE", 0.0)
     monkeypatch.setattr(status, "LISTEN_SECONDS", 0.05)

@@ -81,13 +81,14 @@ class Watch:
         self._seen = Overview(round(time.time() * 1000))
         self.first = self._seen.version  # what is older was told by another server
 
-    def look(self, patience: float = PATIENCE) -> Overview:
-        """What there is now, or was a moment ago; what was seen before, where looking takes more than `patience` s."""
+    def look(self, patience: float | None = None) -> Overview:
+        """What there is now, or was a moment ago; what was seen before, where looking takes more than `patience` s
+        (None: PATIENCE)."""
         with self._lock:
             if self._rests.is_set() and time.monotonic() >= self._next:
                 self._rests.clear()
                 threading.Thread(target=self._look, name="look", daemon=True).start()
-        self._rests.wait(patience)
+        self._rests.wait(PATIENCE if patience is None else patience)
         return self._seen
 
     def expire(self) -> None:

@@ -22,18 +22,21 @@ function tell(live) {
   document.getElementById("seen").hidden = live;
 }
 
-async function refresh() {
+async function refresh(news) {
+  const link = document.querySelector("a[data-version]");
+  if (news.lastEventId === link.dataset.version) return; // the page has just come, and shows that
   const turn = ++asked;
-  const answer = await fetch(document.querySelector("a[data-reload]").href).catch(() => undefined);
+  const answer = await fetch(link.href).catch(() => undefined);
   if (turn !== asked || !answer?.ok) return; // a later one is on its way, or the server is not there
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  link.dataset.version = fresh.querySelector("a[data-version]").dataset.version;
   document.getElementById("seen").textContent = fresh.getElementById("seen").textContent;
   for (const id of PARTS) renew(document.getElementById(id), fresh.getElementById(id));
 }
 
 function renew(old, fresh) {
   if (!old && !fresh) return;
-  if (!old || !fresh) return location.reload(); // the first video, or none any more
+  if (!old || !fresh) return location.assign(document.querySelector("a[data-version]").href); // none before, or now
   for (const details of old.querySelectorAll("details[open]")) {
     const same = details.id && fresh.querySelector(`#${CSS.escape(details.id)}`);
     if (same) same.open = true;
