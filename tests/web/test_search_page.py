@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from urllib.parse import unquote
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_nothing_asked_shows_the_newest_videos_and_how_much_there_is(db, tmp_pat
     ]
     page = client(db, tmp_path).get("/").text
     assert re.findall(r'<h2><a href="/video/(\w+)"', page) == ["new", "old"]
-    assert "Videos: 3 · segments: 9 · hours: 1.0" in page and "О реке" in page
+    assert "Videos: 3 · segments: 9 · length: 1:01:40" in page and "О реке" in page
     assert db.asked == []
     assert "There are no videos yet" in client(FakeDatabase(), tmp_path).get("/").text
 
@@ -182,3 +183,13 @@ def test_openapi_names_all_that_can_be_asked(db, tmp_path):
     assert names == [one["name"] for one in asked.parameters()] and {"q", "not-keyword", "shot-after"} <= set(names)
     page = client(db, tmp_path).get("/api").text
     assert "GET /api/search" in page and "GET /api/videos/{name}" in page
+
+
+def test_filters_that_are_set_can_be_taken_off_one_by_one(db, tmp_path):
+    page = client(db, tmp_path).get("/?q=x&video=film&video=news&not-keyword=снег").text
+    links = re.findall(r'<a href="([^"]*)" title="take this filter off">([^<]*) <', page)
+    assert [(unquote(address).replace("&amp;", "&"), text) for address, text in links] == [
+        ("/?q=x&video=news&not-keyword=снег", "Video: film"),
+        ("/?q=x&video=film&not-keyword=снег", "Video: news"),
+        ("/?q=x&video=film&video=news", "Without: Keywords: снег"),
+    ]

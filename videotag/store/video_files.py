@@ -67,9 +67,8 @@ class VideoFiles:
         """See `ChromaDBManager.list_videos`."""
         wanted = (filters or {}).get("video_name")
         names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted or ()))
-        found = (
-            self._named(names) if names and len(filters or {}) == 1 and not without else self._read(filters, without)
-        )
+        few = 0 < len(names) <= MOST and len(filters or {}) == 1 and not without
+        found = self._named(names) if few else self._read(filters, without)
         return sorted(found, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
 
     def _named(self, names: Collection[str]) -> Iterable[dict[str, Any]]:

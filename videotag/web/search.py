@@ -129,10 +129,12 @@ def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
 
 
 def _form(given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What was given, and the filters of the form: a field for each value, and an empty one where there is none."""
+    """What was given; the fields of the form, one for each value; the filters that are set, each with all but itself."""
     shown = (*FIELDS, "not-keyword", *BOUNDS)
     fields = [(name, given.get(name) or [""]) for name in OPTIONS if name in shown or name in given]
-    return {"given": given, "fields": fields, "field_of": FIELDS}
+    filters = [(name, value) for name in OPTIONS for value in given.get(name, ()) if value.strip()]
+    taken_off = [{**given, name: [one for one in given[name] if one != value]} for name, value in filters]
+    return {"given": given, "fields": fields, "field_of": FIELDS, "filters": list(zip(filters, taken_off, strict=True))}
 
 
 def _values(moments: Sequence[Hit]) -> dict[str, list[str]]:

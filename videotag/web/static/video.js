@@ -14,6 +14,7 @@ function start(player, video, how) {
   const source = (kind) => video.querySelector(`source[data-kind="${kind}"]`);
   const now = () => (video.readyState ? video.currentTime + offset : wanted);
   const show = (name, yes = true) => { how.querySelector(`.${name}`).hidden = !yes; };
+  const making = (yes) => { show("making", yes); show("clip-span", !yes); };
 
   /** Where the clip of a second begins: as videotag/web/films.py has it. */
   function beginOf(second) {
@@ -44,7 +45,7 @@ function start(player, video, how) {
     wanted = Math.max(0, second);
     const begin = next === "clip" ? beginOf(second + lead) : 0;
     playing(next, begin);
-    show("making", next === "clip");
+    making(next === "clip");
     show("failed", false);
     video.src = next === "clip" ? `${known.clip}?t=${begin + lead}` : next === "copy" ? known.copy : source("file").src;
     video.load();
@@ -71,7 +72,7 @@ function start(player, video, how) {
     if (Math.abs(now() - wanted) > 0.5) video.currentTime = Math.max(0, wanted - offset);
   });
   video.addEventListener("loadeddata", () => {
-    show("making", false);
+    making(false);
     if (known.pictures && !video.videoWidth && kind === "file") {
       show("no-pictures");
       load("clip", wanted, !video.paused);
@@ -92,10 +93,10 @@ function start(player, video, how) {
     one.addEventListener("error", () => { if (one === video.querySelector("source:last-of-type")) failed(); });
   }
   function failed() {
-    show("making", false);
+    making(false);
     show("failed");
   }
-  if (video.querySelector("source").dataset.kind === "clip" && video.readyState < 1) show("making");
+  if (video.querySelector("source").dataset.kind === "clip" && video.readyState < 1) making(true);
   if (video.error || (video.readyState < 1 && video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE)) failed();
   if (video.readyState >= 1) video.dispatchEvent(new Event("loadedmetadata"));
   if (video.readyState >= 2) video.dispatchEvent(new Event("loadeddata"));
