@@ -92,7 +92,7 @@ def _commands(copy: Copy, folder: Path, target: Path) -> Iterator[list[str]]:
             options |= {"acodec": "aac", "audio_bitrate": SOUND_BITS, "ac": 2, "ar": 48_000}
         made = ffmpeg.output(*streams, str(target), **options, **cut)
         told = made.global_args("-nostdin", "-y", "-loglevel", "error", "-progress", "pipe:1")
-        yield ffmpeg.compile(told, cmd=get_ffmpeg_exe())
+        yield list(map(str, ffmpeg.compile(told, cmd=get_ffmpeg_exe())))
 
 
 def _h264(copy: Copy) -> dict[str, Any]:

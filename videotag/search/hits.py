@@ -74,7 +74,8 @@ def texts(moment: Hit, query: str) -> list[Text]:
 def spoken(moment: Hit, query: str) -> Text:
     """What is said: the translation, or the speech itself where there is none or only it holds the query's words."""
     translation, transcript = moment.get("dialogue_translation") or "", moment.get("transcript") or ""
-    if translation and not (transcript and not matches(translation, query) and matches(transcript, query)):
+    is_other = translation not in ("", transcript)
+    if is_other and not (transcript and not matches(translation, query) and matches(transcript, query)):
         return Text(_FIELD["dialogue_translation"], translation)
     return Text(_FIELD["transcript"], transcript)
 

@@ -27,7 +27,7 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         yield
         await run_in_threadpool(proxies.close)
 
-    router = APIRouter(lifespan=lifespan)
+    router = APIRouter(lifespan=lifespan, include_in_schema=False)
 
     def film(name: str) -> Film:
         record = archive.record(name)

@@ -129,7 +129,7 @@ def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
 
 
 def _form(given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What was given; the fields of the form, one for each value; the filters that are set, each with all but itself."""
+    """What was given; the fields of the form, one for each value; each filter that is set, with all the others."""
     shown = (*FIELDS, "not-keyword", *BOUNDS)
     fields = [(name, given.get(name) or [""]) for name in OPTIONS if name in shown or name in given]
     filters = [(name, value) for name in OPTIONS for value in given.get(name, ()) if value.strip()]

@@ -162,7 +162,7 @@ def playing(film: Film, proxies: Proxies, second: float, wanted: str | None) -> 
 
 
 def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(include_in_schema=False)
 
     def recorded(name: str) -> dict[str, Any]:
         record = archive.record(name)
