@@ -1,10 +1,15 @@
 """A site of a scripted database, as TestClient asks it."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import uvicorn
 from starlette.testclient import TestClient
 
 from videotag import artifacts
@@ -19,6 +24,20 @@ HERE = "http://127.0.0.1:8000"
 def client(db: Any, data_dir: Path, safety: Safety | None = None, **headers: str) -> TestClient:
     site = app(Archive(db, data_dir), safety)
     return TestClient(site, HERE, headers={"accept-language": "en", **headers}, raise_server_exceptions=False)
+
+
+@contextmanager
+def serving(archive: Archive) -> Iterator[str]:
+    """The address of a real server."""
+    server = uvicorn.Server(uvicorn.Config(app(archive), port=0, log_level="critical"))
+    running = threading.Thread(target=server.run, daemon=True)
+    running.start()
+    end = time.monotonic() + 30
+    while not server.started and time.monotonic() < end:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    running.join(10)
 
 
 def record(name: str = "news", **fields: Any) -> dict[str, Any]:

@@ -1,17 +1,13 @@
 """The pages in a real browser: asked, filtered, walked through by keys, without a script too."""
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from tests.fake_database import FakeDatabase, hit
-from tests.web.site import heard, jpeg, record
-from videotag.web.app import app
+from tests.web.site import heard, jpeg, record, serving
 from videotag.web.archive import Archive
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -34,15 +30,8 @@ def site(tmp_path_factory) -> Iterator[str]:
         hit("film", 0, 0.8, description="Поезд <b>и вода</b>", language="kk", keywords=["поезд"]),
     )
     db.records = [record("news"), record("film")]
-    server = uvicorn.Server(uvicorn.Config(app(Archive(db, data)), port=0, log_level="critical"))
-    running = threading.Thread(target=server.run, daemon=True)
-    running.start()
-    end = time.monotonic() + 30
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    running.join(10)
+    with serving(Archive(db, data)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,17 @@
 """The page of a video in a real browser: what is asked for is what plays."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from tests.fake_database import hit
 from tests.media.test_upright import ffmpeg
+from tests.web import site
 from tests.web.test_browser import CHROMIUM, OPTIONS, sync_api
 from tests.web.watched import NAME, archive_of, film
-from videotag.web.app import app
 from videotag.web.archive import Archive
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")
@@ -24,15 +22,8 @@ NOW = "document.querySelector('video').currentTime"
 
 @contextmanager
 def serving(archive: Archive) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app(archive), port=0, log_level="critical"))
-    running = threading.Thread(target=server.run, daemon=True)
-    running.start()
-    end = time.monotonic() + 30
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/video/{NAME}"
-    server.should_exit = True
-    running.join(10)
+    with site.serving(archive) as address:
+        yield f"{address}/video/{NAME}"
 
 
 @pytest.fixture(scope="module")

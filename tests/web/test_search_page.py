@@ -152,7 +152,7 @@ def test_what_is_found_is_saved(db, tmp_path):
     links = re.findall(r'href="(/found\.\w+\?[^"]*)" download', page)
     assert [link.partition("?")[0] for link in links] == [f"/found.{ending}" for ending in hits.ENDINGS]
     answer = site.get("/found.json?q=река")
-    assert answer.headers["content-disposition"] == 'attachment; filename="found.json"'
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''found.json"
     assert [one["video_name"] for one in json.loads(answer.content)] == ["news", "film"]
     assert site.get("/found.csv?q=река&video=film").content.startswith(b"\xef\xbb\xbfnumber,video_name")
     assert site.get("/found.exe?q=река").status_code == site.get("/found.csv").status_code == 404
@@ -161,7 +161,7 @@ def test_what_is_found_is_saved(db, tmp_path):
 def test_what_a_format_cannot_hold_is_told_in_the_file(db, tmp_path):
     db.records = [record("film", frame_rate="25", video_path="video/film.mp4")]  # the rate of the other is not known
     answer = client(db, tmp_path).get("/found.fcpxml?q=река")
-    assert answer.headers["content-disposition"] == 'attachment; filename="found.zip"'
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''found.zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
         assert packed.namelist() == ["found.fcpxml", "found_left_out.txt"]
         assert "video/news.mp4: cannot be in fcpxml" in packed.read("found_left_out.txt").decode()

@@ -1,9 +1,7 @@
 """The search page, the same as JSON, and what was found as files."""
 
-import io
 import os
 import textwrap
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +20,7 @@ from videotag.search.moments import LEAD, Hit
 from videotag.text import one_line
 from videotag.web.archive import Archive
 from videotag.web.asked import LIMIT, MOST, Asked, asked, parameters
+from videotag.web.attached import attached
 from videotag.web.pages import Pages, address
 
 FRAMES = 6  # of a segment that are shown, if it has so many
@@ -73,7 +72,9 @@ def routes(archive: Archive, pages: Pages) -> APIRouter:
             answer = wanted.answer(archive.db)
             if form not in hits.ENDINGS or answer is None or answer.question.whole or not answer.moments:
                 raise HTTPException(404)
-            return _download(*hits.written(answer.moments, answer.question.title, form))
+            files, lines = hits.written(answer.moments, answer.question.title, form)
+            left_out = {"_left_out.txt": "".join(f"{line}\n" for line in lines).encode()} if lines else {}
+            return attached("found", {**files, **left_out})
 
         return await searching(work)
 
@@ -85,21 +86,6 @@ def _wanted(request: Request) -> Asked:
         return asked(request.query_params)
     except UserError as error:
         raise HTTPException(400, str(error)) from None
-
-
-def _download(files: Mapping[str, bytes], lines: Sequence[str]) -> Response:
-    """One file as it is; several, or what is left out beside it, in a zip."""
-    if lines:
-        files = {**files, "_left_out.txt": "".join(f"{line}\n" for line in lines).encode()}
-    [(ending, data), *more] = files.items()
-    if more:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files.items():
-                archive.writestr(f"found{name}", content)
-        ending, data = ".zip", packed.getvalue()
-    disposition = {"content-disposition": f'attachment; filename="found{ending}"'}
-    return Response(data, media_type="application/octet-stream", headers=disposition)
 
 
 # === What the page shows ===

@@ -1,14 +1,11 @@
 """The page of a video: it plays from a second; its segments, words, chapters; what can be taken away."""
 
-import io
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query
 from starlette.requests import Request
@@ -28,6 +25,7 @@ from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.timecode import frames_until
 from videotag.web.archive import Archive
+from videotag.web.attached import attached
 from videotag.web.films import LEAD, PART, STEP, Film, Gone, film_of
 from videotag.web.media import Second, state_of
 from videotag.web.pages import LANGUAGES, Pages, address, language_of
@@ -47,7 +45,6 @@ _NAMES = {
 }  # fmt: skip
 """What FFmpeg's names are called otherwise than in capitals."""
 Words = Annotated[str, Query(max_length=1000)]
-_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json", "csv": "text/csv"}
 
 
 @dataclass(frozen=True)
@@ -218,7 +215,7 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
             raise HTTPException(404)
         with _absent():
             files = exports.exported(archive.data_dir, name, Wanted(form, language))
-        return _attached(name, {ending: formats.encoded(ending, text) for ending, text in files.items()})
+        return attached(name, {ending: formats.encoded(ending, text) for ending, text in files.items()})
 
     return router
 
@@ -248,17 +245,3 @@ def _facts(record: Mapping[str, Any], language: int) -> list[tuple[str, str]]:
         name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in values.items() if value
     }
     return [(labels[name], text) for name, text in shown.items()]
-
-
-def _attached(name: str, files: Mapping[str, bytes]) -> Response:
-    """A file to be kept; several, which belong together, as a ZIP."""
-    [(ending, content), *more] = files.items()
-    if more:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for own, text in files.items():
-                archive.writestr(f"{name}{own}", text)
-        ending, content = f"{ending}.zip", packed.getvalue()
-    kind = _TYPES.get(ending[1:], "application/octet-stream")
-    told = f"attachment; filename*=UTF-8''{quote(name + ending, safe='')}"
-    return Response(content, media_type=kind, headers={"content-disposition": told})

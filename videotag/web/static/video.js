@@ -96,10 +96,6 @@ function start(player, video, how) {
     making(false);
     show("failed");
   }
-  if (video.querySelector("source").dataset.kind === "clip" && video.readyState < 1) making(true);
-  if (video.error || (video.readyState < 1 && video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE)) failed();
-  if (video.readyState >= 1) video.dispatchEvent(new Event("loadedmetadata"));
-  if (video.readyState >= 2) video.dispatchEvent(new Event("loadeddata"));
 
   // === What follows the clock ===
 
@@ -175,6 +171,13 @@ function start(player, video, how) {
     event.preventDefault();
     action();
   });
+
+  // === What had happened before this script came ===
+
+  if (video.querySelector("source").dataset.kind === "clip" && video.readyState < 1) making(true);
+  if (video.error || (video.readyState < 1 && video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE)) failed();
+  if (video.readyState >= 1) video.dispatchEvent(new Event("loadedmetadata"));
+  if (video.readyState >= 2) video.dispatchEvent(new Event("loadeddata"));
 
   // === The copy of the whole ===
 
