@@ -115,7 +115,7 @@ def analyze(run: Run, due: list[Record]) -> None:
     run.mark(due, lambda: run.analyzer)
     segments = feed(run, due)
     run.total = sum(record.get("total_segments", 0) for record in due)
-    try:
+    with run.in_hand:
         first = next(segments, None)  # everything may have been taken over: then no engine is built
         if first is None:
             return
@@ -126,9 +126,6 @@ def analyze(run: Run, due: list[Record]) -> None:
                 deliver(run, segment, result)
                 progress.of(run.total)
                 progress.add()
-    except BaseException as error:
-        run.in_hand.leave_all(error)
-        raise
 
 
 def feed(run: Run, due: list[Record]) -> Iterator[Segment]:

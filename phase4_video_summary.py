@@ -123,7 +123,7 @@ def sum_up(run: Run, due: list[Record]) -> None:
     run.mark(due, lambda: run.summarizer)
     readings = feed(run, due)
     run.total = sum(record.get(PHASE2.counter, 0) for record in due)
-    try:
+    with run.in_hand:
         first = next(readings, None)  # everything may have been taken over: then no engine is built
         if first is None:
             return
@@ -135,9 +135,6 @@ def sum_up(run: Run, due: list[Record]) -> None:
                 reading.dropped = not run.in_hand.holds(reading.video.name)
                 progress.of(run.total)
                 progress.add(size(news) if isinstance(news, Window) else 0)
-    except BaseException as error:
-        run.in_hand.leave_all(error)
-        raise
 
 
 def feed(run: Run, due: list[Record]) -> Iterator[Reading]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from videotag import artifacts, claims, content, stages
 from videotag.claims import Claim, Held, Intent, Records
@@ -315,12 +315,20 @@ class Job:
 class InHand(Generic[Work]):
     """The videos of a run that are in hand at once, as an engine takes what they are made of in one stream.
 
-    A fault of one leaves the others alone: the report has it.
+    A fault of one leaves the others alone: the report has it. What ends the block gives all back, with what is finished
+    of each.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._works: dict[str, tuple[Work, ExitStack]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        for name in list(self._works):
+            self._leave(name, error)
 
     def holds(self, video_name: str) -> bool:
         """Whether it is in hand still: it may have failed, or been lost to another worker."""
@@ -354,11 +362,6 @@ class InHand(Generic[Work]):
                 raise
             if ended:
                 self._leave(video_name, None)
-
-    def leave_all(self, error: BaseException) -> None:
-        """Give all back, with what is finished of each."""
-        for name in list(self._works):
-            self._leave(name, error)
 
     def _leave(self, video_name: str, error: BaseException | None) -> None:
         """As failed with an error, given back when interrupted."""

@@ -22,6 +22,9 @@ from videotag.store.records import (
 )
 from videotag.times import now
 
+FEW = (
+    200  # names at once: of the hits of a search; who reads more, as the page of statuses, does not come back for them
+)
 _DESCRIBED = {"summary", "keywords"}  # fields that make a record's document
 
 
@@ -67,7 +70,7 @@ class VideoFiles:
         """See `ChromaDBManager.list_videos`."""
         wanted = (filters or {}).get("video_name")
         names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted or ()))
-        few = 0 < len(names) <= MOST and len(filters or {}) == 1 and not without
+        few = 0 < len(names) <= FEW and len(filters or {}) == 1 and not without
         found = self._named(names) if few else self._read(filters, without)
         return sorted(found, key=lambda video: (video.get("created_at", ""), video.get("video_name", "")))
 

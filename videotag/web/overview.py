@@ -16,6 +16,8 @@ STATES = ("working", "silent", "failed", "waiting", "blocked", "completed")
 """Of a phase of a video, the most urgent first. "silent": is being done by the record's word, and the worker does not
 say so any more; "failed": is tried again by the next run; "waiting": the next run does it; "blocked": it needs the
 result of a phase that is not completed."""
+AT_WORK = ("working", "silent")
+"""Of STATES: somebody works on it, or did when last heard of."""
 SILENT_SECONDS = 3 * HEARTBEAT_SECONDS
 """One heartbeat may be late while others hold the database; a worker that missed two has ended or lost its machine."""
 UNHEARD = "unheard"
@@ -143,7 +145,7 @@ def state_of(stage: Stage, record: Record, clock: float) -> str:
 
 def _phase(stage: Stage, record: Record, clock: float, step: Step | None) -> Phase:
     state = state_of(stage, record, clock)
-    at_work = state in ("working", "silent")
+    at_work = state in AT_WORK
     host, _, rest = _text(record.get(stage.field("owner"))).partition(":") if at_work else ("", "", "")
     return Phase(
         status=_text(stage.status(record)),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -43,37 +43,46 @@ class Choice(BaseModel):
 
     def query(self, **changes: object) -> dict[str, object]:
         """For an address, of the first page if anything is changed; what needs not be said is left out."""
-        fields = {**self.model_dump(), "page": 1, **changes} if changes else self.model_dump()
-        return {name: value for name, value in fields.items() if value != Choice.model_fields[name].default}
+        chosen_by = {**self.model_dump(), "page": 1, **changes} if changes else self.model_dump()
+        return {name: value for name, value in chosen_by.items() if value != Choice.model_fields[name].default}
 
 
-@dataclass(frozen=True)
-class Status:
-    """All of it in numbers, and a page of the videos that were chosen.
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The archive at a look.
 
     Attributes:
-        version: grows with each change; that of the stream's events, too.
         at: when it was seen, local time; "" while the records of a large archive are read for the first time.
         fault: why the database could not be read then: the rest is older.
         segments: how many are stored, with vectors by `embedder`.
-        found: how many videos were chosen, on so many `pages`.
     """
 
-    version: int
     at: str
     fault: str
     totals: Totals
     segments: int
     embedder: str
     disk: Disk | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Seen):
+    """All of it in numbers, and a page of the videos that were chosen.
+
+    Attributes:
+        version: grows with each change; that of the stream's events, too.
+        found: how many videos were chosen, on so many `pages`.
+    """
+
+    version: int
     found: int
     page: int
     pages: int
     videos: list[Video]
 
 
-@dataclass(frozen=True)
-class News:
+@dataclass(frozen=True, kw_only=True)
+class News(Seen):
     """What has changed since another event.
 
     Attributes:
@@ -81,12 +90,6 @@ class News:
         anew: too much has changed, or it is unknown what: /api/status tells.
     """
 
-    at: str
-    fault: str
-    totals: Totals
-    segments: int
-    embedder: str
-    disk: Disk | None
     videos: list[Video]
     gone: list[str]
     anew: bool
@@ -166,7 +169,7 @@ def news_of(overview: Overview, since: int | None) -> News:
 
 
 def seen_in(overview: Overview) -> dict[str, Any]:
-    return {name: getattr(overview, name) for name in ("at", "fault", "totals", "segments", "embedder", "disk")}
+    return {one.name: getattr(overview, one.name) for one in fields(Seen)}
 
 
 def anchor(video_name: str) -> str:

@@ -19,7 +19,7 @@ from videotag.store.pages import in_parts
 from videotag.text import one_line
 from videotag.times import now
 from videotag.web.archive import Archive
-from videotag.web.overview import Totals, Video, totals_of, video_of
+from videotag.web.overview import AT_WORK, Totals, Video, totals_of, video_of
 from videotag.web.underway import Underway
 
 LOOK_SECONDS = 2.0
@@ -201,7 +201,7 @@ class _DiskUse:
 
 def at_work(video: Video) -> list[str]:
     """The keys of the stages that somebody works on, or did when last heard of."""
-    return [key for key, phase in video.phases.items() if phase.state in ("working", "silent")]
+    return [key for key, phase in video.phases.items() if phase.state in AT_WORK]
 
 
 def size_of(folder: Path) -> int:
