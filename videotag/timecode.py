@@ -7,6 +7,7 @@ every tenth, so that it keeps with the clock; no picture is left out. All is cou
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 TEXT = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(?:/[1-9]\d{0,8}|\.\d{1,6})?", re.ASCII)
@@ -15,6 +16,7 @@ _DROPPING = {Fraction(30_000, 1001): 2, Fraction(60_000, 1001): 4}  # numbers le
 _SLACK = Fraction(1, 1000)  # s; times of pictures are rounded to thousandths, maybe to before the picture
 
 
+@lru_cache(maxsize=64)
 def rate_of(text: str | None) -> Fraction | None:
     """Pictures a second of `30000/1001`, `25` or `29.97` (which is 30000/1001); None of anything else, and of 0."""
     if not text or not _RATE.fullmatch(text):

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from db_manager import ChromaDBManager
 from tests.conftest import FakeEmbedder
@@ -107,6 +108,20 @@ def test_a_busy_database_says_who_holds_it(tmp_path):
         with pytest.raises(UserError, match=f"busy: process {os.getpid()} on .* has held it"):
             waiting.list_videos()
     assert names(waiting.list_videos()) == ["news"]
+
+
+def test_a_search_that_knows_all_waits_for_nobody(tmp_path):
+    directory = tmp_path / "db"
+    made = ChromaDBManager(directory, embedder=FakeEmbedder())
+    add_video(made)
+    made.add_segments("n", [segment(0, "снег")])
+    searching = ChromaDBManager(directory, embedder=FakeEmbedder(), lock_timeout=0.1)
+    asked = {"video_name": ["news"]}
+    assert (len(searching.search("снег")), len(searching.list_videos(asked))) == (1, 1)
+    with FileLock(f"{directory}.lock"):  # another process has just begun: nothing has changed as yet
+        assert (len(searching.search("снег")), len(searching.list_videos(asked))) == (1, 1)
+        with pytest.raises(UserError, match="is busy"):
+            searching.count_segments()
 
 
 def test_a_folder_that_cannot_be(tmp_path):

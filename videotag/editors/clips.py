@@ -79,7 +79,8 @@ class Clip:
         """Source timecode of the first picture and of that after the last; None where the file tells none."""
         if self.video.start is None:
             return None
-        return self.video.start.after(self.span[0]), self.video.start.after(self.span[1])
+        first, last = self.span
+        return self.video.start.after(first), self.video.start.after(last)
 
     @property
     def note(self) -> str:

@@ -164,10 +164,10 @@ class ArchiveSearch:
         place, kind = self._searched.place, self._searched.kind
         for _ in range(TRIES):
             try:
+                if (noted := place.noted(kind.name)) and noted.state == self.index.state:
+                    return noted.stamp
                 with place.reading() as there:
                     noted = place.noted(kind.name) if there else None
-                    if noted and noted.state == self.index.state:
-                        return noted.stamp
                     if noted is None and not (opening or place.shared):
                         return None
                     collection = self._searched.find() if there else None

@@ -143,7 +143,9 @@ def stacked(vectors: list[bytes]) -> np.ndarray:
 
     if not vectors:
         return np.zeros((0, 0), np.float32)
-    rows = np.array([from_bytes(vector, len(vectors[0]) // 4) for vector in vectors], np.float32)
+    if any(len(vector) != len(vectors[0]) for vector in vectors) or len(vectors[0]) % 4:
+        raise sqlite3.DatabaseError("a vector is of another dimension")
+    rows = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1).astype(np.float32)
     _check(rows)
     return rows
 

@@ -168,7 +168,8 @@ def matches(text: str, query: str) -> list[tuple[int, int]]:
     return [(first, last) for first, last, _ in mentions(text, query)]
 
 
-def mentions(text: str, query: str) -> list[tuple[int, int, frozenset[int]]]:
+@lru_cache(maxsize=128)  # where a moment starts, how it was found, what is marked: all ask of the same texts
+def mentions(text: str, query: str) -> tuple[tuple[int, int, frozenset[int]], ...]:
     """The same, each with the places in `query_words` of the words that it is a form of; none in quotes alone."""
     wanted = _wanted(query)
     phrases = [match.span() for phrase in quoted(query) for match in re.finditer(exact_pattern(phrase), text)]
@@ -185,7 +186,7 @@ def mentions(text: str, query: str) -> list[tuple[int, int, frozenset[int]]]:
             meant = frozenset(asked for form in forms for asked in wanted.get(form, ()))
             if meant or any(begin < last and first < end for begin, end in phrases):
                 spans.append((first, last, meant))
-    return spans
+    return tuple(spans)
 
 
 def _parts(text: str) -> Iterator[list[str]]:

@@ -77,10 +77,12 @@ class Folder(Place):
         return mending.read_marker(self.marker)
 
     def noted(self, name: str) -> Noted | None:
+        # Whoever changes the files leaves the marker before, and removes it after the seal tells what they are then.
         if self._client is not None or self.marker.exists() or not mending.is_sealed(self.directory):
             return None
-        self._was_there = True
-        return mending.noted_in(self.directory).get(name)
+        found = mending.noted_in(self.directory).get(name)
+        self._was_there |= found is not None
+        return found
 
     def asked_for(self, name: str) -> None:
         self._asked.add(name)

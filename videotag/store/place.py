@@ -72,7 +72,10 @@ class Place(ABC):
 
     @abstractmethod
     def noted(self, name: str) -> Noted | None:
-        """What is known of a collection in this session without opening the database; None: nothing for certain."""
+        """What is known of a collection without holding or opening the database; None: nothing for certain.
+
+        What it tells was so at a moment of this call. Others may change the database meanwhile, but in a session.
+        """
 
     @abstractmethod
     def asked_for(self, name: str) -> None:

@@ -79,16 +79,22 @@ class VideoFiles:
 
         Who asks for others of the same state is likely to go on: then all are read, if they are not too many to keep.
         """
-        with self._place.reading() as there:
-            noted = self._place.noted(VIDEO_FILES) if there else None
-            known = self._known.read(noted.state, names) if noted else {}
-            if new := [name for name in names if name not in known]:
+        known = self._known_of(names)  # mostly all; the database is not held for them
+        if len(known) < len(names):
+            with self._place.reading():
+                known = self._known_of(names)
+                noted = self._place.noted(VIDEO_FILES)
+                new = [name for name in names if name not in known]
                 many = noted is not None and self._known.is_of(noted.state) and self._count() <= MOST
                 found = {one["video_name"]: one for one in self._read(None if many else {"video_name": new}, None)}
                 known |= {name: found.get(name, {}) for name in new}
                 if noted:
                     self._known.keep(noted.state, {name: {} for name in new} | found)
-            return [known[name] for name in names if known[name]]
+        return [known[name] for name in names if known[name]]
+
+    def _known_of(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        noted = self._place.noted(VIDEO_FILES)
+        return self._known.read(noted.state, names) if noted else {}
 
     def _count(self) -> int:
         with self.reading() as collection:

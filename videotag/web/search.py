@@ -105,8 +105,14 @@ def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
     words = answer.question.words
     make = video_card if answer.question.whole else card
     more = min(wanted.limit + LIMIT, MOST) if len(answer.moments) == wanted.limit < MOST and answer.close else None
+
+    def but(*names: str) -> dict[str, Any]:
+        """What was given but for these: one address is made of it for many links, and what differs put at its end."""
+        return {name: value for name, value in wanted.given.items() if name not in names}
+
     return values | {
         "words": words,
+        "but": but,
         "cards": [make(moment, words) for moment in answer.moments],
         "seen": _values(answer.moments),
         "more": more,
@@ -151,23 +157,26 @@ def in_pieces(text: str, query: str) -> list[tuple[str, bool]]:
 
 def _line(field: str, text: str, query: str) -> Line:
     seen = hits.excerpt(one_line(text), query, WIDTH, LINES)
-    return Line(field, in_pieces(textwrap.shorten(seen, WIDTH * LINES, placeholder=" …"), query))
+    if len(seen) > WIDTH * LINES:
+        seen = textwrap.shorten(seen, WIDTH * LINES, placeholder=" …")
+    return Line(field, in_pieces(seen, query))
 
 
 def card(moment: Hit, query: str) -> dict[str, Any]:
     """What a card shows of a moment."""
     read = hits.texts(moment, query)
-    length = max(moment["end_time"] - moment["start_time"], 0.001)
-    sought = (min(moment["start"] + LEAD, moment["end"]) - moment["start_time"]) / length
+    picture = address("frame", moment["video_name"], moment["segment_index"])
+    first, apart = moment["start_time"], max(moment["end_time"] - moment["start_time"], 0.001) / FRAMES
+    large = int((min(moment["start"] + LEAD, moment["end"]) - first) / apart)
     return {
         "hit": moment,
-        "picture": address("frame", moment["video_name"], moment["segment_index"]),
-        "large": min(FRAMES - 1, max(0, int(sought * FRAMES))),
-        "frames": range(FRAMES),
+        "picture": picture,
+        "large": min(FRAMES - 1, max(0, large)),
+        "strip": [(round(first + (n + 0.5) * apart, 1), f"{picture}/{n}") for n in range(FRAMES)],
         "how": hits.found_by(read, query),
         "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],
         "keywords": [(word, bool(matches(word, query))) for word in moment.get("keywords") or ()],
-        "middle": (moment["start_time"] + moment["end_time"]) / 2,
+        "place": f"{moment['video_name']}@{(moment['start_time'] + moment['end_time']) / 2:.1f}",
     }
 
 
