@@ -1,8 +1,12 @@
 """Phase 4 with vLLM in this process, for real, on models of random weights: what is read, refused and kept."""
 
 import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import jsonschema
 import pytest
@@ -19,6 +23,8 @@ from videotag.stages import PHASE4
 from videotag.summaries import prompt
 from videotag.summaries.prompt import WHOLE, WINDOW
 from videotag.summaries.vllm import NEED
+
+T = TypeVar("T")
 
 
 def in_process(model: Path, **changes: int) -> InProcess:
@@ -53,36 +59,48 @@ async def asked(text: str, ask: chat.Ask) -> chat.Answer | str:
         return str(error)
 
 
+def alone(work: Callable[..., T], *args: object) -> T:
+    """The call in a process of its own: an engine that ends takes the parallel groups of every other one with it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *args).result()
+
+
+def answers(model: Path, texts: list[str], template: str) -> tuple[dict[str, chat.Answer | str], list[int]]:
+    """What is said to each text, and how many tokens the template and each text have."""
+    engine = in_process(model)
+    found = dict(engine.answers(texts, asked))
+    assert dict(engine.answers(texts[:1], asked))  # the engine is used again
+    return found, [engine.tokens(text) for text in (template, *texts)]
+
+
 @pytest.mark.parametrize("which", ["model", "blind"])
 def test_questions_are_read_whole_answered_in_their_form_and_refused_one_by_one(
     which: str, request: pytest.FixtureRequest
 ) -> None:
-    engine = in_process(request.getfixturevalue(which))
     texts = ["Вода поднялась.", "Концерт в Алматы. " * 40, "слово " * 20_000]
-    found = dict(engine.answers(texts, asked))
+    template = "<|im_start|>system\nОтветь.<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
+    found, tokens = alone(answers, request.getfixturevalue(which), texts, template)
     assert "longer than" in str(found[texts[2]]) or "maximum" in str(found[texts[2]])
-    template = engine.tokens(
-        "<|im_start|>system\nОтветь.<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
-    )
-    for text in texts[:2]:
+    for text, its_own in zip(texts[:2], tokens[1:], strict=False):
         answer = found[text]
         assert isinstance(answer, chat.Answer)
         assert answer.prompt_tokens is not None
-        assert abs(answer.prompt_tokens - template - engine.tokens(text)) <= 4  # words may join at the seams
+        assert abs(answer.prompt_tokens - tokens[0] - its_own) <= 4  # words may join at the seams
         if not answer.cut:
             jsonschema.validate(json.loads(answer.text), WHOLE.schema)
-    assert dict(engine.answers(texts[:1], asked))  # the engine is used again
 
 
-def test_a_whole_video(
-    work: Work, analyzer, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def phase4(args: list[str]) -> int:
+    prompt.WINDOW = replace(WINDOW, most=100)  # a random model writes until it is stopped
+    return phase4_video_summary.main(args)
+
+
+def test_a_whole_video(work: Work, analyzer, model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A random model says nothing that a segment bears out: the video is read, and ends with a line that says so."""
-    monkeypatch.setattr(prompt, "WINDOW", replace(WINDOW, most=100))  # it writes until it is stopped
     assert work.phase2("--analyzer", "vllm", "--only", "en_planet", load=lambda *_: analyzer) == 0
     run = ["--summarizer", "vllm", "--model", str(model), "--gpu-memory-utilization", MEMORY, "--only", "en_planet"]
-    code = phase4_video_summary.main([*run, *work.where])
-    printed = capsys.readouterr()
+    code = alone(phase4, [*run, *work.where])
+    printed = capfd.readouterr()
     assert "Traceback" not in printed.err and "summarizer: vllm (asked for)" in printed.out
     record = work.db.get_video_status("en_planet")
     found = artifacts.read(PHASE4, artifacts.path_of(PHASE4, work.data, "en_planet"))
