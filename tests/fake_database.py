@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from videotag.errors import UserError
@@ -72,6 +74,8 @@ class FakeVideos:
 class FakeDatabase:
     """Gives its hits, in their order, as far as they pass the filters; `added` is a field of a hit here."""
 
+    directory, chroma_url = Path("nowhere"), None
+
     def __init__(self, *hits: dict[str, Any]) -> None:
         self.all = hits
         self.records: list[dict[str, Any]] = []  # of video_files
@@ -114,6 +118,12 @@ class FakeDatabase:
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         wanted = (status_filter or {}).get("video_name")
         return [record for record in self.records if wanted is None or record["video_name"] in wanted]
+
+    def session(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def stamp(self) -> dict[str, Any] | None:
+        return None
 
     def get_video_status(self, video_name: str) -> dict[str, Any]:
         return next(iter(self.list_videos({"video_name": [video_name]})), {})

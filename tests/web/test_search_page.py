@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 import zipfile
 from urllib.parse import unquote
 
@@ -10,8 +11,9 @@ import pytest
 
 from tests.fake_database import FakeDatabase, FakeVideos, hit, video
 from tests.web.site import client, record
+from videotag.errors import UserError
 from videotag.search import hits
-from videotag.web import asked
+from videotag.web import asked, search
 from videotag.web.search import card, in_pieces
 
 SPEECH = "Сегодня на плотине открыли ворота"
@@ -125,15 +127,37 @@ def test_a_value_that_does_not_occur_is_told_with_the_nearest(db, tmp_path):
 
 def test_nothing_asked_shows_the_newest_videos_and_how_much_there_is(db, tmp_path):
     db.records = [
-        record("old"),
-        record("unseen", total_segments=0),
-        record("new", title="О реке", video_duration=3500.0),
+        record("new", title="О реке", video_duration=3500.0, created_at="2026-11-03T10:00:00"),
+        record("old", created_at="2026-11-01T10:00:00"),
+        record("unseen", total_segments=0, created_at="2026-11-04T10:00:00"),
     ]
     page = client(db, tmp_path).get("/").text
     assert re.findall(r'<h2><a href="/video/(\w+)"', page) == ["new", "old"]
-    assert "Videos: 3 · segments: 9 · length: 1:01:40" in page and "О реке" in page
+    assert "Videos: 3 · segments: 2 · length: 1:01:40" in page and "О реке" in page
     assert db.asked == []
     assert "There are no videos yet" in client(FakeDatabase(), tmp_path).get("/").text
+
+
+def test_the_first_page_does_not_wait_long_for_many_records(db, tmp_path, monkeypatch):
+    names, told = db.video_names, threading.Event()
+    monkeypatch.setattr(db, "video_names", lambda: told.wait(60) and names())
+    monkeypatch.setattr(search, "PATIENCE", 0.05)
+    db.records, site = [record("new")], client(db, tmp_path)
+    assert "The list of videos is still being read" in site.get("/").text
+    assert shown(site.get("/?q=река").text) == ["news", "film"]
+    monkeypatch.setattr(search, "PATIENCE", 60)
+    told.set()
+    assert re.findall(r'<h2><a href="/video/(\w+)"', site.get("/").text) == ["new"]
+
+
+def test_the_first_page_tells_why_the_database_cannot_be_read(db, tmp_path, monkeypatch):
+    def busy(*where: object) -> None:
+        raise UserError("the database is busy")
+
+    monkeypatch.setattr(db, "list_videos", busy)
+    db.records = [record("new")]
+    page = client(db, tmp_path).get("/")
+    assert page.status_code == 503 and "the database is busy" in page.text
 
 
 def test_json_is_that_of_the_terminal(db, tmp_path):

@@ -1,6 +1,7 @@
 """The application: the parts of the site, behind the guard."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from videotag.web.archive import Archive
 from videotag.web.pages import HERE, Pages
 from videotag.web.proxies import ROOM, Proxies
 from videotag.web.safety import Guard, Safety
+from videotag.web.watch import Watch
 
 
 def app(
@@ -32,16 +34,22 @@ def app(
         room: GB that copies of videos may take.
         is_ending: whether the server is about to end, and waits for the answers that are under way.
     """
-    pages = Pages()
-    site = FastAPI(title="videotag", docs_url=None, redoc_url=None)
+    pages, watch = Pages(), Watch(archive)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        watch.look(0)  # in a large archive the first look takes long, and the first page shows what it saw
+        yield
+
+    site = FastAPI(title="videotag", docs_url=None, redoc_url=None, lifespan=running)
     site.mount("/static", StaticFiles(directory=HERE / "static"))
-    site.include_router(search.routes(archive, pages))
+    site.include_router(search.routes(archive, watch, pages))
     site.include_router(frames.routes(archive))
     site.include_router(api.routes(archive, pages))
     proxies = Proxies(archive.data_dir / "proxy", room)
     site.include_router(media.routes(archive, pages, proxies))
     site.include_router(video.routes(archive, pages, proxies))
-    site.include_router(status.routes(archive, pages, is_ending))
+    site.include_router(status.routes(archive, watch, pages, is_ending))
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

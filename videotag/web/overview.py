@@ -70,13 +70,18 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A video: seconds of it, of speech, and of speech that has no words; its phases by their stages' keys."""
+    """A video: seconds of it, of speech, and of speech that has no words; its phases by their stages' keys.
+
+    `total_segments`: 0 until phase 1 has cut it; `created_at`: local time, ISO 8601.
+    """
 
     video_name: str
     video_duration: float
     speech_seconds: float
     unheard_seconds: float
     phases: dict[str, Phase]
+    total_segments: int = 0
+    created_at: str = ""
 
     def urgency(self, phase: str = "") -> int:
         """The place in STATES of a phase, or of the most urgent one; videos that want nothing come last."""
@@ -127,6 +132,8 @@ def video_of(record: Record, clock: float, steps: Mapping[str, Step] | None = No
         math.fsum(map(_number, _object(record.get("spoken_seconds")).values())),
         _number(record.get("unheard_seconds")),
         {stage.key: _phase(stage, record, clock, (steps or {}).get(stage.key)) for stage in STAGES},
+        int(_number(record.get("total_segments"))),
+        _text(record.get("created_at")),
     )
 
 

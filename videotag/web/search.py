@@ -3,6 +3,8 @@
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from heapq import nlargest
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -22,15 +24,17 @@ from videotag.web.archive import Archive
 from videotag.web.asked import LIMIT, MOST, Asked, asked, parameters
 from videotag.web.attached import attached
 from videotag.web.pages import Pages, address
+from videotag.web.watch import Watch
 
 FRAMES = 6  # of a segment that are shown, if it has so many
 NEWEST = 12  # videos on the page where nothing is asked
+PATIENCE = 2.0  # s that this page waits to know them
 WIDTH, LINES = 90, 3  # characters and lines of a text on a card that are seen
 
 Made = TypeVar("Made")
 
 
-def routes(archive: Archive, pages: Pages) -> APIRouter:
+def routes(archive: Archive, watch: Watch, pages: Pages) -> APIRouter:
     router = APIRouter()
     # The processor does no more searches at once any sooner. The others wait, and hold no thread meanwhile.
     at_once = CapacityLimiter(max(2, os.cpu_count() or 1))
@@ -46,7 +50,7 @@ def routes(archive: Archive, pages: Pages) -> APIRouter:
             except UserError as error:
                 return pages.render(request, "search.html", 400, **_nothing(request, str(error)))
             try:
-                return pages.render(request, "search.html", **_shown(archive, wanted))
+                return pages.render(request, "search.html", **_shown(archive, watch, wanted))
             except UserError as error:
                 return pages.render(request, "search.html", 503, **_nothing(request, str(error)))
 
@@ -97,11 +101,11 @@ def _nothing(request: Request, told: str) -> dict[str, Any]:
     return {"told": told, **_form(given), "answer": None, "start": None}
 
 
-def _shown(archive: Archive, wanted: Asked) -> dict[str, Any]:
+def _shown(archive: Archive, watch: Watch, wanted: Asked) -> dict[str, Any]:
     answer = wanted.answer(archive.db)
     values = {"told": "", **_form(wanted.given), "answer": answer, "start": None}
     if answer is None:
-        return values | {"start": start(archive)}
+        return values | {"start": start(archive, watch)}
     words = answer.question.words
     make = video_card if answer.question.whole else card
     more = min(wanted.limit + LIMIT, MOST) if len(answer.moments) == wanted.limit < MOST and answer.close else None
@@ -194,15 +198,24 @@ def video_card(video: Hit, query: str) -> dict[str, Any]:
     }
 
 
-def start(archive: Archive) -> dict[str, Any]:
-    """What there is to see before anything is asked."""
-    records = archive.db.list_videos()
-    seen = [record for record in records if record.get("total_segments")]
+def start(archive: Archive, watch: Watch) -> dict[str, Any]:
+    """What there is to see before anything is asked.
+
+    Raises:
+        UserError: the database cannot be read, and has not been before.
+    """
+    seen = watch.look(PATIENCE)
+    if seen.fault and not seen.videos:
+        raise UserError(seen.fault)
+    cut = [video for video in seen.videos.values() if video.total_segments]
+    names = [video.video_name for video in nlargest(NEWEST, cut, key=attrgetter("created_at"))]
+    records = {one["video_name"]: one for one in archive.db.list_videos({"video_name": names})} if names else {}
     return {
-        "videos": len(records),
-        "segments": sum(record.get("db_segments_loaded") or 0 for record in records),
-        "seconds": sum(record.get("video_duration") or 0.0 for record in records),
-        "newest": [_told(record) for record in seen[: -NEWEST - 1 : -1]],
+        "seen": bool(seen.at),
+        "videos": seen.totals.videos,
+        "segments": seen.segments,
+        "seconds": seen.totals.seconds,
+        "newest": [_told(records[name]) for name in names if name in records],
     }
 
 

@@ -95,8 +95,8 @@ class News(Seen):
     anew: bool
 
 
-def routes(archive: Archive, pages: Pages, is_ending: Callable[[], bool]) -> APIRouter:
-    router, watch = APIRouter(), Watch(archive)
+def routes(archive: Archive, watch: Watch, pages: Pages, is_ending: Callable[[], bool]) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/status", include_in_schema=False)
     def status(request: Request, choice: Annotated[Choice, Query()]) -> Response:
