@@ -35,7 +35,8 @@ from videotag.fields import SEGMENT_FILTERS
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.segment_search import By
 from videotag.search.whole_videos import WholeVideos
-from videotag.store.collection import SEGMENTS, VectorCollection
+from videotag.store.collection import SEGMENTS
+from videotag.store.documents import DocumentCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
 from videotag.store.records import check_known, exact, one_video, segment_record, segment_where
@@ -81,7 +82,7 @@ class ChromaDBManager:
         self._place: Place = Server(chroma_url, lock_timeout) if chroma_url else Folder(self.directory, lock_timeout)
         self._videos = VideoFiles(self._place)
         self._embedders = Embedders(SEGMENTS.name, embedder, load)
-        self._segments = VectorCollection(SEGMENTS, self._place, self._embedders)
+        self._segments = DocumentCollection(SEGMENTS, self._place, self._embedders)
         self._search = ArchiveSearch(self._segments)
         self.whole_videos = WholeVideos(self._place, self._embedders)
 
@@ -191,10 +192,10 @@ class ChromaDBManager:
 
     def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
         """Give a video's segments and summary another name and path; how many segments went (0: not the summary)."""
-        place = exact(new_name, "video_name"), exact(video_path, "video_path")
+        place = {"video_name": exact(new_name, "video_name"), "video_path": exact(video_path, "video_path")}
         with self.session():
-            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, *place)
-            return self._segments.move(video_name, *place) * (not lost)
+            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, **place)
+            return self._segments.move(video_name, **place) * (not lost)
 
     def embed_segments(
         self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False

@@ -21,7 +21,7 @@ from videotag.search.index import Moved, SegmentIndex
 from videotag.search.ranking import FEWEST, Ranked
 from videotag.search.segment_search import By, SegmentSearch
 from videotag.search.typical import typical
-from videotag.store.collection import VectorCollection
+from videotag.store.documents import DocumentCollection
 from videotag.store.pages import Snapshot
 from videotag.store.records import only_measured, ordered
 from videotag.store.source import StoredRecords
@@ -43,7 +43,7 @@ CLEARLY = 1.0  # standard deviations: so much nearer has to be what other words 
 class ArchiveSearch:
     """Searches a collection by way of the index beside it, which it keeps up to date. Safe in several threads."""
 
-    def __init__(self, searched: VectorCollection) -> None:
+    def __init__(self, searched: DocumentCollection) -> None:
         self._searched, self._embedders = searched, searched.embedders
         searched.follower = self
 
