@@ -18,8 +18,12 @@ class FrameEmbedder(Protocol):
 
     name: str  # key in FRAME_EMBEDDERS
     model: str  # what tells two models of one engine apart
-    dimension: int
     languages: frozenset[str] | None  # ISO 639-1, those that its texts are known to be understood in; None: not known
+
+    @property
+    def dimension(self) -> int:
+        """Asked for before either tower is loaded, it may load the one for pictures."""
+        ...
 
     def embed_frames(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Embed pictures, each RGB uint8 [h, w, 3] of any size: float32 [len(pictures), dimension].
