@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from videotag.errors import UserError
 from videotag.frame_vectors import FrameVectors
@@ -14,7 +14,7 @@ from videotag.store import pages
 from videotag.store.collection import Kind, VectorCollection
 from videotag.store.pages import Snapshot
 from videotag.store.place import Place
-from videotag.store.stamp import milliseconds, raise_generation, stamp_for, state_of, title
+from videotag.store.stamp import Made, milliseconds, raise_generation, stamp_for, state_of, title
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,14 +39,6 @@ FRAMES = Kind(
 )
 """Records hold video_name, segment_index, `place` (among the segment's pictures), `second` (of the video) and `number`,
 the place among the frames that phase 1 stored, or -1."""
-
-
-class _Made(NamedTuple):
-    """Who made vectors, a `Maker`."""
-
-    name: str
-    model: str
-    dimension: int
 
 
 class FrameCollection(VectorCollection):
@@ -95,7 +87,7 @@ class FrameCollection(VectorCollection):
         self.follower.follow()
         return sum(map(len, filled.values()))
 
-    def _swapped(self, videos: Mapping[str, FrameVectors], by: _Made) -> bool:
+    def _swapped(self, videos: Mapping[str, FrameVectors], by: Made) -> bool:
         records: Snapshot = {}
         vectors: dict[str, np.ndarray] = {}
         with self.place.session():
@@ -140,8 +132,8 @@ class FrameCollection(VectorCollection):
             log.warning("%d vectors of pictures are lost: load_data_to_chroma.py puts them in again", len(lost))
 
 
-def _maker(found: FrameVectors) -> _Made:
-    return _Made(found.engine, found.model, found.vectors.shape[1])
+def _maker(found: FrameVectors) -> Made:
+    return Made(found.engine, found.model, found.vectors.shape[1])
 
 
 def _records(video_name: str, found: FrameVectors) -> list[dict[str, Any]]:

@@ -223,6 +223,16 @@ def segment_where(
     return joined("$and", clauses + bounds)
 
 
+def time_of(where: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+    """The seconds in the video, from and to, that such a filter asks for."""
+    clauses = (where or {}).get("$and") or [where or {}]
+    start, end = (
+        next((clause[field][operator] for clause in clauses if field in clause), None)
+        for field, operator in (("end_time", "$gt"), ("start_time", "$lt"))
+    )
+    return start, end
+
+
 def _epoch(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 

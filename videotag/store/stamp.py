@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.errors import UserError
@@ -75,6 +75,14 @@ class Maker(Protocol):
 
     @property
     def dimension(self) -> int: ...
+
+
+class Made(NamedTuple):
+    """A `Maker` that is not here."""
+
+    name: str
+    model: str
+    dimension: int
 
 
 def stamp_for(embedder: Maker) -> dict[str, Any]:
