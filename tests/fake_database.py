@@ -80,6 +80,7 @@ class FakeDatabase:
         self.broken: BaseException | None = None
         self.meant: dict[str, str] = {}  # by what is typed
         self.whole_videos: Any = FakeVideos()
+        self.remark: tuple[str, dict[str, str]] | None = None  # of how pictures are asked
 
     def as_meant(self, question: str) -> str:
         return self.meant.get(question, question)
@@ -110,6 +111,19 @@ class FakeDatabase:
             and _between(hit.get("added", ""), hit.get("added", ""), added)
             and _between(hit["start_time"], hit["end_time"], time)
         )
+
+    def looking_like(self, picture: Any, page: int = 10, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Those of its hits that pass the filters and were seen."""
+        if isinstance(picture, tuple):
+            asked = f"picture {picture[0]}@{picture[1]:g}"
+        else:
+            asked = f"picture {picture[0, 0].tolist()}"
+        found = self.hits("", None, page, **filters)
+        self.asked[-1] = (asked, page)
+        return (hit for hit in found if "seen_at" in hit)
+
+    def pictures_remark(self, question: str) -> tuple[str, dict[str, str]] | None:
+        return self.remark
 
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         wanted = (status_filter or {}).get("video_name")
