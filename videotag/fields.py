@@ -80,6 +80,7 @@ SEGMENT = (
     Field("measured", bool, "phase2", exported=False),  # the description words what was measured, no more
     Field("word_times", str, "phase2", exported=False),
     Field("screen_times", str, "phase2", exported=False),
+    Field("cut_times", str, "phase2", exported=False),
     Field("subtitle_times", str, "phase1", exported=False),
     Field("chapter_times", str, "phase1", exported=False),
 )
