@@ -1,8 +1,9 @@
-"""ChromaDBManager: the three collections of the video database, in ChromaDB.
+"""ChromaDBManager: the four collections of the video database, in ChromaDB.
 
     video_files       one record a video: what it is, how far each stage got
     video_segments    one record a segment: what is searched
     video_summaries   one record a video: what it is about, searched too (`whole_videos`)
+    video_frames      one record a picture: what is seen, where there is a model for it
 
 Embedded (a folder) or through a server (`chroma run`); the methods are the same:
 
@@ -30,12 +31,17 @@ from typing import TYPE_CHECKING, Any
 
 from videotag.embedders.contract import Embedder, Progress, checked_vectors
 from videotag.embedders.engines import load_embedder
+from videotag.embedders.pictures.contract import FrameEmbedder
+from videotag.embedders.pictures.engines import load_frame_embedder
 from videotag.errors import UserError
 from videotag.fields import SEGMENT_FILTERS
+from videotag.frame_vectors import FrameVectors
 from videotag.search.archive_search import ArchiveSearch
+from videotag.search.pictures import Picture, Pictures
 from videotag.search.segment_search import By
 from videotag.search.whole_videos import WholeVideos
-from videotag.store.collection import SEGMENTS, VectorCollection
+from videotag.store.collection import SEGMENTS
+from videotag.store.documents import DocumentCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
 from videotag.store.records import check_known, exact, one_video, segment_record, segment_where
@@ -65,6 +71,7 @@ class ChromaDBManager:
         chroma_url: str | None = None,
         embedder: Embedder | None = None,
         load: Callable[[str, str | None], Embedder] = load_embedder,
+        load_frames: Callable[[str, str | None], FrameEmbedder] = load_frame_embedder,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
         """Touch nothing yet: the database is opened, and made, when it is needed.
@@ -74,6 +81,7 @@ class ChromaDBManager:
             chroma_url: "http(s)://host[:port]" of a running `chroma run`.
             embedder: None is the one that the collection remembers, in an empty database the default one, loaded late.
             load: builds an embedder from (name, model).
+            load_frames: builds a frame embedder from (name, model), for questions of pictures.
             lock_timeout: seconds to wait for another process's or thread's session.
         """
         self.directory = Path(persist_directory).resolve()
@@ -81,8 +89,9 @@ class ChromaDBManager:
         self._place: Place = Server(chroma_url, lock_timeout) if chroma_url else Folder(self.directory, lock_timeout)
         self._videos = VideoFiles(self._place)
         self._embedders = Embedders(SEGMENTS.name, embedder, load)
-        self._segments = VectorCollection(SEGMENTS, self._place, self._embedders)
-        self._search = ArchiveSearch(self._segments)
+        self._segments = DocumentCollection(SEGMENTS, self._place, self._embedders)
+        self._pictures = Pictures(self._place, load_frames)
+        self._search = ArchiveSearch(self._segments, self._pictures)
         self.whole_videos = WholeVideos(self._place, self._embedders)
 
     def __repr__(self) -> str:
@@ -190,11 +199,14 @@ class ChromaDBManager:
         return len(records)
 
     def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
-        """Give a video's segments and summary another name and path; how many segments went (0: not the summary)."""
-        place = exact(new_name, "video_name"), exact(video_path, "video_path")
+        """Give a video's segments, summary and pictures another name and path; how many segments went (0: not all)."""
+        place = {"video_name": exact(new_name, "video_name"), "video_path": exact(video_path, "video_path")}
         with self.session():
-            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, *place)
-            return self._segments.move(video_name, *place) * (not lost)
+            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, **place)
+            if new_name != video_name:
+                there = self._pictures.count(video_name)
+                lost |= there > self._pictures.move(video_name, video_name=new_name)
+            return self._segments.move(video_name, **place) * (not lost)
 
     def embed_segments(
         self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False
@@ -206,6 +218,34 @@ class ChromaDBManager:
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
         return self._segments.vectors(records, self.embedder, progress, anew)
+
+    # === video_frames ===
+
+    def replace_frames(self, video_name: str, found: FrameVectors) -> None:
+        """Put the vectors of a video's pictures in place of those that are there; none: delete them all.
+
+        A reader finds the old ones or the new ones, never none.
+
+        Raises:
+            UserError: those that are there are another model's (`frames_stamp`).
+        """
+        self._pictures.put(exact(video_name, "video_name"), found)
+
+    def rebuild_frames(self, videos: Mapping[str, FrameVectors]) -> int:
+        """Put the pictures of these videos, by name, in place of all that is there, under their model; how many."""
+        return self._pictures.put_all(videos)
+
+    def frames_stamp(self) -> dict[str, Any] | None:
+        """Who made the pictures' vectors, as `stamp`; None where there is no collection."""
+        return self._pictures.stamp()
+
+    def frame_counts(self) -> dict[str, int]:
+        """How many pictures are stored of each video, whether or not it has a record."""
+        return self._pictures.counts()
+
+    def check_frames(self, video_name: str, found: FrameVectors | None) -> list[str]:
+        """The faults of what is stored of a video, as `check_segments` names them. `found`: what was loaded."""
+        return self._pictures.faults(video_name, found)
 
     # === Search ===
 
@@ -236,7 +276,9 @@ class ChromaDBManager:
 
         Returns:
             Each the segment's fields with "id", "document", "score" (the cosine, 1 is the same) and "close": whether it
-            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first.
+            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first. Where a
+            picture shows what was asked, "seen_at" is its second in the video and "seen_frame" its place among the
+            segment's frames (-1: phase 1 has not stored it).
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
@@ -265,6 +307,22 @@ class ChromaDBManager:
         where = segment_where(**filters)
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
+    def looking_like(self, picture: Picture, page: int = 10, **filters: Any) -> Iterator[dict[str, Any]]:
+        """The segments with the pictures that look most like one, as `hits` gives them; `score` is of the pictures.
+
+        Args:
+            picture: RGB uint8 [h, w, 3], or a video and a second in it: without the segments there.
+            page: so many are read at first. The filters as of `search`.
+
+        Raises:
+            UserError: there is no such picture, there are none, or the model that made their vectors is not there.
+        """
+        return self._search.looking_like(picture, segment_where(**filters), page)
+
+    def pictures_remark(self, question: str) -> tuple[str, dict[str, str]] | None:
+        """What is to be said of how the pictures are asked: a key of `ask.REMARKS` and its values; None: nothing."""
+        return self._pictures.remark(question)
+
     def facets(self, field: str) -> dict[Any, int]:
         """Which values a filter by a field of SEGMENT_FILTERS finds, and how often, the most frequent first.
 
@@ -276,9 +334,10 @@ class ChromaDBManager:
     # === Counting, checking, deleting ===
 
     def delete_video_segments(self, video_name: str) -> int:
-        """Delete all segments of a video, and its summary; how many segments there were. Its load is due again."""
+        """Delete all segments of a video, summary and pictures; how many segments there were. Its load is due again."""
         with self._segments.reading():
             count = self._segments.delete({"video_name": video_name})
+            self._pictures.delete({"video_name": video_name})
             if (
                 count + self.whole_videos.delete({"video_name": video_name})
                 and self.get_video_status(video_name).get("db_load_status") == "completed"
@@ -308,10 +367,11 @@ class ChromaDBManager:
         return {fault: sorted(record.get("segment_index", -1) for record in found) for fault, found in faults.items()}
 
     def delete_unknown_segments(self) -> int:
-        """Delete the segments and summaries of videos that have no record, and of none; how many segments."""
+        """Delete the segments, summaries and pictures of videos that have no record, and of none; how many segments."""
         with self._segments.reading():
             known = set(self.video_names())
             self.whole_videos.delete(but_of=known)
+            self._pictures.delete(but_of=known)
             return self._segments.delete(but_of=known)
 
     def stamp(self) -> dict[str, Any] | None:

@@ -67,6 +67,11 @@ class Place(ABC):
             self._client = self._open()
         return self._client
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the session has its client already."""
+        return self._client is not None
+
     @abstractmethod
     def _open(self) -> Any: ...
 

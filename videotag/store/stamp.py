@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
 from videotag.errors import UserError
@@ -64,7 +64,28 @@ def milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def stamp_for(embedder: Embedder) -> dict[str, Any]:
+class Maker(Protocol):
+    """Who makes vectors: what tells those of one from those of another."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+
+class Made(NamedTuple):
+    """A `Maker` that is not here."""
+
+    name: str
+    model: str
+    dimension: int
+
+
+def stamp_for(embedder: Maker) -> dict[str, Any]:
     return {"embedder": embedder.name, "model": embedder.model, "dimension": embedder.dimension}
 
 
