@@ -5,7 +5,9 @@ Those that phase 1 stored, and one more of each shot of which it has none.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import json
 import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("videotag")
 
 INTO_A_SHOT = 1.0
-"""Seconds after a cut at which a shot is looked at, or its middle where that comes first: by then what is faded or blended
-in is there."""
+"""Seconds after a cut at which a shot is looked at, or its middle where that comes first: by then what is faded in is
+there."""
 
 
 class Frame(NamedTuple):
@@ -81,6 +83,17 @@ class Footage:
             log.warning("%s (of its shots without a stored frame none is looked at)", error)
 
 
+def made_of(phase1_result: str, analyzed: Iterable[Mapping[str, Any]]) -> str:
+    """What the frames of a video are taken by: with another result of phase 1, or other cuts, they are others.
+
+    Args:
+        phase1_result: its `result_id`.
+        analyzed: as of `footage`.
+    """
+    known = json.dumps(sorted(_cuts(analyzed)))
+    return f"{phase1_result} {hashlib.sha256(known.encode()).hexdigest()[:16]}"
+
+
 def footage(heard: Heard, analyzed: Iterable[Mapping[str, Any]], path: str) -> Footage:
     """What is to be looked at of a video.
 
@@ -89,15 +102,19 @@ def footage(heard: Heard, analyzed: Iterable[Mapping[str, Any]], path: str) -> F
         analyzed: the segments of that of phase 2, which know the cuts where all frames were seen (`cut_times`).
         path: of the video's file.
     """
-    found = ((segment["start_time"], seconds_of(segment.get("cut_times"))) for segment in analyzed)
-    cuts = {round(start + after, 1) for start, later in found for after in later}  # windows overlap: once, as tenths
     stored = [frame["time"] for frame in heard["frames"]]
     between: list[float] = []
-    for start, end in pairwise([*sorted(cuts), heard["video_duration"]]):
+    for start, end in pairwise([*sorted(_cuts(analyzed)), heard["video_duration"]]):
         first = bisect_left(stored, start)
         if first == len(stored) or stored[first] >= end:
             between.append(min(start + INTO_A_SHOT, (start + end) / 2))
     return Footage(heard, path, between)
+
+
+def _cuts(analyzed: Iterable[Mapping[str, Any]]) -> set[float]:
+    """Seconds in the video at which shots begin; windows overlap, and what both know counts once."""
+    found = ((segment["start_time"], seconds_of(segment.get("cut_times"))) for segment in analyzed)
+    return {round(start + after, 1) for start, later in found for after in later}
 
 
 def _decoded(jpeg: bytes) -> np.ndarray | None:

@@ -38,7 +38,7 @@ def made(
     """The vectors of a video's frames, in the order of time; of those that look alike (`ALIKE`) the first.
 
     Args:
-        made_of: `result_id` of the result of phase 1 that the frames are of.
+        made_of: what the frames are of, as `FrameVectors` has it.
         told: how many frames are done.
     """
     import numpy as np
