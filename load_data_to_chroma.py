@@ -96,7 +96,7 @@ def work(
         if again and not args.dry_run:
             mark_again(db, again)
             again = None  # the records say so now
-        finished_too = bool(again or seen.missing())
+        finished_too = bool(seen.missing() or again)
         due = run.due(lambda record: why_due(record, args.force, again) or seen.why_due(record), finished_too)
     if args.embedder and not args.rebuild:
         _ = db.embedder  # refuses another one than before, though nothing may be due
@@ -217,6 +217,7 @@ class Frames:
     def __init__(self, db: ChromaDBManager, args: argparse.Namespace, embedder: FrameEmbedder | None) -> None:
         self._db, self._args, self._embedder = db, args, embedder
         self.maker = maker(embedder)
+        self._lost: set[str] = set()
 
     def by_whom(self) -> str:
         """Loads what pictures need, so that it is told before the first video what fails.
@@ -230,15 +231,19 @@ class Frames:
         return f"{self._embedder.name}, model {self._embedder.model}, {self._embedder.dimension} numbers each"
 
     def missing(self) -> list[str]:
-        """The videos that were loaded without vectors of frames that could be made now."""
+        """The videos that were loaded without vectors of frames that could be made now, or whose are lost."""
         if self.maker is None:
             return []
+        if self._db.frames_stamp() is None:
+            self._lost = set(self._db.video_names({"db_load_frames": self.maker}))
+            for name in self._lost if not self._args.dry_run else ():
+                self._db.update_video_status(name, db_load_frames=None)
         loaded = self._db.video_names({"db_load_status": "completed"}, without={"db_load_frames": self.maker})
-        return [name for name in loaded if self._is_in_data(name)]
+        return [name for name in {*loaded, *self._lost} if self._is_in_data(name)]
 
     def why_due(self, record: stages.Record) -> str | None:
         """Why a video that was loaded is to be loaded again, or None."""
-        then = record.get("db_load_frames")
+        then = None if self._args.dry_run and record["video_name"] in self._lost else record.get("db_load_frames")
         if (
             self.maker in (None, then)
             or LOAD.status(record) != "completed"

@@ -5,8 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
+import doctor
+from tests import tiny_towers
 from tests.pipeline import FakeFrameEmbedder, analysis
-from videotag import frame_vectors
+from videotag import frame_vectors, model_shelf
+from videotag.embedders.pictures.engines import load_frame_embedder
 
 SEEN = ("--frame-embedder", "siglip2")
 
@@ -182,4 +185,62 @@ def test_a_video_renamed_in_the_list_takes_its_vectors_along(loaded):
     assert vectors(loaded) is None and np.array_equal(after.vectors, before.vectors)
     assert loaded.db.check_frames("выпуск", after) == []
     assert loaded.db.frame_counts().keys() == {"выпуск", "film"}
+    assert loaded.frame_embedder.embedded == made
+
+
+def doctors(project, monkeypatch, capsys, *args):
+    monkeypatch.setattr(doctor, "CHECKS", {"what is seen": doctor.pictures, "stored": doctor.stored})
+    monkeypatch.setattr(doctor, "load_frame_embedder", lambda name, model: project.frame_embedder)
+    capsys.readouterr()
+    place = ["--db", str(project.folder / "chroma_db"), "--data-dir", str(project.data)]
+    return doctor.main([*place, *args], lambda *_: project.embedder), capsys.readouterr().out
+
+
+def test_the_doctor_compares_them_and_puts_in_again_what_is_in_data(loaded, monkeypatch, capsys):
+    count, made = sum(loaded.db.frame_counts().values()), loaded.frame_embedder.embedded
+    code, out = doctors(loaded, monkeypatch, capsys)
+    assert code == 0 and f"ok  what is seen: {count} frames with vectors of siglip2, model colours" in out
+    loaded.db.replace_frames("news", None)
+    code, out = doctors(loaded, monkeypatch, capsys)
+    assert code == 1 and "news: frames: missing; load it again" in out
+    code, out = doctors(loaded, monkeypatch, capsys, "--repair")
+    assert code == 0 and loaded.db.check_frames("news", vectors(loaded)) == []
+    assert loaded.frame_embedder.embedded == made
+    assert loaded.record()["db_load_frames"] == "siglip2 colours"
+    loaded.frame_embedder = FakeFrameEmbedder("other colours")
+    code, out = doctors(loaded, monkeypatch, capsys)
+    assert code == 1 and "here is other colours, which finds none: run load_data_to_chroma.py" in out
+
+
+def test_the_doctor_says_what_is_missing_and_how_to_get_it(analyzed, monkeypatch, capsys, tmp_path):
+    code, out = doctors(analyzed, monkeypatch, capsys)
+    assert code == 0 and "no  what is seen: what is seen is found by words alone; python3 run.py models get" in out
+    monkeypatch.setenv("VIDEOTAG_MODELS", str(tmp_path / "shelf"))
+    tiny_towers.community(model_shelf.folder_of("siglip2-base-patch16-224"))
+    code, out = doctors(analyzed, monkeypatch, capsys)
+    assert "ok  what is seen: no frames yet; the next load makes vectors of them by siglip2" in out
+
+
+def test_the_model_on_the_shelf_is_used_without_being_named(analyzed, monkeypatch, tmp_path):
+    monkeypatch.setenv("VIDEOTAG_MODELS", str(tmp_path / "shelf"))
+    tiny_towers.community(model_shelf.folder_of("siglip2-base-patch16-224"))
+    analyzed.frame_embedder = load_frame_embedder("siglip2")
+    assert analyzed.load() == 0
+    assert "frame embedder siglip2" in analyzed.loads
+    assert analyzed.db.frame_counts().keys() == {"news", "film"}
+    assert analyzed.record()["db_load_frames"].startswith("siglip2 siglip2-base-patch16-224#")
+
+
+def test_a_collection_that_was_lost_is_filled_again_from_data(loaded):
+    made = loaded.frame_embedder.embedded
+    db = loaded.db
+    with db.session():
+        db._place.client().delete_collection("video_frames")
+    assert db.frames_stamp() is None
+    assert loaded.load(*SEEN, "--dry-run") == 0
+    assert "news: would run: its frames have no vectors" in loaded.out
+    assert loaded.load(*SEEN, "--only", "film") == 0
+    assert loaded.load() == 0
+    assert "news: its frames have no vectors" in loaded.out
+    assert loaded.db.check_frames("news", vectors(loaded)) == loaded.db.check_frames("film", vectors(loaded, "film"))
     assert loaded.frame_embedder.embedded == made
