@@ -221,7 +221,7 @@ class ChromaDBManager:
 
     # === video_frames ===
 
-    def replace_frames(self, video_name: str, found: FrameVectors) -> None:
+    def replace_frames(self, video_name: str, found: FrameVectors | None) -> None:
         """Put the vectors of a video's pictures in place of those that are there; none: delete them all.
 
         A reader finds the old ones or the new ones, never none.

@@ -32,7 +32,7 @@ class FrameVectors:
 
     Attributes:
         engine: who made them, a frame embedder's `name` and `model`.
-        made_of: `result_id` of the result of phase 1.
+        made_of: the result of phase 1 and the cuts that were known: see `frames.made_of`.
         segments: int32 [n], the index of the first segment in which the frame lies.
         numbers: int32 [n], its place in that segment's `frames` as phase 1 stored it, or `BETWEEN`.
         seconds: float64 [n], in the video.

@@ -47,13 +47,13 @@ class FrameCollection(VectorCollection):
     def __init__(self, place: Place) -> None:
         super().__init__(FRAMES, place)
 
-    def put(self, video_name: str, found: FrameVectors) -> None:
+    def put(self, video_name: str, found: FrameVectors | None) -> None:
         """Put a video's pictures in place of those that are there; none: delete them all.
 
         Raises:
             UserError: those that are there are another model's.
         """
-        if not len(found):
+        if not found:  # none were made, or there are none
             self.delete({"video_name": video_name})
             return
         by = _maker(found)

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder, Maker
 from videotag.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,19 +62,6 @@ def raise_generation(collection: Any, **noted: Any) -> int:
 
 def milliseconds() -> int:
     return time.time_ns() // 1_000_000
-
-
-class Maker(Protocol):
-    """Who makes vectors: what tells those of one from those of another."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def dimension(self) -> int: ...
 
 
 class Made(NamedTuple):

@@ -26,7 +26,7 @@ class SentenceTransformersFrames:
     """
 
     name = "sentence-transformers"
-    languages = None  # its cards say it
+    languages: frozenset[str] | None = None
 
     def __init__(self, model: str | None = None) -> None:
         """Look whether the library is there.

@@ -32,7 +32,7 @@ class Siglip2:
 
     name = "siglip2"
     DEFAULT_MODEL = "siglip2-base-patch16-224"
-    languages = LANGUAGES
+    languages: frozenset[str] | None = LANGUAGES
 
     def __init__(self, model: str | None = None) -> None:
         """Look what the model's folder has; a tower is loaded when it is needed.

@@ -21,6 +21,7 @@ from videotag.embedders.model_files import name_of, read_json, whole
 from videotag.errors import UserError
 
 LONGEST = 64  # tokens: SigLIP's, https://arxiv.org/abs/2502.14786
+Channels = tuple[float, float, float]
 RESAMPLING = {2: "bilinear", 3: "bicubic", "bilinear": "bilinear", "bicubic": "bicubic"}  # Pillow's numbers, and names
 
 
@@ -43,8 +44,8 @@ class TowerFiles:
     tokenizer: Path
     size: tuple[int, int]
     resampling: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Channels
+    std: Channels
     longest: int
     padding: str
     bare: bool
@@ -96,7 +97,7 @@ def _network(folder: Path, name: str) -> Path:
     return variants[0] if len(variants) == 1 and not plain.is_file() else plain
 
 
-def _asked(told: Mapping[str, Any]) -> tuple[tuple[int, int], str, tuple[float, ...], tuple[float, ...]]:
+def _asked(told: Mapping[str, Any]) -> tuple[tuple[int, int], str, Channels, Channels]:
     """Size, resampling, mean and std. KeyError, TypeError or ValueError where they are not told, or not SigLIP's."""
     size = told["size"]
     if isinstance(size, dict):  # transformers
@@ -108,11 +109,16 @@ def _asked(told: Mapping[str, Any]) -> tuple[tuple[int, int], str, tuple[float, 
         if told.get("resize_mode") != "squash":
             raise ValueError("pictures are cut")
     height, width = (int(side) for side in size)
-    red, green, blue = (float(level) for level in mean)
-    deviations = tuple(float(level) for level in std)
-    if not 0 < height <= 4096 or not 0 < width <= 4096 or len(deviations) != 3 or not all(deviations):
+    if not 0 < height <= 4096 or not 0 < width <= 4096:
         raise ValueError("no such pictures")
-    return (height, width), RESAMPLING[resampling], (red, green, blue), deviations
+    return (height, width), RESAMPLING[resampling], _channels(mean), _channels(std, dividing=True)
+
+
+def _channels(told: Any, dividing: bool = False) -> Channels:
+    red, green, blue = (float(level) for level in told)
+    if dividing and not (red and green and blue):
+        raise ValueError("divided by nothing")
+    return red, green, blue
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
