@@ -42,6 +42,12 @@ class Whole(Searched, Protocol):
     def about(self, query: str, **filters: Any) -> list[Hit]: ...
 
 
+class Shown(Protocol):
+    """What is asked of pictures."""
+
+    def remark(self, question: str) -> tuple[str, dict[str, str]] | None: ...
+
+
 class Database(Searched, Protocol):
     """What is asked of ChromaDBManager."""
 
@@ -50,9 +56,8 @@ class Database(Searched, Protocol):
 
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
-    def looking_like(self, picture: Picture, page: int = 10, **filters: Any) -> Iterator[Hit]: ...
-
-    def pictures_remark(self, question: str) -> tuple[str, dict[str, str]] | None: ...
+    @property
+    def pictures(self) -> Shown: ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class Answer:
             yield Remark("meant", {"words": self.question.words})
         yield from self._of_moments()
         asked = self.question
-        if not (asked.whole or asked.of_likeness) and (told := self.db.pictures_remark(asked.words)):
+        if not (asked.whole or asked.of_likeness) and (told := self.db.pictures.remark(asked.words)):
             yield Remark(*told)
 
     def _of_moments(self) -> Iterator[Remark]:
@@ -191,11 +196,9 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     asked = searched(db, question)
     if not (question.of_likeness or question.as_typed):
         question = replace(question, words=asked.as_meant(typed))
-    if question.picture is not None:
-        hits = db.looking_like(question.picture, page=read_first(limit), **filters.arguments())
-    else:
-        like = {"like": question.like} if question.like else {}
-        hits = asked.hits(question.words, page=read_first(limit), **like, **filters.arguments())
+    instead = {"like": question.like, "picture": question.picture}
+    given = {name: value for name, value in instead.items() if value is not None}
+    hits = asked.hits(question.words, page=read_first(limit), **given, **filters.arguments())
     if question.whole:
         found = _best_videos(hits, limit)
     else:
