@@ -1,8 +1,9 @@
-"""ChromaDBManager: the three collections of the video database, in ChromaDB.
+"""ChromaDBManager: the four collections of the video database, in ChromaDB.
 
     video_files       one record a video: what it is, how far each stage got
     video_segments    one record a segment: what is searched
     video_summaries   one record a video: what it is about, searched too (`whole_videos`)
+    video_frames      one record a picture: what is seen (`pictures`)
 
 Embedded (a folder) or through a server (`chroma run`); the methods are the same:
 
@@ -30,12 +31,16 @@ from typing import TYPE_CHECKING, Any
 
 from videotag.embedders.contract import Embedder, Progress, checked_vectors
 from videotag.embedders.engines import load_embedder
+from videotag.embedders.pictures.contract import FrameEmbedder
+from videotag.embedders.pictures.engines import load_frame_embedder
 from videotag.errors import UserError
 from videotag.fields import SEGMENT_FILTERS
 from videotag.search.archive_search import ArchiveSearch
+from videotag.search.pictures import Picture, Pictures
 from videotag.search.segment_search import By
 from videotag.search.whole_videos import WholeVideos
-from videotag.store.collection import SEGMENTS, VectorCollection
+from videotag.store.collection import SEGMENTS
+from videotag.store.documents import DocumentCollection
 from videotag.store.folder import Folder
 from videotag.store.place import LOCK_TIMEOUT, Place
 from videotag.store.records import check_known, exact, one_video, segment_record, segment_where
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
     Added = tuple[str | None, str | None]
     Span = tuple[float | None, float | None]
     Filter = Mapping[str, Any] | None
+    At = tuple[str, float]
 
 
 class ChromaDBManager:
@@ -65,15 +71,15 @@ class ChromaDBManager:
         chroma_url: str | None = None,
         embedder: Embedder | None = None,
         load: Callable[[str, str | None], Embedder] = load_embedder,
+        load_frames: Callable[[str, str | None], FrameEmbedder] = load_frame_embedder,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
         """Touch nothing yet: the database is opened, and made, when it is needed.
 
         Args:
-            persist_directory: folder of the embedded database; ignored with chroma_url.
-            chroma_url: "http(s)://host[:port]" of a running `chroma run`.
+            persist_directory: folder of the embedded database; ignored with chroma_url, that of a running `chroma run`.
             embedder: None is the one that the collection remembers, in an empty database the default one, loaded late.
-            load: builds an embedder from (name, model).
+            load, load_frames: build an embedder of texts, and one of pictures, from (name, model).
             lock_timeout: seconds to wait for another process's or thread's session.
         """
         self.directory = Path(persist_directory).resolve()
@@ -81,9 +87,11 @@ class ChromaDBManager:
         self._place: Place = Server(chroma_url, lock_timeout) if chroma_url else Folder(self.directory, lock_timeout)
         self._videos = VideoFiles(self._place)
         self._embedders = Embedders(SEGMENTS.name, embedder, load)
-        self._segments = VectorCollection(SEGMENTS, self._place, self._embedders)
-        self._search = ArchiveSearch(self._segments)
+        self._segments = DocumentCollection(SEGMENTS, self._place, self._embedders)
+        self.pictures = Pictures(self._place, load_frames)
+        self._search = ArchiveSearch(self._segments, self.pictures)
         self.whole_videos = WholeVideos(self._place, self._embedders)
+        self._of_videos = (self._segments, self.whole_videos, self.pictures)
 
     def __repr__(self) -> str:
         return f"ChromaDBManager({self.chroma_url or str(self.directory)!r})"
@@ -190,11 +198,12 @@ class ChromaDBManager:
         return len(records)
 
     def move_segments(self, video_name: str, new_name: str, video_path: str) -> int:
-        """Give a video's segments and summary another name and path; how many segments went (0: not the summary)."""
-        place = exact(new_name, "video_name"), exact(video_path, "video_path")
+        """Give a video's segments, summary and pictures another name and path; how many segments went (0: not all)."""
+        place = {"video_name": exact(new_name, "video_name"), "video_path": exact(video_path, "video_path")}
         with self.session():
-            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, *place)
-            return self._segments.move(video_name, *place) * (not lost)
+            lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, **place)
+            lost |= not self.pictures.rename(video_name, new_name)
+            return self._segments.move(video_name, **place) * (not lost)
 
     def embed_segments(
         self, segments: Sequence[Mapping[str, Any]], progress: Progress | None = None, *, anew: bool = False
@@ -225,7 +234,6 @@ class ChromaDBManager:
         What stands in double quotes has to occur, in document or speech; case, ё or е, punctuation do not count.
 
         Args:
-            limit: at most so many, 1 or more.
             without: fields as of `filters` to values that must not occur.
             added: ISO dates or times (local) between which a segment was first stored: from the first on, before the
                 second. None is no bound. `shot`, among the filters: the same of the camera's day of shooting.
@@ -236,7 +244,8 @@ class ChromaDBManager:
 
         Returns:
             Each the segment's fields with "id", "document", "score" (the cosine, 1 is the same) and "close": whether it
-            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first.
+            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first. "seen_at"
+            and "seen_frame": of the picture that shows it (`Sighting`), where one does.
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
@@ -255,34 +264,31 @@ class ChromaDBManager:
         return list(islice(self.hits("", (video_name, seconds), limit, **filters), limit))
 
     def hits(
-        self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
+        self, query: str, like: At | None = None, page: int = 10, picture: Picture | None = None, **filters: Any
     ) -> Iterator[dict[str, Any]]:
         """What `search`, or `search_like` of (video, seconds), gives without a limit: ranked once, read as asked for.
 
         Args:
             page: so many are read at first. The database is not held between two hits. The filters as of `search`.
+            picture: instead of a question; what looks like it, `score` is of the pictures (`search.pictures`).
         """
         where = segment_where(**filters)
+        if picture is not None:
+            return self._search.looking_like(picture, where, page)
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
     def facets(self, field: str) -> dict[Any, int]:
-        """Which values a filter by a field of SEGMENT_FILTERS finds, and how often, the most frequent first.
-
-        All records are read, in pages: 7 s for 100,000.
-        """
+        """Which values a filter by a field finds, and how often, the most frequent first; reads all (100,000: 7 s)."""
         check_known({field: None}, SEGMENT_FILTERS)
         return self._segments.facets(field)
 
     # === Counting, checking, deleting ===
 
     def delete_video_segments(self, video_name: str) -> int:
-        """Delete all segments of a video, and its summary; how many segments there were. Its load is due again."""
+        """Delete all segments of a video, summary and pictures; how many segments there were. Its load is due again."""
         with self._segments.reading():
-            count = self._segments.delete({"video_name": video_name})
-            if (
-                count + self.whole_videos.delete({"video_name": video_name})
-                and self.get_video_status(video_name).get("db_load_status") == "completed"
-            ):
+            count, *others = [one.delete({"video_name": video_name}) for one in self._of_videos]
+            if count + sum(others) and self.get_video_status(video_name).get("db_load_status") == "completed":
                 due = {"db_load_status": "pending", "db_load_reason": "its segments were deleted"}
                 self.update_video_status(video_name, **due)
             return count
@@ -308,11 +314,11 @@ class ChromaDBManager:
         return {fault: sorted(record.get("segment_index", -1) for record in found) for fault, found in faults.items()}
 
     def delete_unknown_segments(self) -> int:
-        """Delete the segments and summaries of videos that have no record, and of none; how many segments."""
+        """Delete the segments, summaries and pictures of videos that have no record, and of none; how many segments."""
         with self._segments.reading():
             known = set(self.video_names())
-            self.whole_videos.delete(but_of=known)
-            return self._segments.delete(but_of=known)
+            count, *_ = [one.delete(but_of=known) for one in self._of_videos]
+            return count
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""

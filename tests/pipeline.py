@@ -4,8 +4,9 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import numpy as np
@@ -141,6 +142,34 @@ class FakeSummarizer:
         )
 
 
+class FakeFrameEmbedder:
+    """A picture's vector is its mean colour and as much light again; a text's is that of the colour that it names."""
+
+    name = "siglip2"
+    languages = frozenset({"ru"})
+    dimension = 4
+    COLOURS: ClassVar[dict[str, tuple[int, int, int]]] = {"красный": (255, 0, 0), "синий": (0, 0, 255)}
+
+    def __init__(self, model: str = "colours") -> None:
+        self.model = model
+        self.embedded = 0  # pictures
+        self.break_at: int | None = None  # the picture at which it is interrupted
+
+    def embed_frames(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        self.embedded += len(pictures)
+        if self.break_at is not None and self.embedded > self.break_at:
+            self.break_at = None
+            raise KeyboardInterrupt
+        return np.stack([self._vector(picture.reshape(-1, 3).mean(axis=0)) for picture in pictures])
+
+    def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
+        return np.stack([self._vector(np.asarray(self.COLOURS.get(text, (128, 128, 128)))) for text in texts])
+
+    def _vector(self, colour: np.ndarray) -> np.ndarray:
+        vector = np.asarray([*(colour - 128), 1], np.float32)
+        return vector / np.linalg.norm(vector)
+
+
 class Project:
     """A folder with a list of videos, results and a database; the scripts run on it with scripted engines."""
 
@@ -151,6 +180,7 @@ class Project:
         self.analyzer = FakeAnalyzer()
         self.summarizer = FakeSummarizer()
         self.embedder = embedder
+        self.frame_embedder = FakeFrameEmbedder()
         self.loads: list[str] = []  # engines that were built, in order
         self.out = ""  # what the last run printed
         self.err = ""
@@ -215,7 +245,11 @@ class Project:
             self.loads.append(f"embedder {name}")
             return self.embedder
 
-        return self._run(load_data_to_chroma.main, list(args), load)
+        def load_frames(name: str, model: str | None) -> Any:
+            self.loads.append(f"frame embedder {name}")
+            return self.frame_embedder
+
+        return self._run(partial(load_data_to_chroma.main, load_frames=load_frames), list(args), load)
 
     def result1(self, name: str = "news") -> dict[str, Any]:
         return self._result(PHASE1, name)

@@ -37,7 +37,8 @@ from tests.conftest import FakeEmbedder
 from videotag import claims, cli, jobs
 from videotag.search.archive_search import ArchiveSearch
 from videotag.stages import PHASE5
-from videotag.store.collection import Kind, VectorCollection
+from videotag.store.collection import Kind
+from videotag.store.documents import DocumentCollection
 from videotag.store.stamp import Embedders
 
 NAMED, TEXT = (lambda record: record["video_name"]), (lambda record: record["text"])
@@ -62,7 +63,7 @@ def made(job):
         return {"video_name": job.video_name, **job.made_of, "made_by": {"style": "short"}, "segments": part.records}
 
 def summaries(db):
-    made = VectorCollection(KIND, db._place, Embedders(KIND.name, FakeEmbedder("whole"), FakeEmbedder))
+    made = DocumentCollection(KIND, db._place, Embedders(KIND.name, FakeEmbedder("whole"), FakeEmbedder))
     ArchiveSearch(made)
     return made
 

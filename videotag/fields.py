@@ -80,6 +80,7 @@ SEGMENT = (
     Field("measured", bool, "phase2", exported=False),  # the description words what was measured, no more
     Field("word_times", str, "phase2", exported=False),
     Field("screen_times", str, "phase2", exported=False),
+    Field("cut_times", str, "phase2", exported=False),
     Field("subtitle_times", str, "phase1", exported=False),
     Field("chapter_times", str, "phase1", exported=False),
 )
@@ -142,6 +143,7 @@ VIDEO = (
     Field("summary", str, "phase4", Label("о чём", "не туралы", "Summary")),
     Field("keywords", list, "phase4", Label("ключевые слова", "түйін сөздер", "Keywords")),
     Field("content_type", str, "phase4", Label("вид", "түрі", "Kind")),
+    Field("db_load_frames", str, "db_load"),  # who made the vectors of its frames: engine and model
     Field("created_at", str, ""),
     Field("updated_at", str, ""),
 )

@@ -25,7 +25,7 @@ class Model:
     """A model on the hub.
 
     Attributes:
-        kind: what is done with it: "speech" is heard, "text" is made vectors of.
+        kind: what is done with it: "speech" is heard, "text" and "pictures" are made vectors of.
         engine: which engine of that kind takes it.
         files: patterns (see `matches`), each of which one of its files has to match.
         size: of these files, in bytes, about.
@@ -51,6 +51,10 @@ _PARAKEET = (
 _MULTILINGUAL = ("config.json", "multilingual*_ctc?int8.onnx", "multilingual_vocab.txt")
 _TEXT = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "1_Pooling/config.json",
+)  # fmt: skip
+_TOWERS = (
+    "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "onnx/vision_model.onnx",
+    "onnx/text_model.onnx",
 )  # fmt: skip
 _WHISPER = ("config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.*", "model.bin")
 
@@ -106,9 +110,14 @@ MODELS = (
         (*_TEXT, "onnx/model.onnx", "onnx/model.onnx_data", "onnx/Constant_7_attr__value"), 2_290_000_000, "MIT", (),
         "finds most, long texts too; 14 times the work",
     ),
+    Model(
+        "siglip2-base-patch16-224", "pictures", "siglip2", "onnx-community/siglip2-base-patch16-224-ONNX", _TOWERS,
+        1_537_000_000, "Apache-2.0", (), "what is seen, found by words; Kazakh is not measured",
+    ),
 )  # fmt: skip
 """What small machines can run comes first. The files are those that onnx-asr 0.12.0 and faster-whisper 1.2.1 look for;
-repositories are theirs. Those of the text models are what `embedders/model_files.py` reads. Licences: cards of the
+repositories are theirs. Those of the text models are what `embedders/model_files.py` reads, of those for pictures
+`embedders/pictures/tower_files.py`. Licences: cards of the
 repositories (GigaAM Multilingual's conversion names none)."""
 CATALOGUE = {model.name: model for model in MODELS}
 

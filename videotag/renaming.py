@@ -8,10 +8,11 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from videotag import artifacts, claims, content
+from videotag import artifacts, claims, content, frame_vectors
 from videotag.claims import Held, Records
 from videotag.config import Video
 from videotag.entries import known
@@ -55,17 +56,25 @@ def take_along(records: Records, data_dir: Path, old: str, video: Video, create:
             ids: dict[str, str] = {}
             for stage in _FILES:
                 _copy(stage, data_dir, record, video, ids)
+            if frames := frame_vectors.read(frame_vectors.path_of(data_dir, old)):
+                made_of = _mapped(frames.made_of, ids)
+                frame_vectors.write(frame_vectors.path_of(data_dir, video.name), replace(frames, made_of=made_of))
             with records.session():
                 claim.check()
                 stored = records.move_segments(old, video.name, video.path)
                 records.update_video_status(video.name, **_state(record, ids, stored))
                 records.update_video_status(old, phase1_reason=EMPTIED)
-        for stage in _FILES:
-            left, target = (artifacts.path_of(stage, data_dir, name) for name in (old, video.name))
-            for path, mine in ((left, target), (artifacts.part_path(left), artifacts.part_path(target))):
-                if path.exists() and not (mine.exists() and path.samefile(mine)):
-                    artifacts.delete(path)
+        left, mine = (_files(data_dir, name) for name in (old, video.name))
+        for path, target in zip(left, mine, strict=True):
+            if path.exists() and not (target.exists() and path.samefile(target)):
+                artifacts.delete(path)
         records.delete_video_file(old)
+
+
+def _files(data_dir: Path, video_name: str) -> list[Path]:
+    """All that there may be of a video in data/."""
+    results = [artifacts.path_of(stage, data_dir, video_name) for stage in _FILES]
+    return [*results, *map(artifacts.part_path, results), frame_vectors.path_of(data_dir, video_name)]
 
 
 def _why(record: Record, old: str) -> str | None:

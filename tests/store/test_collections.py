@@ -14,7 +14,8 @@ from videotag.search.archive_search import ArchiveSearch
 from videotag.search.index import SegmentIndex
 from videotag.store import mending
 from videotag.store.chroma import open_folder
-from videotag.store.collection import Kind, VectorCollection
+from videotag.store.collection import Kind
+from videotag.store.documents import DocumentCollection
 from videotag.store.stamp import Embedders
 
 NOTES = Kind(
@@ -26,10 +27,10 @@ NOTES = Kind(
 )
 
 
-def notes_of(db: ChromaDBManager, embedder: FakeEmbedder | None = None) -> VectorCollection:
+def notes_of(db: ChromaDBManager, embedder: FakeEmbedder | None = None) -> DocumentCollection:
     """The second collection, in the manager's place, with vectors of 8 dimensions."""
     embedder = embedder or FakeEmbedder("notes", 8)
-    notes = VectorCollection(NOTES, db._place, Embedders(NOTES.name, embedder, lambda *_: embedder))
+    notes = DocumentCollection(NOTES, db._place, Embedders(NOTES.name, embedder, lambda *_: embedder))
     ArchiveSearch(notes)
     return notes
 
@@ -38,12 +39,12 @@ def notes_on(video: str, *texts: str) -> list[dict]:
     return [{"video_name": video, "number": number, "text": text} for number, text in enumerate(texts)]
 
 
-def put(notes: VectorCollection, video: str, *texts: str) -> None:
+def put(notes: DocumentCollection, video: str, *texts: str) -> None:
     embedder = notes.embedders.for_stamp(notes.stamp())
     notes.replace(video, notes_on(video, *texts), embedder.embed_queries(texts), by=embedder)
 
 
-def content(collection: VectorCollection) -> dict[str, tuple[str, tuple[float, ...]]]:
+def content(collection: DocumentCollection) -> dict[str, tuple[str, tuple[float, ...]]]:
     with collection.reading() as found:
         there = found.get(include=["documents", "embeddings"])
     vectors = (tuple(np.round(vector, 5).tolist()) for vector in there["embeddings"])
@@ -97,7 +98,7 @@ def test_a_rebuild_that_ended_before_its_rename(db):
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> tuple[ChromaDBManager, VectorCollection]:
+def both(tmp_path: Path) -> tuple[ChromaDBManager, DocumentCollection]:
     """A folder with both, their indexes saved to the disk (after SYNC_THRESHOLD changes)."""
     db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())
     notes = notes_of(db)

@@ -89,6 +89,8 @@ class Analysis(BaseModel):
     scene_change: StrictBool
     screen_times: str = Field("", pattern=r"^(\d+( \d+)*)?$")
     """When each on-screen text is first seen: tenths of a second after the segment's start; empty if not known."""
+    cut_times: str = Field("", pattern=r"^(\d+( \d+)*)?$")
+    """When a shot begins, likewise; known to who has seen all frames."""
 
 
 @dataclass(frozen=True)

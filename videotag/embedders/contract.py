@@ -26,6 +26,19 @@ BATCH = 64  # texts a call of the embedder
 Progress = Callable[[int, int], None]  # called with (done, total)
 
 
+class Maker(Protocol):
+    """Who makes vectors: what tells those of one from those of another."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+
 class Embedder(Protocol):
     """Text to vectors: float32 [n, dimension], each row of length 1, so that a dot product is the cosine."""
 
@@ -60,7 +73,7 @@ def embed(embedder: Embedder, texts: Sequence[str], progress: Progress | None) -
     return np.stack(made) if made else np.zeros((0, embedder.dimension), np.float32)
 
 
-def checked_vectors(vectors: Any, count: int, embedder: Embedder) -> np.ndarray:
+def checked_vectors(vectors: Any, count: int, embedder: Maker) -> np.ndarray:
     """The vectors as float32 [count, dimension] of length 1. ValueError where they cannot be this embedder's."""
     import numpy as np
 

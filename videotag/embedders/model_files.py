@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,61 @@ class ModelFiles:
     @property
     def model(self) -> str:
         """Name and fingerprint: the same wherever the folder lies, another when its vectors would be others."""
-        sha = hashlib.sha256(repr((self.pooling, self.longest, self.query_prompt, self.document_prompt)).encode())
-        beside = [path for path in self.network.parent.iterdir() if path.name.startswith(self.network.name)]
-        for path in [*sorted(beside), self.tokenizer]:
-            sha.update(f"{path.name} {path.stat().st_size}".encode())
-            with path.open("rb") as data:
-                sha.update(data.read(ENDS))
-                data.seek(max(0, path.stat().st_size - ENDS))
-                sha.update(data.read())
-        return f"{folder_of(self.network).name}#{sha.hexdigest()[:8]}"
+        settings = (self.pooling, self.longest, self.query_prompt, self.document_prompt)
+        return name_of(folder_of(self.network), [*whole(self.network), self.tokenizer], settings)
+
+
+def name_of(folder: Path, files: Sequence[Path], settings: tuple[object, ...]) -> str:
+    """The folder's name and a fingerprint: another one where the files, or what else makes vectors, are others."""
+    sha = hashlib.sha256(repr(settings).encode())
+    for path in files:
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}".encode())
+        with path.open("rb") as data:
+            sha.update(data.read(ENDS))
+            data.seek(max(0, size - ENDS))
+            sha.update(data.read())
+    return f"{folder.name}#{sha.hexdigest()[:8]}"
+
+
+def whole(network: Path) -> list[Path]:
+    """A network and what belongs to it: weights that do not fit into one file lie beside it (model.onnx_data)."""
+    return sorted(path for path in network.parent.iterdir() if path.name.startswith(network.name))
+
+
+def opened(network: Path) -> Any:
+    """The network for onnxruntime (an InferenceSession), on the CPU.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of what its own optimizing leaves
+    try:
+        return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it raises many kinds
+        raise unloadable(network, error) from error
+
+
+def tokenizer_of(path: Path) -> Any:
+    """The tokenizer (a tokenizers.Tokenizer).
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # it raises bare ones
+        raise unloadable(path, error) from error
+
+
+def unloadable(path: Path, error: Exception) -> UserError:
+    reason = str(error).strip().partition("\n")[0]
+    return UserError(f"{path} cannot be loaded ({reason}); get the model again")
 
 
 def find(model: str) -> Path:
@@ -111,7 +157,7 @@ def read(folder: Path) -> ModelFiles:
     tokenizer = next((path for path in tokenizers if path.is_file()), None)
     if tokenizer is None:
         raise UserError(f"{folder}: has no tokenizer.json; get the model again")
-    config = _json(folder / "config.json") or _json(network.parent / "config.json")
+    config = read_json(folder / "config.json") or read_json(network.parent / "config.json")
     prompts = _prompts(folder)
     return ModelFiles(
         network,
@@ -140,7 +186,7 @@ def _network(folder: Path) -> Path:
 
 
 def _prompts(folder: Path) -> Mapping[str, str]:
-    told = _json(folder / "config_sentence_transformers.json").get("prompts")
+    told = read_json(folder / "config_sentence_transformers.json").get("prompts")
     prompts = {key: text for key, text in (told if isinstance(told, dict) else {}).items() if isinstance(text, str)}
     if any(prompts.get(key) for key in ("query", "document", "passage")):
         return prompts
@@ -149,7 +195,7 @@ def _prompts(folder: Path) -> Mapping[str, str]:
 
 def _pooling(folder: Path) -> str:
     path = folder / "1_Pooling" / "config.json"
-    told = _json(path)
+    told = read_json(path)
     if not told:
         return "cls" if any(family in folder.name.lower() for family in CLS_FAMILIES) else "mean"
     modes = {key.removeprefix("pooling_mode_"): on for key, on in told.items() if key.startswith("pooling_mode_")}
@@ -161,9 +207,9 @@ def _pooling(folder: Path) -> str:
 
 
 def _longest(folder: Path, beside_tokenizer: Path, config: Mapping[str, Any]) -> int:
-    if told := _number(_json(folder / "sentence_bert_config.json").get("max_seq_length")):
+    if told := _number(read_json(folder / "sentence_bert_config.json").get("max_seq_length")):
         return told
-    tokenizer = _json(beside_tokenizer / "tokenizer_config.json")
+    tokenizer = read_json(beside_tokenizer / "tokenizer_config.json")
     limits = [_number(tokenizer.get("model_max_length")), _number(config.get("max_position_embeddings"))]
     return min([limit for limit in limits if limit], default=512)
 
@@ -173,7 +219,7 @@ def _number(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) and 0 < value <= LONGEST else None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """What a file says; {} where there is none."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))

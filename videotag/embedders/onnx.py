@@ -33,26 +33,13 @@ class OnnxEmbedder:
         Raises:
             UserError: the model is not there, or not whole; nothing is fetched here.
         """
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         try:
             folder = model_files.find(model or self.DEFAULT_MODEL)
             self._files = model_files.read(folder)
+            self._tokenizer = model_files.tokenizer_of(self._files.tokenizer)
+            self._session = model_files.opened(self._files.network)
         except UserError as error:
             raise UserError(f'embedder "{self.name}": {error}') from error
-        try:
-            self._tokenizer: Any = Tokenizer.from_file(str(self._files.tokenizer))
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3  # errors; it warns of what its own optimizing leaves
-            self._session: Any = onnxruntime.InferenceSession(
-                str(self._files.network), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # both raise many kinds, and bare ones
-            reason = str(error).strip().partition("\n")[0]
-            raise UserError(
-                f'embedder "{self.name}": {folder} cannot be loaded ({reason}); get the model again'
-            ) from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._files.longest)
         self._wanted = {given.name for given in self._session.get_inputs()}

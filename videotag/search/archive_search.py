@@ -1,68 +1,51 @@
-"""A search from the question to the hits, segments or whole videos: index, embedder, patience while it is replaced.
-
-The database is held only while it is looked whether it has changed, and opened only if it has.
-"""
+"""A search from the question to the hits, segments or whole videos: embedder, pictures, patience while all moves."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cached_property
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING
 from videotag.search import meant
-from videotag.search.index import Moved, SegmentIndex
+from videotag.search.followed import TRIES, Followed
+from videotag.search.index import Moved
+from videotag.search.pictures import Picture, Pictures
 from videotag.search.ranking import FEWEST, Ranked
-from videotag.search.segment_search import By, SegmentSearch
+from videotag.search.segment_search import By
 from videotag.search.typical import typical
-from videotag.store.collection import VectorCollection
+from videotag.store.documents import DocumentCollection
 from videotag.store.pages import Snapshot
-from videotag.store.records import only_measured, ordered
-from videotag.store.source import StoredRecords
-from videotag.store.stamp import stamp_of
+from videotag.store.records import only_measured, ordered, time_of
 from videotag.text import clean_text
-
-if TYPE_CHECKING:
-    import numpy as np
 
 log = logging.getLogger("videotag")
 
 Where = dict[str, Any] | None
 """The store's filter (`videotag.store.records.segment_where`)."""
 
-TRIES = 6
 CLEARLY = 1.0  # standard deviations: so much nearer has to be what other words than those typed find
 
 
-class ArchiveSearch:
-    """Searches a collection by way of the index beside it, which it keeps up to date. Safe in several threads."""
+class ArchiveSearch(Followed):
+    """Searches a collection by way of the index beside it. Safe in several threads."""
 
-    def __init__(self, searched: VectorCollection) -> None:
-        self._searched, self._embedders = searched, searched.embedders
-        searched.follower = self
-
-    @cached_property
-    def index(self) -> SegmentIndex:
-        """All that a search reads of the collection, in a file of its own."""
-        kind = self._searched.kind
-        return SegmentIndex(self._searched.place.index_path(kind.index), kind.words)
-
-    @cached_property
-    def _search(self) -> SegmentSearch:
-        return SegmentSearch(self.index)
+    def __init__(self, searched: DocumentCollection, pictures: Pictures | None = None) -> None:
+        """`pictures`: those of the segments, asked too where there are any."""
+        super().__init__(searched)
+        self._embedders, self._pictures = searched.embedders, pictures
 
     def as_meant(self, question: str) -> str:
         """What was meant by a question as it was typed (`videotag.search.meant`), by the words of the archive.
 
         Other words than those typed only if something is nearer to them; clearly, if the words themselves do not tell.
         """
-        stamp = self._prepared()
+        stamp = self.prepared()
         said, read, told = meant.readings(question, self.index)
         if stamp is None or read == said:
             return said
@@ -74,8 +57,8 @@ class ArchiveSearch:
         embedder = self._embedders.for_stamp(stamp)
         vector = self._embedders.of_question(query, embedder)
         with suppress(Moved):
-            chosen = self._search.choose(None, query)
-            for hit in self._search.rank(chosen, query, vector, typical(embedder), "together", 1):
+            chosen = self.search.choose(None, query)
+            for hit in self.search.rank(chosen, query, vector, typical(embedder), "together", 1):
                 return hit.evidence
         return -math.inf
 
@@ -88,13 +71,15 @@ class ArchiveSearch:
         """
 
         def rank() -> Iterator[Ranked]:
-            stamp = self._prepared(opening)
+            stamp = self.prepared(opening)
             if stamp is None:
                 return iter(())
-            chosen = self._search.choose(where, query, by)
+            chosen = self.search.choose(where, query, by)
             embedder = self._embedders.for_stamp(stamp)
             vector = self._embedders.of_question(query, embedder)
-            return self._search.rank(chosen, query, vector, typical(embedder), by, page)
+            if self._pictures and by == "together" and not chosen.lacking:
+                chosen = replace(chosen, seen=self._pictures.answering(query, chosen, time_of(where)))
+            return self.search.rank(chosen, query, vector, typical(embedder), by, page)
 
         yield from self._fetched(rank, page)
 
@@ -109,18 +94,42 @@ class ArchiveSearch:
         same: set[str] = set()
 
         def rank() -> Iterator[Ranked]:
-            stamp = self._prepared()
+            stamp = self.prepared()
             best, overlapping = _at(self.index.of_video(clean_text(video_name)), video_name, seconds)
             same.update(overlapping)
-            vector, chosen = self.index.exact_vectors([best]).get(best), self._search.choose(where, "")
+            vector, chosen = self.index.exact_vectors([best]).get(best), self.search.choose(where, "")
             if vector is None:
                 raise Moved
             known = None
             with suppress(UserError):  # without an embedder all of few are close
                 known = typical(self._embedders.for_stamp(stamp)) if chosen.segments.count < FEWEST else None
-            return self._search.rank(chosen, "", vector, known, "alike", page + len(same))
+            return self.search.rank(chosen, "", vector, known, "alike", page + len(same))
 
         hits = self._fetched(rank, page)
+        yield from (hit for hit in hits if hit["id"] not in same)
+
+    def looking_like(self, picture: Picture, where: Where, page: int) -> Iterator[dict[str, Any]]:
+        """The segments with the pictures that look most like one, best first; their `score` is the pictures' cosine.
+
+        Args:
+            picture: RGB uint8 [h, w, 3], or a video and a second in it: without the segments there.
+            page: as of `hits`.
+
+        Raises:
+            UserError: there is no such picture, there are none at all, or the model that made them is not there.
+        """
+        same: set[str] = set()
+
+        def rank() -> Iterator[Ranked]:
+            if self.prepared() is None or self._pictures is None:
+                return iter(())
+            if isinstance(picture, tuple):
+                same.update(_at(self.index.of_video(clean_text(picture[0])), *picture)[1])
+            chosen = self.search.choose(where, "")
+            found = self._pictures.alike(picture, chosen, time_of(where)).items()
+            return (Ranked(id_, seen.cosine, seen.close, 0.0, 0.0, seen) for id_, seen in found)
+
+        hits = self._fetched(rank, page + 5)
         yield from (hit for hit in hits if hit["id"] not in same)
 
     def _fetched(self, rank: Callable[[], Iterator[Ranked]], page: int) -> Iterator[dict[str, Any]]:
@@ -137,73 +146,22 @@ class ArchiveSearch:
                     for hit in some:
                         metadata, document = records.get(hit.id) or ({}, "")
                         # Else it was deleted after it was ranked, or it is another program's and none of ours.
-                        if metadata.keys() >= self._searched.kind.needed and hit.id not in seen:
+                        if metadata.keys() >= self.searched.kind.needed and hit.id not in seen:
                             seen.add(hit.id)
-                            if only_measured(metadata):
+                            if only_measured(metadata) and not hit.seen:
                                 unknown.append({**self._hit(hit, metadata, document), "close": False})
                             else:
                                 yield self._hit(hit, metadata, document)
                     seen.update(hit.id for hit in some)
                 yield from unknown  # last: nothing of them can be meant
                 return
-        raise self._being_rebuilt()
+        raise self.being_rebuilt()
 
     def _hit(self, hit: Ranked, metadata: dict[str, Any], document: str) -> dict[str, Any]:
-        fields = {k: v for k, v in ordered(metadata, self._searched.kind.fields).items() if k not in BOOKKEEPING}
-        text = document or self._searched.kind.document(metadata)  # another program's may have none
-        return {"id": hit.id, **fields, "document": text, "score": min(1.0, hit.cosine), "close": hit.close}
-
-    # === The index ===
-
-    def _prepared(self, opening: bool = True) -> dict[str, Any] | None:
-        """The collection's stamp, with the index brought to its state; None where there is no collection.
-
-        In a folder the database is opened only if its seal does not say that the index is of this very state, and not
-        to learn whether there is the collection without `opening`.
-        """
-        place, kind = self._searched.place, self._searched.kind
-        for _ in range(TRIES):
-            try:
-                if (noted := place.noted(kind.name)) and noted.state == self.index.state:
-                    return noted.stamp
-                with place.reading() as there:
-                    noted = place.noted(kind.name) if there else None
-                    if noted is None and not (opening or place.shared):
-                        return None
-                    collection = self._searched.find() if there else None
-                    if collection is None:
-                        return None
-                    self._search.follow(self._as_records(collection))
-                    return stamp_of(collection)
-            except Exception as error:
-                # What a server says of a collection that is being replaced at this very moment.
-                if type(error).__name__ != "NotFoundError" and "Missing metadata segment" not in str(error):
-                    raise
-            time.sleep(0.1)
-        raise self._being_rebuilt()
-
-    def _being_rebuilt(self) -> UserError:
-        return UserError(
-            f"the database {self._searched.place.title} is being rebuilt: search again when that has ended"
-        )
-
-    def _as_records(self, collection: Any) -> StoredRecords:
-        return StoredRecords(collection, self._searched.find if self._searched.place.shared else None)
-
-    def follow(self) -> None:
-        """Bring the index up to date after a change, so that the next search need not."""
-        try:
-            with self._searched.reading() as found:
-                if found is not None:
-                    self._search.follow(self._as_records(found))
-        except UserError as error:
-            log.warning("%s (the next search tries again)", error)
-
-    def kept(self, collection: Any, run_ids: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        return self._search.kept(self._as_records(collection), run_ids)
-
-    def not_found(self, collection: Any, vectors: Mapping[str, np.ndarray]) -> set[str]:
-        return self._search.not_found(self._as_records(collection), vectors)
+        fields = {k: v for k, v in ordered(metadata, self.searched.kind.fields).items() if k not in BOOKKEEPING}
+        text = document or self.searched.kind.document(metadata)  # another program's may have none
+        found = {"id": hit.id, **fields, "document": text, "score": min(1.0, hit.cosine), "close": hit.close}
+        return {**found, "seen_at": hit.seen.second, "seen_frame": hit.seen.number} if hit.seen else found
 
 
 def _no_video(name: str) -> UserError:

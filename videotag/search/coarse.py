@@ -102,24 +102,25 @@ def write(db: sqlite3.Connection, changed: Mapping[int, np.ndarray | None]) -> N
         db.execute("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", row)
 
 
-def read(db: sqlite3.Connection, count: int) -> tuple[np.ndarray, np.ndarray | EightBits]:
-    """Which numbers are segments, bool [n], and the vectors of all n numbers, exact ones if the segments are few."""
+def read(db: sqlite3.Connection, count: int, most: int | None = None) -> tuple[np.ndarray, np.ndarray | EightBits]:
+    """Which numbers are segments, bool [n], and the vectors of all n numbers, exact ones of `most` (EXACT) or fewer."""
     import numpy as np
 
+    is_exact = count <= (EXACT if most is None else most)
     last, size = db.execute("SELECT coalesce(max(number), -1), coalesce(max(length(steps)), 0) FROM block").fetchone()
     n, dimension = (last + 1) * BLOCK, size // BLOCK
-    scales, steps = np.zeros(n, np.float32), np.zeros((n, 0 if count <= EXACT else dimension), np.int8)
+    scales, steps = np.zeros(n, np.float32), np.zeros((n, 0 if is_exact else dimension), np.int8)
     for block, some, values in db.execute("SELECT number, scales, steps FROM block"):
         here = slice(block * BLOCK, (block + 1) * BLOCK)
         if len(some) != 4 * BLOCK or len(values) != size:
             raise sqlite3.DatabaseError("a block of vectors is of another size")
         scales[here] = np.frombuffer(some, "<f4")
-        if count > EXACT:
+        if not is_exact:
             steps[here] = np.frombuffer(values, np.int8).reshape(BLOCK, dimension)
     alive = scales > 0
     if int(alive.sum()) != count:
         raise sqlite3.DatabaseError("vectors are missing")
-    if count > EXACT:
+    if not is_exact:
         return alive, EightBits(steps, scales)
     vectors = np.zeros((n, dimension), np.float32)
     for number, vector in db.execute("SELECT number, exact FROM vector"):

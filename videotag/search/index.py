@@ -103,9 +103,19 @@ class SegmentIndex:
     Methods raise UserError when the file cannot be read or written: busy for a minute, no rights, disk full.
     """
 
-    def __init__(self, path: str | Path, words: Callable[[str, Mapping[str, Any]], str] = segment_words) -> None:
-        """Touch nothing yet: the file is made, with its folder, when something is written. `words`: as of `Kind`."""
-        self.path, self.words = Path(path), words
+    def __init__(
+        self,
+        path: str | Path,
+        words: Callable[[str, Mapping[str, Any]], str] = segment_words,
+        exact: int | None = None,
+    ) -> None:
+        """Touch nothing yet: the file is made, with its folder, when something is written.
+
+        Args:
+            words: as of `Kind`.
+            exact: of more segments than these the vectors are held in 8 bits; None: `coarse.EXACT`.
+        """
+        self.path, self.words, self._exact = Path(path), words, exact
 
     @property
     def state(self) -> str | None:
@@ -172,7 +182,7 @@ class SegmentIndex:
             return self._none()
         db.execute("BEGIN")  # nobody changes it between the two
         count = db.execute("SELECT count(*) FROM segment").fetchone()[0]
-        return Segments(self, _file(db), *coarse.read(db, count), count)
+        return Segments(self, _file(db), *coarse.read(db, count, self._exact), count)
 
     def _none(self) -> Segments:
         import numpy as np
@@ -224,6 +234,14 @@ class SegmentIndex:
         if len(numbers) > count:
             numbers = numbers[random.Random(count).sample(range(len(numbers)), count)]
         return numbers
+
+    def numbers(self, segments: Segments, ids: Iterable[str] | None = None) -> dict[str, int]:
+        """Id to number, of those of these ids that are there, or of all."""
+        statement = "SELECT id, number FROM segment"
+        if ids is not None:
+            statement += " WHERE id IN (SELECT value FROM json_each(?))"
+        asked = () if ids is None else (json.dumps(list(ids)),)
+        return self._of(segments, lambda db: dict(db.execute(statement, asked).fetchall()))
 
     def records(self, ids: Iterable[str]) -> Snapshot:
         """Id to (fields, document) of those of these ids that are there."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +41,26 @@ compromise on five sets, 30 to 19,000 texts (benchmarks/README.md).
 """
 NOTHING = 1e-5  # of lengths and deviations: what float32 makes of 0
 AGAIN = 1000  # segments scored again by their exact vectors: what 8 bits take for the best holds the best ten
+DEPTH, GUESSED = 1000, 50  # of those found by words and meaning as many join ranks with pictures; that are not close
+AT_THE_TOP = 60  # added to a rank: how little the first differs from the second (Cormack and others)
 BARELY = 1e-3  # the same of a length that is the root of a difference
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The picture of a segment that shows best what was asked.
+
+    Attributes:
+        second: of the video, when it is on the screen.
+        number: its place among the segment's frames as phase 1 stored them; -1 if it did not.
+        cosine: with what was asked.
+        close: whether it answers, by what chance makes of pictures.
+    """
+
+    second: float
+    number: int
+    cosine: float
+    close: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,7 @@ class Ranked:
     """A segment found: its cosine with the question, and whether it answers or is merely the least far.
 
     `evidence`: by what it is ranked, in standard deviations; `share`: which part of the question's words it holds.
+    `seen`: where it was ranked by a picture, too.
     """
 
     id: str
@@ -55,6 +76,7 @@ class Ranked:
     close: bool
     evidence: float
     share: float
+    seen: Sighting | None = None
 
 
 class Background:
@@ -154,6 +176,38 @@ def rank(
         for place in order:
             close = bool(finer[place] >= np.round(background.close_from, 4))
             yield Ranked(ids[place], float(vectors[place] @ question), close, float(finer[place]), float(held[place]))
+
+
+def joined(told: Iterator[Ranked], shown: Mapping[str, Ranked], seen: Mapping[str, Sighting]) -> Iterator[Ranked]:
+    """Segments by words and meaning, and by pictures, in one order: by the sum of 1 / (60 + rank) of both orders.
+
+    Their scores cannot be compared. An order is of those that are close in it, so that what says nothing of a question
+    has no word in it; where nothing is close in either, of its best ones. The rest follow as words and meaning have it.
+    Source: Cormack, Clarke, Buettcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+    Methods", SIGIR 2009.
+
+    Args:
+        told: best first, the close ones before the others.
+        shown: by ids those that are `seen`, as `told` has them.
+        seen: by ids, best first.
+    """
+    first: list[Ranked] = []
+    for hit in islice(told, DEPTH):
+        first.append(hit)
+        if not hit.close and (first[0].close or len(first) == GUESSED):
+            break
+    by_words = [hit for hit in first if hit.close]
+    by_pictures = [id_ for id_, picture in seen.items() if picture.close and id_ in shown]
+    if not by_words and not by_pictures:
+        by_words, by_pictures = first, [id_ for id_ in seen if id_ in shown]
+    ranks: dict[str, float] = {}
+    for rank_, id_ in (*enumerate((hit.id for hit in by_words), 1), *enumerate(by_pictures, 1)):
+        ranks[id_] = ranks.get(id_, 0.0) + 1 / (AT_THE_TOP + rank_)
+    known = {hit.id: hit for hit in by_words} | {id_: shown[id_] for id_ in by_pictures}
+    for id_ in sorted(ranks, key=lambda id_: -ranks[id_]):
+        picture = seen.get(id_) if id_ in by_pictures else None
+        yield replace(known[id_], close=known[id_].close or bool(picture and picture.close), seen=picture)
+    yield from (hit for hit in chain(first, told) if hit.id not in ranks)
 
 
 def _evidence(deviations: np.ndarray, shares: np.ndarray, background: Background) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from videotag.languages import written_in
@@ -42,6 +42,7 @@ class Chosen:
     allowed: np.ndarray
     shares: np.ndarray  # of the query's words in each, `SegmentIndex.shares`
     lacking: bool = False  # a phrase in quotes occurs in none of them: they are the nearest, and no answer
+    seen: Mapping[str, ranking.Sighting] = field(default_factory=dict)  # by ids, those that show what was asked
 
 
 class SegmentSearch:
@@ -64,7 +65,7 @@ class SegmentSearch:
         Raises:
             Moved: as `ranking.rank`.
         """
-        segments = self._now()
+        segments = self.now()
         if not segments.count:
             return Chosen(segments, segments.alive, segments.alive.astype(float))
         phrases = quoted(query)
@@ -94,7 +95,21 @@ class SegmentSearch:
         ranked = ranking.rank(segments, allowed, shares, vector, background, page)
         if by == "words":
             ranked = iter(sorted(ranked, key=lambda hit: -round(hit.share, 9)))
-        return (replace(hit, close=False) for hit in ranked) if chosen.lacking else ranked
+        if chosen.lacking:
+            return (replace(hit, close=False) for hit in ranked)
+        return self._joined(chosen, ranked, vector, background) if chosen.seen else ranked
+
+    def _joined(
+        self, chosen: Chosen, ranked: Iterator[ranking.Ranked], vector: np.ndarray, background: ranking.Background
+    ) -> Iterator[ranking.Ranked]:
+        """With those that show what was asked."""
+        import numpy as np
+
+        numbers = list(self.index.numbers(chosen.segments, chosen.seen).values())
+        among = np.zeros_like(chosen.allowed)
+        among[numbers] = True
+        shown = ranking.rank(chosen.segments, among, chosen.shares, vector, background, max(len(numbers), 1))
+        return ranking.joined(ranked, {hit.id: hit for hit in shown}, chosen.seen)
 
     def not_found(self, records: StoredRecords, vectors: Mapping[str, np.ndarray]) -> set[str]:
         """Those of the stored vectors that the index lacks or knows as others: a search would compare with these."""
@@ -114,7 +129,8 @@ class SegmentSearch:
         known = self.index.exact_vectors().items()
         return {id_: vector for id_, vector in known if isinstance(when := run_ids.get(id_), int) and when <= since}
 
-    def _now(self) -> Segments:
+    def now(self) -> Segments:
+        """All of them as the index is now."""
         # The state first: should the segments be later ones already, they are read once more, and not too seldom.
         known, state = self._segments, self.index.state
         if known is None or known[0] != state or known[1].file != self.index.file:

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from videotag import artifacts
 from videotag.embedders.contract import Embedder
+from videotag.embedders.pictures.contract import FrameEmbedder
 from videotag.errors import UserError
+from videotag.store.stamp import Made, Maker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,9 +145,17 @@ def typical(embedder: Embedder) -> Typical:
     return Typical(questions, _kept("segments", SEGMENTS, embedder, embedder.embed_documents))
 
 
-def _kept(
-    what: str, texts: Sequence[str], embedder: Embedder, embed: Callable[[Sequence[str]], np.ndarray]
-) -> np.ndarray:
+@lru_cache(maxsize=1)
+def typical_questions(embedder: FrameEmbedder, dimension: int) -> Mapping[str, np.ndarray]:
+    """The questions' vectors in the space of pictures, by language, float32 [40, dimension] each; kept likewise."""
+    import numpy as np
+
+    made_by = Made(embedder.name, embedder.model, dimension)
+    rows = iter(_kept("asked-of-pictures", ASKED, made_by, embedder.embed_questions))
+    return {language: np.stack(list(islice(rows, len(some)))) for language, some in QUESTIONS.items()}
+
+
+def _kept(what: str, texts: Sequence[str], embedder: Maker, embed: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:
     import numpy as np
     import platformdirs
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from videotag.embedders.contract import Embedder, checked_vectors
 from videotag.fields import FILTERS_OF_VIDEOS, SUMMARY_FIELDS
 from videotag.search.archive_search import ArchiveSearch
-from videotag.store.collection import SUMMARIES, VectorCollection
+from videotag.store.collection import SUMMARIES
+from videotag.store.documents import DocumentCollection
 from videotag.store.place import Place
 from videotag.store.records import chapters, check_known, segment_where, summary_record
 from videotag.store.stamp import Embedders
@@ -24,7 +25,7 @@ Result = Mapping[str, Any]
 _ABOUT = 3  # videos at most that are told beside the moments
 
 
-class WholeVideos(VectorCollection):
+class WholeVideos(DocumentCollection):
     """The collection video_summaries, one record a video. Methods raise as those of `ChromaDBManager`."""
 
     def __init__(self, place: Place, embedders: Embedders) -> None:

@@ -1,6 +1,6 @@
 """A collection with vectors of one embedder, and a generation that tells readers of each change.
 
-What tells one from another is its `Kind`: video_segments, video_summaries.
+What tells one from another is its `Kind`: video_segments, video_summaries (`documents`), video_frames (`frames`).
 """
 
 from __future__ import annotations
@@ -8,24 +8,30 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from videotag.embedders.contract import Embedder, Progress, embed
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING, FILTERED_AMONG, SEGMENT_FIELDS, SUMMARY_FIELDS
 from videotag.store import pages
 from videotag.store.pages import Snapshot, get
 from videotag.store.place import SYNC_THRESHOLD, Place
-from videotag.store.records import SEGMENT_REQUIRED, segment_document, segment_words, summary_document, summary_words
+from videotag.store.records import (
+    SEGMENT_REQUIRED,
+    joined,
+    segment_document,
+    segment_words,
+    summary_document,
+    summary_words,
+)
 from videotag.store.stamp import (
-    Embedders,
+    Maker,
     State,
     document_version_of,
-    generation_of,
     milliseconds,
     raise_generation,
     stamp_for,
@@ -104,14 +110,18 @@ class Follower(Protocol):
         ...
 
 
-class VectorCollection:
+class VectorCollection(ABC):
     """The collection of a kind in a place, read and written in sessions of their own."""
 
     follower: Follower  # to be set by who searches in it
 
-    def __init__(self, kind: Kind, place: Place, embedders: Embedders) -> None:
-        self.kind, self.place, self.embedders = kind, place, embedders
+    def __init__(self, kind: Kind, place: Place) -> None:
+        self.kind, self.place = kind, place
         place.collections.append(self)
+
+    @abstractmethod
+    def refill(self, collection: Any) -> None:
+        """Give all records of it, whose index is empty, their vectors again."""
 
     # === Sessions ===
 
@@ -134,7 +144,7 @@ class VectorCollection:
         return found
 
     @contextmanager
-    def _changing(self, collection: Any) -> Iterator[int]:
+    def changing(self, collection: Any) -> Iterator[int]:
         """Records are changed inside; who searches notices. Gives the generation to write as run_id."""
         if self.place.shared:  # its folder may be of an older state now: our index must not take that for newer
             self.follower.follow()
@@ -148,10 +158,6 @@ class VectorCollection:
     def stamp(self) -> dict[str, Any] | None:
         with self.reading() as collection:
             return None if collection is None else stamp_of(collection)
-
-    def is_outdated(self) -> bool:
-        with self.reading() as collection:
-            return collection is not None and document_version_of(collection) < self.kind.version
 
     def count(self, video_name: str | None = None) -> int:
         with self.reading() as collection:
@@ -201,10 +207,10 @@ class VectorCollection:
 
     # === Changes ===
 
-    def replace(self, video_name: str, records: list[dict[str, Any]], vectors: np.ndarray, by: Embedder) -> None:
+    def replace(self, video_name: str, records: list[dict[str, Any]], vectors: np.ndarray, by: Maker) -> None:
         """Put a video's records in place of those that are there; a reader finds the old ones or the new ones.
 
-        `vectors`: float32 [len(records), dimension], of their documents, made `by` that embedder.
+        `vectors`: float32 [len(records), dimension], made `by` that embedder.
         """
         with self.place.session():
             collection = self.find() or self.create(self.kind.name, by, self.kind.version)
@@ -213,7 +219,7 @@ class VectorCollection:
                     f"{self.kind.name} was made with {title(stamp)} meanwhile, not with {title(mine)}: run again"
                 )
             ids, documents = [self.kind.id_of(record) for record in records], self.documents(records)
-            with self._changing(collection) as generation:
+            with self.changing(collection) as generation:
                 # In place, then the surplus: deleting and adding again makes live records unreachable (chroma #7758).
                 old = pages.read_records(collection, where={"video_name": video_name})
                 before = (old[id_][0] if id_ in old else {} for id_ in ids)
@@ -224,65 +230,30 @@ class VectorCollection:
                     collection.upsert(ids[part], vectors[part], merged[part], documents[part])
                 collection.delete(where={"$and": [{"video_name": video_name}, {"run_id": {"$ne": generation}}]})
 
-    def move(self, video_name: str, new_name: str, video_path: str) -> int:
-        """Give a video's records another name and path, with their vectors as they are; how many then have these.
+    def move(self, video_name: str, /, **changes: str) -> int:
+        """Give a video's records another `video_name` and the like, with their vectors; how many then have these.
 
         Fewer than there were: the index does not give the vectors of some.
         """
-        changes = {"video_name": new_name, "video_path": video_path}
         with self.reading() as collection:
             if collection is None:
                 return 0
             old = pages.read_records(collection, where={"video_name": video_name})
             vectors = pages.readable_vectors(collection, list(old))
-            with self._changing(collection) as generation:
+            with self.changing(collection) as generation:
                 moved = {id_: {**old[id_][0], **changes, "run_id": generation} for id_ in vectors}
                 for part in pages.in_parts(list(vectors), pages.UPSERT):
                     records, documents = [moved[id_] for id_ in part], [old[id_][1] for id_ in part]
                     new = [self.kind.id_of(record) for record in records]
                     collection.upsert(new, [vectors[id_] for id_ in part], records, documents)
-                if new_name != video_name:
+                if changes.get("video_name", video_name) != video_name:
                     for part in pages.in_parts(list(old), pages.PAGE):
                         collection.delete(ids=list(part))
-            where = {"$and": [{field: value} for field, value in changes.items()]}
+            where = joined("$and", [{field: value} for field, value in changes.items()])
             return sum(len(page["ids"]) for page in pages.read_pages(collection, include=[], where=where))
 
     def documents(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
         return [self.kind.document(record) for record in records]
-
-    def vectors(
-        self, records: Iterable[Mapping[str, Any]], by: Embedder, progress: Progress | None, anew: bool = False
-    ) -> np.ndarray:
-        """Of the records' documents, float32 [n, dimension], made `by` that embedder, those of stored texts before."""
-        import numpy as np
-
-        records = list(records)
-        texts = self.documents(records)
-        known = {} if anew else self._known(set(texts), {record["video_name"] for record in records}, by)
-        missing = [text for text in texts if text not in known]
-        before = len(texts) - len(missing)
-        told = progress and (lambda done, total: progress(before + done, before + total))
-        known |= zip(missing, embed(by, missing, told), strict=True)
-        return np.stack([known[text] for text in texts]) if texts else embed(by, texts, None)
-
-    def _known(self, texts: set[str], names: Iterable[str], by: Embedder) -> dict[str, np.ndarray]:
-        """The stored vectors of texts that records have already, those of these videos or others.
-
-        What an older version stored has no key, and is found among its own video's records only.
-        """
-        ids: dict[str, str] = {}
-        with self.reading() as collection:
-            if collection is None or stamp_of(collection) != stamp_for(by):
-                return {}
-            for name in names:
-                own = pages.read_records(collection, where={"video_name": name})
-                ids |= {text: id_ for id_, (_, text) in own.items() if text in texts}
-            for text in texts - ids.keys():
-                there = collection.get(where={"text_key": text_key(text)}, limit=1, include=["documents"])
-                if there["documents"] == [text]:
-                    ids[text] = there["ids"][0]
-            vectors = pages.readable_vectors(collection, list(ids.values()))
-        return {text: vectors[id_] for text, id_ in ids.items() if id_ in vectors and pages.is_unit(vectors[id_])}
 
     def delete(self, where: dict[str, Any] | None = None, but_of: Collection[str] = ()) -> int:
         """Delete the records that pass ChromaDB's filter, but those of some videos; how many there were."""
@@ -294,76 +265,32 @@ class VectorCollection:
             pairs = (pair for page in found for pair in zip(page["ids"], page["metadatas"], strict=True))
             ids = [id_ for id_, metadata in pairs if (metadata or {}).get("video_name") not in but_of]
             if ids:
-                with self._changing(collection):
+                with self.changing(collection):
                     for part in pages.in_parts(ids, pages.PAGE):
                         collection.delete(ids=part)
             return len(ids)
 
-    def set_current(self) -> None:
-        with self.reading() as collection:
-            if collection is not None and document_version_of(collection) != self.kind.version:
-                with self._changing(collection):
-                    raise_generation(collection, document_version=self.kind.version)
-
-    def refill(self, collection: Any) -> None:
-        """Give all records of it, whose index is empty, their vectors again: those kept beside it, or made anew."""
-        run_ids = {
-            id_: (metadata or {}).get("run_id")
-            for page in pages.read_pages(collection, include=["metadatas"])
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
-        }
-        ids, vectors = list(run_ids), self.follower.kept(collection, run_ids)
-        raise_generation(collection)
-        lost = run_ids.keys() - vectors.keys()
-        embedder = self.embedders.as_stamped(stamp_of(collection)) if lost else None
-        for part in pages.in_parts(ids, pages.UPSERT):
-            if embedder and not lost.isdisjoint(part):
-                records = pages.read_records(collection, ids=[id_ for id_ in part if id_ in lost])
-                texts = [text or self.kind.document(fields) for fields, text in records.values()]
-                made = embed(embedder, texts, None)
-                vectors |= dict(zip(records, made, strict=True))
-            collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
-
-    def rebuild(self, embedder: Embedder, progress: Progress | None = None) -> int:
-        """See `ChromaDBManager.rebuild_segments`."""
-        vectors: dict[str, np.ndarray] = {}
-        while True:
-            with self.reading() as collection:
-                if collection is None:
-                    return 0
-                generation = generation_of(collection)
-                found = pages.read_records(collection)  # another program's may be without documents
-                records = {id_: (fields, text or self.kind.document(fields)) for id_, (fields, text) in found.items()}
-                missing = list(dict.fromkeys(text for _, text in records.values() if text not in vectors))
-                if not missing and self._swap(collection, generation, records, vectors, embedder):
-                    break
-            vectors.update(zip(missing, embed(embedder, missing, progress), strict=True))
-        self.follower.follow()
-        self.embedders.use(embedder)
-        return len(records)
-
-    def _swap(
-        self, old: Any, generation: int, records: Snapshot, vectors: Mapping[str, np.ndarray], embedder: Embedder
-    ) -> bool:
+    def swap(self, old: Any, before: State, records: Snapshot, vectors: Mapping[str, np.ndarray], by: Maker) -> bool:
         """Fill a new collection and put it in the old one's place, unless a server's other client changed the old.
 
-        `generation`: the old one's, before its records were read.
+        Args:
+            before: the old one's state, before its records were read.
+            vectors: by id, made `by` that embedder.
         """
         client = self.place.client()
         if get(client, self.kind.rebuild):
             client.delete_collection(self.kind.rebuild)
-        new = self.create(self.kind.rebuild, embedder, document_version_of(old))
+        new = self.create(self.kind.rebuild, by, document_version_of(old))
         for part in pages.in_parts(list(records), pages.UPSERT):
             new.add(
                 ids=part,
                 metadatas=[records[id_][0] or None for id_ in part],
                 documents=[records[id_][1] for id_ in part],
-                embeddings=[vectors[records[id_][1]] for id_ in part],
+                embeddings=[vectors[id_] for id_ in part],
             )
         if self.place.shared:  # who writes raises the generation before and after
             now = get(client, self.kind.name)
-            state = now and state_of(now)
-            if state != State(str(old.id), generation, len(records)):
+            if (now and state_of(now)) != before:
                 client.delete_collection(self.kind.rebuild)
                 return False
         client.delete_collection(self.kind.name)
@@ -371,10 +298,10 @@ class VectorCollection:
         self.place.clear_up()
         return True
 
-    def create(self, name: str, embedder: Embedder, version: int) -> Any:
+    def create(self, name: str, by: Maker, version: int) -> Any:
         """A new collection; over a server another process may be quicker: then it is that one's, with its stamp."""
         self.place.asked_for(self.kind.name)
-        made = {"description": self.kind.description, **stamp_for(embedder), "document_version": version}
+        made = {"description": self.kind.description, **stamp_for(by), "document_version": version}
         return self.place.client().get_or_create_collection(
             name,
             embedding_function=None,

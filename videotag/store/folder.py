@@ -76,12 +76,12 @@ class Folder(Place):
     def _holder(self) -> str:
         return mending.read_marker(self.marker)
 
-    def noted(self, name: str) -> Noted | None:
+    def notes(self) -> dict[str, Noted]:
         # Whoever changes the files leaves the marker before, and removes it after the seal tells what they are then.
         if self._client is not None or self.marker.exists() or not mending.is_sealed(self.directory):
-            return None
-        found = mending.noted_in(self.directory).get(name)
-        self._was_there |= found is not None
+            return {}
+        found = mending.noted_in(self.directory)
+        self._was_there |= bool(found)
         return found
 
     def asked_for(self, name: str) -> None:

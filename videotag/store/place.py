@@ -67,14 +67,19 @@ class Place(ABC):
             self._client = self._open()
         return self._client
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the session has its client already."""
+        return self._client is not None
+
     @abstractmethod
     def _open(self) -> Any: ...
 
     @abstractmethod
-    def noted(self, name: str) -> Noted | None:
-        """What is known of a collection without holding or opening the database; None: nothing for certain.
+    def notes(self) -> dict[str, Noted]:
+        """What is known of each collection without holding or opening the database; {}: nothing for certain.
 
-        What it tells was so at a moment of this call. Others may change the database meanwhile, but in a session.
+        It was so at a moment of this call. Others may change the database meanwhile, unless it is held.
         """
 
     @abstractmethod

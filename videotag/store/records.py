@@ -196,7 +196,7 @@ def where_clause(
     filters: Mapping[str, Any], without: Mapping[str, Any], table: Mapping[str, type]
 ) -> dict[str, Any] | None:
     """ChromaDB's filter: all fields, each by a value or any of several, as of `list_videos`. None for no filter."""
-    return _joined("$and", _clauses(filters, table) + _clauses(without, table, False))
+    return joined("$and", _clauses(filters, table) + _clauses(without, table, False))
 
 
 def segment_where(
@@ -220,7 +220,17 @@ def segment_where(
     bounds += [{"shot_on": {operator: int(day.replace("-", ""))}} for operator, day in days if day]
     clauses = _clauses(wanted, SEGMENT_FILTERS, True, FILTERED_AMONG)
     clauses += _clauses(unwanted, SEGMENT_FILTERS, False, FILTERED_AMONG)
-    return _joined("$and", clauses + bounds)
+    return joined("$and", clauses + bounds)
+
+
+def time_of(where: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+    """The seconds in the video, from and to, that such a filter asks for."""
+    clauses = (where or {}).get("$and") or [where or {}]
+    start, end = (
+        next((clause[field][operator] for clause in clauses if field in clause), None)
+        for field, operator in (("end_time", "$gt"), ("start_time", "$lt"))
+    )
+    return start, end
 
 
 def _epoch(moment: str) -> float:
@@ -241,11 +251,11 @@ def _clauses(
         each = [] if table[field] is list else [{field: {"$in" if wanted else "$nin": values}}]
         if listed := field if table[field] is list else (among or {}).get(field):  # $in does not look into lists
             each += [{listed: {"$contains" if wanted else "$not_contains": value}} for value in values]
-        clauses += [_joined("$or", each)] if wanted else each
+        clauses += [joined("$or", each)] if wanted else each
     return clauses
 
 
-def _joined(operator: str, clauses: list[dict[str, Any]]) -> dict[str, Any] | None:
+def joined(operator: str, clauses: list[dict[str, Any]]) -> dict[str, Any] | None:
     """$and and $or want two members or more."""
     return {operator: clauses} if len(clauses) > 1 else (clauses[0] if clauses else None)
 

@@ -12,6 +12,7 @@ from videotag.errors import UserError
 from videotag.store import mending
 from videotag.store.chroma import first_line, is_internal, load_chromadb
 from videotag.store.place import Place
+from videotag.store.stamp import Noted
 
 
 class Server(Place):
@@ -38,8 +39,9 @@ class Server(Place):
     def _open(self) -> Any:
         return _connect(*self._address)
 
-    def noted(self, name: str) -> None:
-        """Others may change it at any moment."""
+    def notes(self) -> dict[str, Noted]:
+        """None: others may change it at any moment."""
+        return {}
 
     def asked_for(self, name: str) -> None:
         """There is no seal that would say what has changed."""

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder
+from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder, Maker
 from videotag.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,15 @@ def milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def stamp_for(embedder: Embedder) -> dict[str, Any]:
+class Made(NamedTuple):
+    """A `Maker` that is not here."""
+
+    name: str
+    model: str
+    dimension: int
+
+
+def stamp_for(embedder: Maker) -> dict[str, Any]:
     return {"embedder": embedder.name, "model": embedder.model, "dimension": embedder.dimension}
 
 

@@ -83,7 +83,7 @@ class VideoFiles:
         if len(known) < len(names):
             with self._place.reading():
                 known = self._known_of(names)
-                noted = self._place.noted(VIDEO_FILES)
+                noted = self._place.notes().get(VIDEO_FILES)
                 new = [name for name in names if name not in known]
                 many = noted is not None and self._known.is_of(noted.state) and self._count() <= MOST
                 found = {one["video_name"]: one for one in self._read(None if many else {"video_name": new}, None)}
@@ -93,7 +93,7 @@ class VideoFiles:
         return [known[name] for name in names if known[name]]
 
     def _known_of(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
-        noted = self._place.noted(VIDEO_FILES)
+        noted = self._place.notes().get(VIDEO_FILES)
         return self._known.read(noted.state, names) if noted else {}
 
     def _count(self) -> int:

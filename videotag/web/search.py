@@ -171,11 +171,12 @@ def card(moment: Hit, query: str) -> dict[str, Any]:
     read = hits.texts(moment, query)
     picture = address("frame", moment["video_name"], moment["segment_index"])
     first, apart = moment["start_time"], max(moment["end_time"] - moment["start_time"], 0.001) / FRAMES
-    large = int((min(moment["start"] + LEAD, moment["end"]) - first) / apart)
+    seen, stored = moment.get("seen_at"), moment.get("seen_frame", -1)
+    shown = int(((min(moment["start"] + LEAD, moment["end"]) if seen is None else seen) - first) / apart)
     return {
         "hit": moment,
         "picture": picture,
-        "large": min(FRAMES - 1, max(0, large)),
+        "large": stored if stored >= 0 else min(FRAMES - 1, max(0, shown)),
         "strip": [(round(first + (n + 0.5) * apart, 1), f"{picture}/{n}") for n in range(FRAMES)],
         "how": hits.found_by(read, query),
         "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],

@@ -41,7 +41,7 @@ class LocalAnalyzer:
     name = "local"
     Options = LocalOptions
     description = ""
-    version = 3  # raised whenever the same segment would get another answer
+    version = 4  # raised whenever the same segment would get another answer
 
     def __init__(
         self,
@@ -120,4 +120,5 @@ def _analysis(segment: Segment, seen: Seen, words: Wording) -> Analysis:
         confidence="низкая",
         scene_change=bool(seen.shots and seen.shots.cuts),
         screen_times=tenths(seen.times[:MAX_SCREEN_LINES]),
+        cut_times=tenths(cut - segment.start_time for cut in seen.shots.cuts) if seen.shots else "",
     )

@@ -20,9 +20,15 @@ class Light:
 
 @dataclass(frozen=True)
 class Shots:
-    """Hard cuts inside a window, mean length of a shot in seconds; `movement`: "still", "slight", "strong" or None."""
+    """What a window is made of.
 
-    cuts: int
+    Attributes:
+        cuts: hard ones inside it, seconds of the video.
+        mean_seconds: length of a shot.
+        movement: "still", "slight", "strong" or None.
+    """
+
+    cuts: tuple[float, ...]
     mean_seconds: float
     movement: str | None
 
@@ -210,4 +216,4 @@ def _shots(shots: Shots | None, words: Wording) -> str:
         return movement + words.no_cuts
     digits = 0 if shots.mean_seconds >= 10 else 1
     seconds = f"{shots.mean_seconds:.{digits}f}".removesuffix(".0")
-    return movement + words.cuts.format(cuts=shots.cuts, seconds=seconds.replace(".", words.decimal))
+    return movement + words.cuts.format(cuts=len(shots.cuts), seconds=seconds.replace(".", words.decimal))

@@ -116,8 +116,9 @@ class Pass:
         if not moved:
             return None
         # A shot that begins with the window is no cut inside it.
-        cuts = sum(start < time < end for time in self._cuts)
-        return Shots(cuts, (end - start) / (cuts + 1), _movement([share for share in moved if share is not None]))
+        cuts = tuple(time for time in self._cuts if start < time < end)
+        movement = _movement([share for share in moved if share is not None])
+        return Shots(cuts, (end - start) / (len(cuts) + 1), movement)
 
     def close(self) -> None:
         getattr(self._frames, "close", lambda: None)()
