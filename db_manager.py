@@ -3,7 +3,7 @@
     video_files       one record a video: what it is, how far each stage got
     video_segments    one record a segment: what is searched
     video_summaries   one record a video: what it is about, searched too (`whole_videos`)
-    video_frames      one record a picture: what is seen, where there is a model for it
+    video_frames      one record a picture: what is seen (`pictures`)
 
 Embedded (a folder) or through a server (`chroma run`); the methods are the same:
 
@@ -35,7 +35,6 @@ from videotag.embedders.pictures.contract import FrameEmbedder
 from videotag.embedders.pictures.engines import load_frame_embedder
 from videotag.errors import UserError
 from videotag.fields import SEGMENT_FILTERS
-from videotag.frame_vectors import FrameVectors
 from videotag.search.archive_search import ArchiveSearch
 from videotag.search.pictures import Picture, Pictures
 from videotag.search.segment_search import By
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     Added = tuple[str | None, str | None]
     Span = tuple[float | None, float | None]
     Filter = Mapping[str, Any] | None
+    At = tuple[str, float]
 
 
 class ChromaDBManager:
@@ -77,11 +77,9 @@ class ChromaDBManager:
         """Touch nothing yet: the database is opened, and made, when it is needed.
 
         Args:
-            persist_directory: folder of the embedded database; ignored with chroma_url.
-            chroma_url: "http(s)://host[:port]" of a running `chroma run`.
+            persist_directory: folder of the embedded database; ignored with chroma_url, that of a running `chroma run`.
             embedder: None is the one that the collection remembers, in an empty database the default one, loaded late.
-            load: builds an embedder from (name, model).
-            load_frames: builds a frame embedder from (name, model), for questions of pictures.
+            load, load_frames: build an embedder of texts, and one of pictures, from (name, model).
             lock_timeout: seconds to wait for another process's or thread's session.
         """
         self.directory = Path(persist_directory).resolve()
@@ -90,9 +88,10 @@ class ChromaDBManager:
         self._videos = VideoFiles(self._place)
         self._embedders = Embedders(SEGMENTS.name, embedder, load)
         self._segments = DocumentCollection(SEGMENTS, self._place, self._embedders)
-        self._pictures = Pictures(self._place, load_frames)
-        self._search = ArchiveSearch(self._segments, self._pictures)
+        self.pictures = Pictures(self._place, load_frames)
+        self._search = ArchiveSearch(self._segments, self.pictures)
         self.whole_videos = WholeVideos(self._place, self._embedders)
+        self._of_videos = (self._segments, self.whole_videos, self.pictures)
 
     def __repr__(self) -> str:
         return f"ChromaDBManager({self.chroma_url or str(self.directory)!r})"
@@ -203,9 +202,7 @@ class ChromaDBManager:
         place = {"video_name": exact(new_name, "video_name"), "video_path": exact(video_path, "video_path")}
         with self.session():
             lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, **place)
-            if new_name != video_name:
-                there = self._pictures.count(video_name)
-                lost |= there > self._pictures.move(video_name, video_name=new_name)
+            lost |= not self.pictures.rename(video_name, new_name)
             return self._segments.move(video_name, **place) * (not lost)
 
     def embed_segments(
@@ -218,34 +215,6 @@ class ChromaDBManager:
         # By way of the record, so that these are the very texts that add_segments stores.
         records = [segment_record(segment, "-") for segment in segments]
         return self._segments.vectors(records, self.embedder, progress, anew)
-
-    # === video_frames ===
-
-    def replace_frames(self, video_name: str, found: FrameVectors | None) -> None:
-        """Put the vectors of a video's pictures in place of those that are there; none: delete them all.
-
-        A reader finds the old ones or the new ones, never none.
-
-        Raises:
-            UserError: those that are there are another model's (`frames_stamp`).
-        """
-        self._pictures.put(exact(video_name, "video_name"), found)
-
-    def rebuild_frames(self, videos: Mapping[str, FrameVectors]) -> int:
-        """Put the pictures of these videos, by name, in place of all that is there, under their model; how many."""
-        return self._pictures.put_all(videos)
-
-    def frames_stamp(self) -> dict[str, Any] | None:
-        """Who made the pictures' vectors, as `stamp`; None where there is no collection."""
-        return self._pictures.stamp()
-
-    def frame_counts(self) -> dict[str, int]:
-        """How many pictures are stored of each video, whether or not it has a record."""
-        return self._pictures.counts()
-
-    def check_frames(self, video_name: str, found: FrameVectors | None) -> list[str]:
-        """The faults of what is stored of a video, as `check_segments` names them. `found`: what was loaded."""
-        return self._pictures.faults(video_name, found)
 
     # === Search ===
 
@@ -265,7 +234,6 @@ class ChromaDBManager:
         What stands in double quotes has to occur, in document or speech; case, ё or е, punctuation do not count.
 
         Args:
-            limit: at most so many, 1 or more.
             without: fields as of `filters` to values that must not occur.
             added: ISO dates or times (local) between which a segment was first stored: from the first on, before the
                 second. None is no bound. `shot`, among the filters: the same of the camera's day of shooting.
@@ -276,9 +244,8 @@ class ChromaDBManager:
 
         Returns:
             Each the segment's fields with "id", "document", "score" (the cosine, 1 is the same) and "close": whether it
-            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first. Where a
-            picture shows what was asked, "seen_at" is its second in the video and "seen_frame" its place among the
-            segment's frames (-1: phase 1 has not stored it).
+            answers, and is not merely the least far (videotag/search/ranking.py). Close ones come first. "seen_at"
+            and "seen_frame": of the picture that shows it (`Sighting`), where one does.
         """
         if limit < 1:
             raise ValueError(f"limit is {limit}, has to be 1 or more")
@@ -297,37 +264,21 @@ class ChromaDBManager:
         return list(islice(self.hits("", (video_name, seconds), limit, **filters), limit))
 
     def hits(
-        self, query: str, like: tuple[str, float] | None = None, page: int = 10, **filters: Any
+        self, query: str, like: At | None = None, page: int = 10, picture: Picture | None = None, **filters: Any
     ) -> Iterator[dict[str, Any]]:
         """What `search`, or `search_like` of (video, seconds), gives without a limit: ranked once, read as asked for.
 
         Args:
             page: so many are read at first. The database is not held between two hits. The filters as of `search`.
+            picture: instead of a question; what looks like it, `score` is of the pictures (`search.pictures`).
         """
         where = segment_where(**filters)
+        if picture is not None:
+            return self._search.looking_like(picture, where, page)
         return self._search.like(*like, where, page) if like else self._search.hits(query, where, "together", page)
 
-    def looking_like(self, picture: Picture, page: int = 10, **filters: Any) -> Iterator[dict[str, Any]]:
-        """The segments with the pictures that look most like one, as `hits` gives them; `score` is of the pictures.
-
-        Args:
-            picture: RGB uint8 [h, w, 3], or a video and a second in it: without the segments there.
-            page: so many are read at first. The filters as of `search`.
-
-        Raises:
-            UserError: there is no such picture, there are none, or the model that made their vectors is not there.
-        """
-        return self._search.looking_like(picture, segment_where(**filters), page)
-
-    def pictures_remark(self, question: str) -> tuple[str, dict[str, str]] | None:
-        """What is to be said of how the pictures are asked: a key of `ask.REMARKS` and its values; None: nothing."""
-        return self._pictures.remark(question)
-
     def facets(self, field: str) -> dict[Any, int]:
-        """Which values a filter by a field of SEGMENT_FILTERS finds, and how often, the most frequent first.
-
-        All records are read, in pages: 7 s for 100,000.
-        """
+        """Which values a filter by a field finds, and how often, the most frequent first; reads all (100,000: 7 s)."""
         check_known({field: None}, SEGMENT_FILTERS)
         return self._segments.facets(field)
 
@@ -336,12 +287,8 @@ class ChromaDBManager:
     def delete_video_segments(self, video_name: str) -> int:
         """Delete all segments of a video, summary and pictures; how many segments there were. Its load is due again."""
         with self._segments.reading():
-            count = self._segments.delete({"video_name": video_name})
-            self._pictures.delete({"video_name": video_name})
-            if (
-                count + self.whole_videos.delete({"video_name": video_name})
-                and self.get_video_status(video_name).get("db_load_status") == "completed"
-            ):
+            count, *others = [one.delete({"video_name": video_name}) for one in self._of_videos]
+            if count + sum(others) and self.get_video_status(video_name).get("db_load_status") == "completed":
                 due = {"db_load_status": "pending", "db_load_reason": "its segments were deleted"}
                 self.update_video_status(video_name, **due)
             return count
@@ -370,9 +317,8 @@ class ChromaDBManager:
         """Delete the segments, summaries and pictures of videos that have no record, and of none; how many segments."""
         with self._segments.reading():
             known = set(self.video_names())
-            self.whole_videos.delete(but_of=known)
-            self._pictures.delete(but_of=known)
-            return self._segments.delete(but_of=known)
+            count, *_ = [one.delete(but_of=known) for one in self._of_videos]
+            return count
 
     def stamp(self) -> dict[str, Any] | None:
         """Who made the vectors: {"embedder", "model", "dimension"}; None without a collection, {} if it says none."""

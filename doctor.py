@@ -245,9 +245,9 @@ def search(asked: Asked) -> Iterator[Finding]:
 def pictures(asked: Asked) -> Iterator[Finding]:
     """What a search by what is seen is made with, or what it lacks."""
     name, default = Siglip2.name, Siglip2.DEFAULT_MODEL
-    if stamp := asked.db.frames_stamp():
+    if stamp := asked.db.pictures.stamp():
         embedder = load_frame_embedder(stamp["embedder"], stamp["model"])
-        count = sum(asked.db.frame_counts().values())
+        count = sum(asked.db.pictures.counts().values())
         yield Finding(True, f"{count} frames with vectors of {embedder.name}, model {stamp['model']}")
         if embedder.model != stamp["model"]:
             yield Finding(False, f"here is {embedder.model}, which finds none: run load_data_to_chroma.py")
@@ -311,7 +311,7 @@ def differences(db: ChromaDBManager, data_dir: Path) -> Iterator[Difference]:
         yield Difference(name, f"{counts[name]} segments, and there is no such video", DELETE)
     for name in sorted(db.whole_videos.names() - known):
         yield Difference(name, "a summary, and there is no such video", DELETE)
-    for name in sorted(db.frame_counts().keys() - known):
+    for name in sorted(db.pictures.counts().keys() - known):
         yield Difference(name, "frames, and there is no such video", DELETE)
     for name in db.video_names({"db_load_status": "completed"}):
         with db.session():
@@ -359,11 +359,11 @@ def frame_faults(db: ChromaDBManager, record: Record, analyzed: Sequence[dict[st
     """The same of the vectors of its frames. Where their file is gone, or another's, nothing can be told."""
     name, by = record["video_name"], record.get("db_load_frames")
     if by is None:
-        return db.check_frames(name, None)
+        return db.pictures.faults(name, None)
     found = frame_vectors.read(frame_vectors.path_of(data_dir, name))
     made_of = frames.made_of(str(record.get("phase1_result")), analyzed)
     loaded = found and (load_data_to_chroma.maker(found), found.made_of) == (by, made_of)
-    return db.check_frames(name, found) if loaded else []
+    return db.pictures.faults(name, found) if loaded else []
 
 
 def few(things: Sequence[object]) -> str:

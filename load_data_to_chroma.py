@@ -175,7 +175,7 @@ def load_video(db: ChromaDBManager, job: jobs.Job, seen: "Frames", anew: bool) -
             db.whole_videos.put(summary, record["video_path"], whole, by=embedder)
         else:
             db.whole_videos.delete({"video_name": job.video_name})
-        db.replace_frames(job.video_name, pictures)
+        db.pictures.put(job.video_name, pictures)
         made_by = json.dumps({"embedder": db.embedder.name, "model": db.embedder.model})
         job.complete(count, db_load_made_by=made_by, db_load_frames=seen.maker or maker(pictures))
     return count, len(pictures or ())
@@ -196,7 +196,7 @@ def chosen_frame_embedder(
         raise UserError(f"--frame-model: name the engine too: --frame-embedder {' or '.join(FRAME_EMBEDDERS)}")
     if args.frame_embedder:
         return None if args.frame_embedder == NONE else load_frames(args.frame_embedder, args.frame_model)
-    if stamp := db.frames_stamp():
+    if stamp := db.pictures.stamp():
         try:
             return load_frames(stamp["embedder"], stamp["model"])
         except UserError as error:
@@ -234,7 +234,7 @@ class Frames:
         """The videos that were loaded without vectors of frames that could be made now, or whose are lost."""
         if self.maker is None:
             return []
-        if self._db.frames_stamp() is None:
+        if self._db.pictures.stamp() is None:
             self._lost = set(self._db.video_names({"db_load_frames": self.maker}))
             for name in self._lost if not self._args.dry_run else ():
                 self._db.update_video_status(name, db_load_frames=None)
@@ -254,7 +254,7 @@ class Frames:
 
     def make_others_anew(self) -> None:
         """Where another model made the collection: make the vectors of all loaded videos, and put them in its place."""
-        stamp = self._db.frames_stamp()
+        stamp = self._db.pictures.stamp()
         if not stamp or self._embedder is None or f"{stamp['embedder']} {stamp['model']}" == self.maker:
             return
         then = f"{stamp['embedder']}, model {stamp['model']}"
@@ -269,7 +269,7 @@ class Frames:
             if pictures := self.of_video(record, analyzed["segments"] if analyzed else []):
                 found[record["video_name"]] = pictures
         with self._db.session():
-            self._db.rebuild_frames(found)
+            self._db.pictures.put_all(found)
             for name in self._db.video_names({"video_name": names}):
                 self._db.update_video_status(name, db_load_frames=self.maker)
 
@@ -285,7 +285,7 @@ class Frames:
         if found and found.made_of != made_of:
             found = None
         if self._embedder is None:
-            stamp = self._db.frames_stamp()
+            stamp = self._db.pictures.stamp()
             return found if found and (not stamp or f"{stamp['embedder']} {stamp['model']}" == maker(found)) else None
         if found and maker(found) == self.maker:
             return found

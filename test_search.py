@@ -5,15 +5,18 @@
     python test_search.py 'вода "высокая плотина"'          these exact words must occur
     python test_search.py "вода" --video news --limit 3     in one video
     python test_search.py --like news@12:30                 moments like that one
+    python test_search.py --like-picture news@12:41         moments that look like the picture there
+    python test_search.py --image photo.jpg                 moments that look like a picture of yours
     python test_search.py --videos "наводнения"             whole videos, by what phase 4 says of them
     python test_search.py "вода" --json | jq                for another program
 
-Each hit: the video, from when to when, how near it is (1 is the same), what is seen, what is said, text on the screen,
-keywords. Where nothing is close it says so, and shows the best guesses. A whole video: what it is about, its chapters
-and when they begin.
+Each hit: the video, from when to when, how near it is (1 is the same), where a picture shows it, what is seen, what is
+said, text on the screen, keywords. Where nothing is close it says so, and shows the best guesses. A whole video: what
+it is about, its chapters and when they begin.
 """
 
 import argparse
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +29,9 @@ from videotag.search import ask, hits
 from videotag.search.filters import Filters
 from videotag.terminal import cards, commands, typed
 from videotag.terminal import prompt as prompt_session
+from videotag.terminal.picture import read_picture
+
+log = logging.getLogger("videotag")
 
 LIMIT = 5
 
@@ -43,6 +49,8 @@ def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__, stage=False)
     parser.add_argument("query", nargs="?", help="what to find; without it you are asked")
     parser.add_argument("--like", metavar="VIDEO@TIME", help="instead of a question: news@12:30, news@750")
+    parser.add_argument("--like-picture", metavar="VIDEO@TIME", help="instead of a question: looks like the one there")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="instead of a question: looks like this JPEG or PNG")
     parser.add_argument("--videos", action="store_true", help="whole videos instead of moments")
     number = parser.add_mutually_exclusive_group()
     number.add_argument(
@@ -61,14 +69,24 @@ def options() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace, db: ask.Database) -> int:
     filters = typed.filters(args)
-    if args.query is None and args.like is None:
+    given = {"--like": args.like, "--like-picture": args.like_picture, "--image": args.image}
+    instead = [name for name, value in given.items() if value is not None]
+    if args.query is None and not instead:
         return prompt(args, db, filters)
-    if args.videos and args.like:
-        raise UserError("--videos: whole videos are found by a question; leave --like out")
-    question = ask.Question(*asked(args.query, args.like), filters, args.as_typed, args.videos)
+    if args.videos and instead:
+        raise UserError(f"--videos: whole videos are found by a question; leave {instead[0]} out")
+    if len(instead) + (args.query is not None) > 1:
+        raise UserError(f"{instead[-1]} stands instead of a question: leave one of them out")
+    like, picture = args.like and ask.place(args.like), args.like_picture and ask.place(args.like_picture)
+    picture = read_picture(args.image) if args.image else picture
+    words = "" if instead else asked(args.query)
+    question = ask.Question(words, like, filters, args.as_typed, args.videos, picture)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
         print(hits.as_json(answer.moments, hits.KEYS_OF_VIDEOS if args.videos else hits.KEYS), flush=True)
+        for remark in answer.remarks:
+            if remark.key.startswith("pictures"):
+                log.warning("%s", remark)
     else:
         cards.show(answer, cards.Style())
         if answer.typed is not None:
@@ -76,15 +94,10 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
     return cli.OK
 
 
-def asked(query: str | None, like: str | None) -> tuple[str, tuple[str, float] | None]:
-    """The words and the place of the command line, of which one is given."""
-    if query is not None and like is not None:
-        raise UserError("--like stands instead of a question: leave one of them out")
-    if like is not None:
-        return "", ask.place(like)
-    if not query or not query.strip():
+def asked(query: str) -> str:
+    if not query.strip():
         raise UserError('the question is empty; write what to find, such as "зимний город"')
-    return query, None
+    return query
 
 
 def prompt(args: argparse.Namespace, db: ask.Database, filters: Filters) -> int:

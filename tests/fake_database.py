@@ -69,6 +69,16 @@ class FakeVideos:
         return dict(Counter(one[field] for one in self.all))
 
 
+class FakePictures:
+    """What is said of how pictures are asked."""
+
+    def __init__(self) -> None:
+        self.said: tuple[str, dict[str, str]] | None = None
+
+    def remark(self, question: str) -> tuple[str, dict[str, str]] | None:
+        return self.said
+
+
 class FakeDatabase:
     """Gives its hits, in their order, as far as they pass the filters; `added` is a field of a hit here."""
 
@@ -80,6 +90,7 @@ class FakeDatabase:
         self.broken: BaseException | None = None
         self.meant: dict[str, str] = {}  # by what is typed
         self.whole_videos: Any = FakeVideos()
+        self.pictures: Any = FakePictures()
 
     def as_meant(self, question: str) -> str:
         return self.meant.get(question, question)
@@ -89,6 +100,7 @@ class FakeDatabase:
         query: str,
         like: tuple[str, float] | None = None,
         page: int = 10,
+        picture: Any = None,
         *,
         without: Mapping[str, list] | None = None,
         added: tuple[str | None, str | None] | None = None,
@@ -99,7 +111,10 @@ class FakeDatabase:
             h["video_name"] == like[0] and h["start_time"] <= like[1] <= h["end_time"] for h in self.all
         ):
             raise UserError(f"{like[0]}: has no such moment")
-        self.asked.append((f"{like[0]}@{like[1]}" if like else query, page))
+        asked = f"{like[0]}@{like[1]}" if like else query
+        if picture is not None:
+            asked = f"{picture[0]}@{picture[1]:g}" if isinstance(picture, tuple) else str(picture[0, 0].tolist())
+        self.asked.append((asked, page))
         if self.broken:
             raise self.broken
         return (

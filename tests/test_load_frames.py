@@ -42,9 +42,9 @@ def test_frames_are_kept_in_data_and_in_the_collection(loaded):
     assert taken_between(found) == [2.467]  # the middle of 2.0 to 3.0 s, at 15 frames a second
     assert set(found.seconds[found.numbers >= 0]) <= stored
     assert not len(taken_between(film))  # its cuts are not known
-    assert loaded.db.frame_counts() == {"news": len(found), "film": len(film)}
-    assert loaded.db.check_frames("news", found) == loaded.db.check_frames("film", film) == []
-    assert loaded.db.frames_stamp() == {"embedder": "siglip2", "model": "colours", "dimension": 4}
+    assert loaded.db.pictures.counts() == {"news": len(found), "film": len(film)}
+    assert loaded.db.pictures.faults("news", found) == loaded.db.pictures.faults("film", film) == []
+    assert loaded.db.pictures.stamp() == {"embedder": "siglip2", "model": "colours", "dimension": 4}
     assert loaded.record()["db_load_frames"] == "siglip2 colours"
     assert "vectors of frames: siglip2, model colours, 4 numbers each" in loaded.out
     assert f"news: new: 3 segments, {len(found)} frames" in loaded.out
@@ -57,7 +57,7 @@ def taken_between(found):
 def test_without_a_model_the_load_says_so_once_and_goes_on(analyzed):
     assert analyzed.load() == 0
     assert analyzed.out.count("python3 run.py models get siglip2-base-patch16-224") == 1
-    assert analyzed.db.frames_stamp() is None and analyzed.db.count_segments() == 6
+    assert analyzed.db.pictures.stamp() is None and analyzed.db.count_segments() == 6
     assert "db_load_frames" not in analyzed.record()
     assert analyzed.load() == 0
     assert "models get" not in analyzed.out  # nothing to do
@@ -70,7 +70,7 @@ def test_videos_loaded_before_get_theirs_and_their_texts_no_new_vectors(analyzed
     assert "film: would run: its frames have no vectors" in analyzed.out and vectors(analyzed) is None
     assert analyzed.load(*SEEN) == 0
     assert "news: its frames have no vectors: 3 segments" in analyzed.out
-    assert analyzed.db.frame_counts().keys() == {"news", "film"}
+    assert analyzed.db.pictures.counts().keys() == {"news", "film"}
     assert len(analyzed.embedder.embedded) == embedded
     assert analyzed.load() == 0  # by what the collection remembers
     assert "2 skipped (done before: film, news)" in analyzed.out
@@ -92,7 +92,7 @@ def test_other_texts_of_the_same_frames_make_no_new_vectors(loaded):
     loaded.phase2("--force", "--only", "film")
     assert loaded.load() == 0
     assert taken_between(vectors(loaded, "film")) == [2.467]
-    assert loaded.db.check_frames("film", vectors(loaded, "film")) == []
+    assert loaded.db.pictures.faults("film", vectors(loaded, "film")) == []
 
 
 def test_other_frames_make_new_vectors(loaded):
@@ -102,7 +102,7 @@ def test_other_frames_make_new_vectors(loaded):
     assert loaded.load() == 0
     after = vectors(loaded)
     assert set(after.segments.tolist()) == {0} != set(before.segments.tolist())
-    assert loaded.db.check_frames("news", after) == []
+    assert loaded.db.pictures.faults("news", after) == []
 
 
 def test_what_is_finished_is_not_made_again_after_ctrl_c(analyzed):
@@ -114,19 +114,19 @@ def test_what_is_finished_is_not_made_again_after_ctrl_c(analyzed):
     before = analyzed.frame_embedder.embedded
     assert analyzed.load(*SEEN) == 0
     assert analyzed.frame_embedder.embedded - before <= frames + 1
-    assert analyzed.db.frame_counts().keys() == {"news", "film"}
+    assert analyzed.db.pictures.counts().keys() == {"news", "film"}
 
 
 def test_another_model_makes_all_anew(loaded):
     loaded.frame_embedder = FakeFrameEmbedder("other colours")
     assert loaded.load(*SEEN, "--dry-run") == 0
     assert "would make the vectors of the frames of 2 videos again, by siglip2 other colours" in loaded.out
-    assert loaded.db.frames_stamp()["model"] == "colours"
+    assert loaded.db.pictures.stamp()["model"] == "colours"
     texts = len(loaded.embedder.embedded)
     assert loaded.load(*SEEN) == 0
     assert "making the vectors of frames again, by siglip2, model other colours" in loaded.out
-    assert loaded.db.frames_stamp()["model"] == vectors(loaded).model == "other colours"
-    assert loaded.db.check_frames("news", vectors(loaded)) == []
+    assert loaded.db.pictures.stamp()["model"] == vectors(loaded).model == "other colours"
+    assert loaded.db.pictures.faults("news", vectors(loaded)) == []
     assert loaded.record()["db_load_frames"] == "siglip2 other colours"
     assert "2 skipped (done before: film, news)" in loaded.out
     assert len(loaded.embedder.embedded) == texts
@@ -140,10 +140,10 @@ def test_a_model_that_is_gone_says_so_and_none_loads_what_is_in_data(loaded, mon
     assert "colours" in loaded.err and "or --frame-embedder none" in loaded.err
     made = loaded.frame_embedder.embedded
     assert loaded.load("--frame-embedder", "none", "--only", "news", "--force") == 0
-    assert loaded.db.check_frames("news", vectors(loaded)) == []
+    assert loaded.db.pictures.faults("news", vectors(loaded)) == []
     frame_vectors.path_of(loaded.data, "news").unlink()
     assert loaded.load("--frame-embedder", "none", "--only", "news", "--force") == 0
-    assert loaded.db.frame_counts().keys() == {"film"}
+    assert loaded.db.pictures.counts().keys() == {"film"}
     assert "db_load_frames" not in loaded.record() and loaded.frame_embedder.embedded == made
 
 
@@ -159,7 +159,7 @@ def test_frames_that_are_not_in_data_any_more_are_told_and_make_nothing_due(anal
     assert "2 skipped (done before: film, news)" in analyzed.out
     assert analyzed.load(*SEEN, "--only", "news", "--force") == 0
     assert "news: its frames are not in" in analyzed.out
-    assert analyzed.db.frame_counts() == {}
+    assert analyzed.db.pictures.counts() == {}
 
 
 def test_without_the_videos_file_the_stored_frames_are_looked_at(analyzed):
@@ -183,8 +183,8 @@ def test_a_video_renamed_in_the_list_takes_its_vectors_along(loaded):
     assert [loaded.phase1(), loaded.phase2(), loaded.load()] == [0, 0, 0]
     after = vectors(loaded, "выпуск")
     assert vectors(loaded) is None and np.array_equal(after.vectors, before.vectors)
-    assert loaded.db.check_frames("выпуск", after) == []
-    assert loaded.db.frame_counts().keys() == {"выпуск", "film"}
+    assert loaded.db.pictures.faults("выпуск", after) == []
+    assert loaded.db.pictures.counts().keys() == {"выпуск", "film"}
     assert loaded.frame_embedder.embedded == made
 
 
@@ -197,14 +197,14 @@ def doctors(project, monkeypatch, capsys, *args):
 
 
 def test_the_doctor_compares_them_and_puts_in_again_what_is_in_data(loaded, monkeypatch, capsys):
-    count, made = sum(loaded.db.frame_counts().values()), loaded.frame_embedder.embedded
+    count, made = sum(loaded.db.pictures.counts().values()), loaded.frame_embedder.embedded
     code, out = doctors(loaded, monkeypatch, capsys)
     assert code == 0 and f"ok  what is seen: {count} frames with vectors of siglip2, model colours" in out
-    loaded.db.replace_frames("news", None)
+    loaded.db.pictures.put("news", None)
     code, out = doctors(loaded, monkeypatch, capsys)
     assert code == 1 and "news: frames: missing; load it again" in out
     code, out = doctors(loaded, monkeypatch, capsys, "--repair")
-    assert code == 0 and loaded.db.check_frames("news", vectors(loaded)) == []
+    assert code == 0 and loaded.db.pictures.faults("news", vectors(loaded)) == []
     assert loaded.frame_embedder.embedded == made
     assert loaded.record()["db_load_frames"] == "siglip2 colours"
     loaded.frame_embedder = FakeFrameEmbedder("other colours")
@@ -227,7 +227,7 @@ def test_the_model_on_the_shelf_is_used_without_being_named(analyzed, monkeypatc
     analyzed.frame_embedder = load_frame_embedder("siglip2")
     assert analyzed.load() == 0
     assert "frame embedder siglip2" in analyzed.loads
-    assert analyzed.db.frame_counts().keys() == {"news", "film"}
+    assert analyzed.db.pictures.counts().keys() == {"news", "film"}
     assert analyzed.record()["db_load_frames"].startswith("siglip2 siglip2-base-patch16-224#")
 
 
@@ -236,11 +236,13 @@ def test_a_collection_that_was_lost_is_filled_again_from_data(loaded):
     db = loaded.db
     with db.session():
         db._place.client().delete_collection("video_frames")
-    assert db.frames_stamp() is None
+    assert db.pictures.stamp() is None
     assert loaded.load(*SEEN, "--dry-run") == 0
     assert "news: would run: its frames have no vectors" in loaded.out
     assert loaded.load(*SEEN, "--only", "film") == 0
     assert loaded.load() == 0
     assert "news: its frames have no vectors" in loaded.out
-    assert loaded.db.check_frames("news", vectors(loaded)) == loaded.db.check_frames("film", vectors(loaded, "film"))
+    assert loaded.db.pictures.faults("news", vectors(loaded)) == loaded.db.pictures.faults(
+        "film", vectors(loaded, "film")
+    )
     assert loaded.frame_embedder.embedded == made

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from videotag.errors import UserError
 from videotag.fields import BOOKKEEPING
@@ -23,9 +23,6 @@ from videotag.store.documents import DocumentCollection
 from videotag.store.pages import Snapshot
 from videotag.store.records import only_measured, ordered, time_of
 from videotag.text import clean_text
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("videotag")
 

@@ -3,9 +3,11 @@
 What answers are moments, or whole videos where these are asked for.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, takewhile
 from typing import Any, NamedTuple, Protocol
@@ -17,7 +19,8 @@ from videotag.search.filters import FIELDS, Filters
 from videotag.search.forms import exact_pattern, quoted
 from videotag.search.moments import GUESSES, Hit, best_moments, read_first
 from videotag.search.passing import same
-from videotag.times import clock, seconds
+from videotag.search.pictures import Picture
+from videotag.times import clock, exact_clock, seconds
 
 OF_VIDEOS = [name for name, field in FIELDS.items() if field in FILTERS_OF_VIDEOS] + ["added-after", "added-before"]
 """The filters that whole videos have."""
@@ -39,6 +42,12 @@ class Whole(Searched, Protocol):
     def about(self, query: str, **filters: Any) -> list[Hit]: ...
 
 
+class Shown(Protocol):
+    """What is asked of pictures."""
+
+    def remark(self, question: str) -> tuple[str, dict[str, str]] | None: ...
+
+
 class Database(Searched, Protocol):
     """What is asked of ChromaDBManager."""
 
@@ -47,20 +56,33 @@ class Database(Searched, Protocol):
 
     def list_videos(self, status_filter: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
+    @property
+    def pictures(self) -> Shown: ...
+
 
 @dataclass(frozen=True)
 class Question:
-    """Words, or a place (video, seconds) whose like is sought; and the filters for it."""
+    """Words, or a place (video, seconds) or a picture whose like is sought; and the filters for it."""
 
     words: str
     like: tuple[str, float] | None
     filters: Filters
     as_typed: bool = False  # nothing in the words is mended (videotag/search/meant.py)
     whole: bool = False  # whole videos are asked for
+    picture: Picture | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
+        if isinstance(self.picture, tuple):
+            return f"like the picture {self.picture[0]}@{exact_clock(self.picture[1])}"
+        if self.picture is not None:
+            return "like a picture"
         return f"like {self.like[0]}@{clock(self.like[1])}" if self.like else self.words
+
+    @property
+    def of_likeness(self) -> bool:
+        """Whether there are no words in it."""
+        return self.like is not None or self.picture is not None
 
 
 REMARKS = {
@@ -76,6 +98,9 @@ REMARKS = {
     "no_other_passes": "nothing found: no other segment that passes the filters is loaded",
     "not_exact": "the words in quotes do not occur: the nearest",
     "not_close": "nothing close",
+    "pictures_not_asked": "(found by words and meaning alone; the pictures were not asked: {why})",
+    "pictures_language": "(found by words and meaning; the pictures were asked too, by a model that is not known to "
+    "understand this language: {language})",
     "unseen": "(analyzed without a vision model: what is only seen is not found; see the README)",
 }
 """What there is to say of an answer."""
@@ -109,7 +134,7 @@ class Answer:
     def about(self) -> list[Hit]:
         """The whole videos that answer as well: a few, to be told beside the moments."""
         asked = self.question
-        if asked.whole or asked.like or asked.filters.of_moments():
+        if asked.whole or asked.of_likeness or asked.filters.of_moments():
             return []
         return self.db.whole_videos.about(asked.words, **asked.filters.arguments())
 
@@ -121,6 +146,12 @@ class Answer:
     def _remarks(self) -> Iterator[Remark]:
         if self.typed is not None:
             yield Remark("meant", {"words": self.question.words})
+        yield from self._of_moments()
+        asked = self.question
+        if not (asked.whole or asked.of_likeness) and (told := self.db.pictures.remark(asked.words)):
+            yield Remark(*told)
+
+    def _of_moments(self) -> Iterator[Remark]:
         phrases = quoted(self.question.words)
         if not self.moments:
             yield _why_nothing(self.db, self.question)
@@ -130,7 +161,7 @@ class Answer:
             yield Remark("not_exact", {})
         else:
             yield Remark("not_close", {})
-            if all(moment.get("measured") for moment in self.moments):
+            if all(moment.get("measured") and "seen_at" not in moment for moment in self.moments):
                 yield Remark("unseen", {})
 
 
@@ -149,7 +180,8 @@ def place(text: str) -> tuple[str, float]:
 def find(db: Database, question: Question, limit: int | None, per_video: int | None = None) -> Answer:
     """Ask what was meant by the words. What is found also holds `asked_as` (None: as typed) and its source.
 
-    That is `video` (an editors.clips.Video), `source_timecode` and its end.
+    Where it was ranked by a picture, `seen_at` and `seen_frame` (`ChromaDBManager.search`).
+    The source is `video` (an editors.clips.Video), `source_timecode` and its end.
 
     Args:
         limit: at most so many moments or videos; None is all that are close.
@@ -162,10 +194,11 @@ def find(db: Database, question: Question, limit: int | None, per_video: int | N
     if question.whole and (other := filters.of_moments()):
         raise UserError(f"{other}: is a filter of moments; whole videos have {', '.join(OF_VIDEOS)}")
     asked = searched(db, question)
-    if not (question.like or question.as_typed):
+    if not (question.of_likeness or question.as_typed):
         question = replace(question, words=asked.as_meant(typed))
-    like = {"like": question.like} if question.like else {}
-    hits = asked.hits(question.words, page=read_first(limit), **like, **filters.arguments())
+    instead = {"like": question.like, "picture": question.picture}
+    given = {name: value for name, value in instead.items() if value is not None}
+    hits = asked.hits(question.words, page=read_first(limit), **given, **filters.arguments())
     if question.whole:
         found = _best_videos(hits, limit)
     else:
@@ -216,10 +249,10 @@ def _why_nothing(db: Database, question: Question) -> Remark:
                 told = {"field": name, "value": value, **({"near": near} if near else {})}
                 return Remark("no_value_but" if near else "no_value", told)
     what = "no_summary" if question.whole else "no_segment"
-    if not question.like and next(asked.hits("?", page=1), None) is None:
+    if not question.of_likeness and next(asked.hits("?", page=1), None) is None:
         return Remark(what, {})
     passes = "_passes" if question.filters != Filters() else ""
-    return Remark(("no_other" if question.like else what) + passes, {})
+    return Remark(("no_other" if question.of_likeness else what) + passes, {})
 
 
 def _holds(moment: Hit, phrase: str) -> bool:

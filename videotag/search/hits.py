@@ -24,9 +24,12 @@ from videotag.times import clock, time_name
 _NAMES = [field.name for field in EXPORTED]
 _PLACE = _NAMES.index("end_time") + 1
 _TIMECODES = ("source_timecode", "source_timecode_end", "frame_rate")
-KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_NAMES[_PLACE:], "asked_as")
+_SEEN = ("seen_at", "seen_frame")
+KEYS = (*_NAMES[:_PLACE], "start", "end", *_TIMECODES, "close", "score", *_SEEN, *_NAMES[_PLACE:], "asked_as")
 """Of a moment in JSON. `start` and `end` are the moment's, `start_time` and `end_time` those of its best segment.
 
+`seen_at`: where a picture shows what was asked, its second in the video; `seen_frame`: its place among the frames of
+the segment that phase 1 stored, from 0, or -1 if it is none of them.
 `asked_as`: the question that was meant, where it is not what was typed.
 The timecodes are None where the file tells none, the rate (`30000/1001`) where it varies or is not known.
 """
@@ -179,7 +182,8 @@ def _as_markdown(moments: Sequence[Hit], query: str) -> str:
     blocks = [f"# {escaped(query)}\n"]
     for number, moment in enumerate(moments, start=1):
         times = f"{clock(moment['start'])}-{clock(moment['end'])}"
-        blocks.append(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f})\n")
+        shown = f", seen at {clock(moment['seen_at'])}" if "seen_at" in moment else ""
+        blocks.append(f"\n## {number}. {escaped(moment['video_name'])} {times} ({moment['score']:.3f}{shown})\n")
         blocks += [f"\n{one.mark}{escaped(one.text)}\n" for one in texts(moment, query)]
     return "".join(blocks)
 

@@ -87,6 +87,8 @@ def _moment(span: list[Hit], query: str, within: Range) -> Hit:
     best, last = span[0], within[1]
     before = [hit for hit in span[1:] if hit["start_time"] < best["start_time"] < hit["end_time"]]
     end = max(hit["end_time"] for hit in span)
+    if "seen_at" not in best and (seen := next((hit for hit in span if "seen_at" in hit), None)):
+        best = {**best, "seen_at": seen["seen_at"], "seen_frame": -1}
     return {**best, "start": start_of(best, query, within, before), "end": end if last is None else min(end, last)}
 
 
@@ -104,13 +106,14 @@ def start_of(hit: Hit, query: str, within: Range = (None, None), before: Iterabl
     """Where to start playing, in seconds: shortly before what is meant is told best.
 
     That is where most of the question's words are spoken, or seen as a text, within `TOGETHER`; the first such place.
-    The segment's start where none is, or where their times are not known. Never outside `within`.
+    Where none is, or their times are not known, that is where the picture shows it, or the segment's start. Never
+    outside `within`.
 
     `before`: hits that reach into this one from before it, in which what is meant may begin.
     """
     own, earliest = _meant(hit, query, within), _earliest(hit, within)
     if not own:
-        return earliest
+        return max(earliest, round(hit["seen_at"] - LEAD, 3)) if "seen_at" in hit else earliest
     first = max(own, key=lambda place: (len(_told(own, place[0])), -place[0]))[0]
     others = [(time, _earliest(other, within)) for other in before for time, _ in _meant(other, query, within)]
     for time, begin in sorted(others, reverse=True):

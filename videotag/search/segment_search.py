@@ -41,8 +41,8 @@ class Chosen:
     segments: Segments
     allowed: np.ndarray
     shares: np.ndarray  # of the query's words in each, `SegmentIndex.shares`
-    seen: Mapping[str, ranking.Sighting] = field(default_factory=dict)  # by ids, those that show what was asked
     lacking: bool = False  # a phrase in quotes occurs in none of them: they are the nearest, and no answer
+    seen: Mapping[str, ranking.Sighting] = field(default_factory=dict)  # by ids, those that show what was asked
 
 
 class SegmentSearch:

@@ -98,6 +98,13 @@ class FrameCollection(VectorCollection):
                     records[id_], vectors[id_] = (record | own, ""), vector
             return self.swap(collection, state_of(collection), records, vectors, by)
 
+    def rename(self, video_name: str, new_name: str) -> bool:
+        """Give a video's pictures another name; whether none was lost on the way."""
+        if new_name == video_name:
+            return True
+        there = self.count(video_name)
+        return self.move(video_name, video_name=new_name) >= there
+
     def faults(self, video_name: str, found: FrameVectors | None) -> list[str]:
         """What differs of the stored ones from these, which were loaded (None: none were), as `check` names it."""
         records = _records(video_name, found) if found else []

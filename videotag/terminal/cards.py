@@ -126,10 +126,13 @@ def _width() -> int:
 
 
 def card(number: int, moment: Hit, query: str, style: Style, width: int = WIDTH) -> list[str]:
-    """The lines of a moment: where it is (with source timecode), what is seen, said and written, keywords."""
+    """The lines of a moment: where it is, also by timecode and picture; what is seen, said, written; keywords."""
     place = f"{moment['video_name']}  {clock(moment['start'])}-{clock(moment['end'])}"
     code = f"  TC {moment['source_timecode']}" if moment.get("source_timecode") else ""
-    lines = [f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}{code}"]
+    seen = f"  seen at {clock(moment['seen_at'])}" if "seen_at" in moment else ""
+    lines = [
+        f"{number}. {style.link(style.bold(printable(place)), address(moment))}  {moment['score']:.3f}{seen}{code}"
+    ]
     for one in texts(moment, query):
         lines += [f"   {line}" for line in _marked(one.text, query, style, width - 3, one.mark)]
     return lines

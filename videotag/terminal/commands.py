@@ -16,11 +16,13 @@ from videotag.search import hits as hit_files
 from videotag.search.ask import Answer, Database, Question, find, place
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.moments import Hit
+from videotag.segments import Windows
 from videotag.terminal import cards, player, typed
 from videotag.terminal.cards import Style
 from videotag.text import printable
 from videotag.times import clock, seconds, time_name
 
+FRAMES = Windows.frames_per_segment
 TOP = 8  # values of each field that `:facets` shows
 HELP = """
 anything else          a question; "exact words" must occur, and
@@ -31,6 +33,8 @@ anything else          a question; "exact words" must occur, and
 :frames 3              write its segment's frames to frames/
 :clip 3 [FILE]         cut it out to a file (.mp4, .mkv, .mov)
 :like 3                moments like that one; also :like news@12:30
+:like 3 2              moments that look like its 2nd frame; :like 3 seen:
+                       like the picture in which it was seen
 :as-typed              the last question again, with nothing mended in it
 :more                  the next ones
 :filter video=news not-language=kk added-after=2026-01-01 from=1:00 to=5:00
@@ -110,6 +114,10 @@ class Prompt:
     def like(self, text: str) -> None:
         if not text:
             raise UserError("give the number of a hit or a place, such as news@12:30")
+        number, _, frame = text.partition(" ")
+        if number.isdecimal() and frame.strip():
+            self._show_first(Question("", None, Filters(), picture=_picture_of(self._moment(number), frame.strip())))
+            return
         if text.isdecimal():
             hit = self._moment(text)
             # The middle: windows overlap at their ends, and it is this one that is meant.
@@ -241,6 +249,17 @@ def _by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
 
 def _overlap(one: Hit, other: Hit) -> bool:
     return one["video_name"] == other["video_name"] and one["start"] < other["end"] and other["start"] < one["end"]
+
+
+def _picture_of(hit: Hit, frame: str) -> tuple[str, float]:
+    """The place of a frame of a moment's segment, by its number from 1 on, or of the one in which it was seen."""
+    if frame == "seen" and "seen_at" in hit:
+        return hit["video_name"], hit["seen_at"]
+    if not frame.isdecimal() or not 1 <= int(frame) <= FRAMES:
+        seen = " or seen" if "seen_at" in hit else ""
+        raise UserError(f"{frame}: give the number of a frame, 1 to {FRAMES}{seen}")
+    step = (hit["end_time"] - hit["start_time"]) / FRAMES
+    return hit["video_name"], hit["start_time"] + (int(frame) - 0.5) * step
 
 
 def _path(text: str) -> Path:

@@ -26,7 +26,7 @@ class Asked:
 
     def answer(self, db: Database) -> Answer | None:
         """None: nothing is asked."""
-        if not self.question.words and not self.question.like:
+        if not self.question.words and not self.question.of_likeness:
             return None
         return find(db, self.question, self.limit, self.per_video)
 
@@ -36,15 +36,16 @@ def asked(params: QueryParams) -> Asked:
     Raises:
         UserError: a value is too long or cannot be read.
     """
-    names = ("q", "like", "videos", "as-typed", "limit", "per-video", *OPTIONS)
+    names = ("q", "like", "like-picture", "videos", "as-typed", "limit", "per-video", *OPTIONS)
     given = {name: values for name in names if (values := [v.strip() for v in params.getlist(name) if v.strip()])}
     for name, values in given.items():
         if any(len(value) > LONGEST for value in values) or len(values) > LONGEST // 10:
             raise UserError(f"{name}: is too long; {LONGEST} characters are the most")
-    words, like = (given.get(name, [""])[0] for name in ("q", "like"))
+    words, like, picture = (given.get(name, [""])[0] for name in ("q", "like", "like-picture"))
     filters = read({name: given[name] for name in OPTIONS if name in given})
-    question = Question(words, place(like) if like else None, filters, "as-typed" in given, "videos" in given)
-    if question.like and question.whole:
+    places = [place(text) if text else None for text in (like, picture)]
+    question = Question(words, places[0], filters, "as-typed" in given, "videos" in given, places[1])
+    if question.of_likeness and question.whole:
         raise UserError("like: is of moments; leave videos out")
     limit, per_video = (_number(name, given) for name in ("limit", "per-video"))
     return Asked(question, min(limit or LIMIT, MOST), per_video, given)
@@ -62,6 +63,7 @@ def parameters() -> list[dict[str, Any]]:
     told = {
         "q": "the question; words in double quotes have to occur",
         "like": "instead of a question: news@12:30, moments like that one",
+        "like-picture": "instead of a question: news@12:41, moments that look like the picture there",
         "videos": "1: whole videos instead of moments",
         "as-typed": "1: nothing is mended in the question",
         "limit": f"at most so many ({LIMIT}; {MOST} are the most)",

@@ -158,11 +158,13 @@ def card(moment: Hit, query: str) -> dict[str, Any]:
     """What a card shows of a moment."""
     read = hits.texts(moment, query)
     length = max(moment["end_time"] - moment["start_time"], 0.001)
-    sought = (min(moment["start"] + LEAD, moment["end"]) - moment["start_time"]) / length
+    seen = moment.get("seen_at")
+    sought = ((min(moment["start"] + LEAD, moment["end"]) if seen is None else seen) - moment["start_time"]) / length
+    stored = moment.get("seen_frame", -1)
     return {
         "hit": moment,
         "picture": address("frame", moment["video_name"], moment["segment_index"]),
-        "large": min(FRAMES - 1, max(0, int(sought * FRAMES))),
+        "large": stored if stored >= 0 else min(FRAMES - 1, max(0, int(sought * FRAMES))),
         "frames": range(FRAMES),
         "how": hits.found_by(read, query),
         "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],
