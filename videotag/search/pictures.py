@@ -112,7 +112,7 @@ class Pictures(FrameCollection):
         self._asked: tuple[FrameEmbedder, str, np.ndarray] | None = None
         self._known: _Known | None = None
         self._backgrounds: dict[str, tuple[Segments, ranking.Background]] = {}  # of questions, of pictures
-        self._followed = Followed(self, exact=0)
+        self._followed = Followed(self, exact=0)  # of many pictures exact vectors would take most of the memory
 
     # === Questions ===
 
