@@ -202,7 +202,7 @@ class ChromaDBManager:
         place = {"video_name": exact(new_name, "video_name"), "video_path": exact(video_path, "video_path")}
         with self.session():
             lost = self.whole_videos.count(video_name) > self.whole_videos.move(video_name, **place)
-            lost |= not self.pictures.rename(video_name, new_name)
+            lost |= not self.pictures.renamed(video_name, new_name)
             return self._segments.move(video_name, **place) * (not lost)
 
     def embed_segments(

@@ -40,15 +40,17 @@ def main() -> None:
 def measure(folder: str, tower: str) -> None:
     sys.path.insert(0, str(HERE))
     from videotag.embedders.pictures.siglip2 import Siglip2
-    from videotag.frames import _decoded
+    from videotag.frames import decoded
 
     pictures = jpegs() if tower == "frames" else []
     started = time.perf_counter()
     embedder = Siglip2(folder)
-    seconds, used = [], time.process_time()
+    seconds, first, used = [], 0.0, 0.0
     for number in range(TOWERS[tower] + 1):
         if tower == "frames":
-            embedder.embed_frames([_decoded(pictures[number % len(pictures)])])
+            embedder.embed_frames(
+                [picture for jpeg in pictures[number % 8 :][:1] if (picture := decoded(jpeg)) is not None]
+            )
         else:
             embedder.embed_questions([f"w{number + 100} w{number + 2000} w77"])
         if number == 0:

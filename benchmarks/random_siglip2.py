@@ -2,7 +2,8 @@
 
     .venv-engine/bin/python benchmarks/random_siglip2.py FOLDER     makes what `--frame-model FOLDER` takes, 1.5 GB
 
-Two towers of 12 layers of 768 by transformers, 196 patches of 16 pixels, 64 tokens of 256,000: 93 and 282 million weights.
+Two towers of 12 layers of 768 by transformers, 196 patches of 16 pixels, 64 tokens of 256,000:
+93 and 282 million weights.
 The tokenizer has as many words, not the true ones. Laid out as onnx-community's exports.
 """
 

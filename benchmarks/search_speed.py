@@ -226,8 +226,8 @@ def recalls(db: ChromaDBManager, queries: list[str], asked: np.ndarray, vectors:
 
     As `ranking.Background` takes it away, measured by all segments' own vectors instead of those in 8 bits.
     """
-    search = db._search._search
-    background = search._measured(search._now(), typical(db.embedder), False)
+    search = db._search.search
+    background = search._measured(search.now(), typical(db.embedder), False)
     language = np.array([LANGUAGES[number // A_VIDEO % len(LANGUAGES)] == "kk" for number in range(len(vectors))])
     found = {}
     parts = {"recall@10": ({}, language | True), "recall@10, a third": ({"language": "kk"}, language)}

@@ -146,7 +146,7 @@ class FakeFrameEmbedder:
     """A picture's vector is its mean colour and as much light again; a text's is that of the colour that it names."""
 
     name = "siglip2"
-    languages = frozenset({"ru"})
+    languages: frozenset[str] | None = frozenset({"ru"})
     dimension = 4
     COLOURS: ClassVar[dict[str, tuple[int, int, int]]] = {"красный": (255, 0, 0), "синий": (0, 0, 255)}
 

@@ -51,7 +51,7 @@ def test_what_is_written_is_read(path):
 
 
 def test_none_at_all(tmp_path):
-    none = FrameVectors("siglip2", "tiny", "0", *(np.zeros(0) for _ in range(3)), np.zeros((0, 0)))
+    none = FrameVectors("siglip2", "tiny", "0", np.zeros(0), np.zeros(0), np.zeros(0), np.zeros((0, 0)))
     frame_vectors.write(tmp_path / "a", none)
     found = frame_vectors.read(tmp_path / "a")
     assert found is not None and not len(found) and not found

@@ -1,5 +1,6 @@
 """Which frames are looked at, and which of their vectors are kept."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -60,9 +61,8 @@ def test_frames_come_in_order_of_time_each_once_with_its_first_place(heard):
     first = found[0].picture
     assert (first.dtype, first.shape) == (np.uint8, (90, 160, 3))
     [again] = pictures(str(SAMPLE), [4.0], 160)
-    import cv2
-
-    assert np.array_equal(first[:, :, ::-1], cv2.imdecode(np.frombuffer(again.jpeg, np.uint8), 1))  # RGB, not BGR
+    bgr = cv2.imdecode(np.frombuffer(again.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None and np.array_equal(first[:, :, ::-1], bgr)
 
 
 def test_without_the_file_the_stored_ones_are_left(heard, caplog, tmp_path):

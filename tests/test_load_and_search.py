@@ -75,7 +75,7 @@ def test_a_changed_analysis_replaces_the_old_one(loaded):
     loaded.analyzer.results["news", 2] = analysis("озеро", keywords=[], dialogue_translation="речь")
     loaded.phase2("--analyzer", "vllm", "--force", "--only", "news")
     assert loaded.load() == 0
-    assert loaded.out.splitlines()[1].startswith("news: phase 2 was done again")
+    assert loaded.out.splitlines()[2].startswith("news: phase 2 was done again")
     assert loaded.db.count_segments() == 6
     assert loaded.db.search("озеро речь", limit=1)[0]["description"] == "озеро"
 

@@ -69,14 +69,14 @@ class Footage:
             places |= {frame: (index, number) for number, frame in enumerate(segment["frames"])}
         for number, place in sorted(places.items()):
             frame = self.heard["frames"][number]
-            if (picture := _decoded(frame["jpeg"])) is not None:
+            if (picture := decoded(frame["jpeg"])) is not None:
                 yield Frame(*place, frame["time"], picture)
 
     def _taken(self) -> Iterator[Frame]:
         ends = [segment["end_time"] for segment in self.heard["segments"]]
         try:
             for found in pictures(self.path, self.between) if self.between else ():
-                if (picture := _decoded(found.jpeg)) is not None:
+                if (picture := decoded(found.jpeg)) is not None:
                     place = min(sum(end <= found.time for end in ends), len(ends) - 1)
                     yield Frame(self.heard["segments"][place]["segment_index"], BETWEEN, found.time, picture)
         except UserError as error:
@@ -117,7 +117,8 @@ def _cuts(analyzed: Iterable[Mapping[str, Any]]) -> set[float]:
     return {round(start + after, 1) for start, later in found for after in later}
 
 
-def _decoded(jpeg: bytes) -> np.ndarray | None:
+def decoded(jpeg: bytes) -> np.ndarray | None:
+    """RGB uint8 [h, w, 3]; None where it is no picture."""
     import cv2
     import numpy as np
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST = 1000  # pictures near to a question that are looked at closely; others join no ranks
-FEWEST = 50  # so many, however far they are: where nothing is close, they are the best guesses
+FEWEST = 20  # so many, however far they are: where nothing is close, they are the best guesses
 NEARLY = 0.1  # standard deviations: what 8 bits may take away
 CHANCE = 0.05  # of the questions that no picture answers, so many may seem to be answered
 BEFORE = 0.05  # s; a picture is on the screen a little before the time that is asked for
@@ -112,7 +112,7 @@ class Pictures(FrameCollection):
         self._asked: tuple[FrameEmbedder, str, np.ndarray] | None = None
         self._known: _Known | None = None
         self._backgrounds: dict[str, tuple[Segments, ranking.Background]] = {}  # of questions, of pictures
-        self._followed = Followed(self, exact=0)
+        self._followed = Followed(self, exact=0)  # of many pictures exact vectors would take most of the memory
 
     # === Questions ===
 
@@ -139,7 +139,7 @@ class Pictures(FrameCollection):
             Moved: as `ranking.rank`.
         """
         stamp = self._followed.prepared(opening=False)
-        if not stamp or not self._followed.search.now().count:
+        if not stamp or not (frames := self._followed.search.now()).count:
             return {}
         try:
             embedder = self._embedder_of(stamp)
@@ -147,8 +147,9 @@ class Pictures(FrameCollection):
             typical = typical_questions(embedder, stamp["dimension"])
         except UserError:  # which `remark` tells
             return {}
-        background = self._measured("question", lambda sample, total: OfPictures(sample, total, typical))
-        return self._nearest(vector, background.asked_in(written_in(question, ASKED_IN)), chosen, time)
+        background = self._measured(frames, "question", lambda sample, total: OfPictures(sample, total, typical))
+        measured = background.asked_in(written_in(question, ASKED_IN))
+        return self._nearest(vector, measured, self._placed(frames, chosen.segments), chosen.allowed, time)
 
     def alike(self, picture: Picture, chosen: Chosen, time: Range) -> dict[str, Sighting]:
         """The segments among those chosen that show what looks like a picture, best first.
@@ -158,14 +159,16 @@ class Pictures(FrameCollection):
             Moved: as `ranking.rank`.
         """
         stamp = self._followed.prepared()
-        if not stamp or not self._followed.search.now().count:
+        if not stamp or not (frames := self._followed.search.now()).count:
             raise UserError("no vectors of pictures are loaded: see the README, What is seen")
         if isinstance(picture, tuple):
             vector = self._at(*picture)
         else:
             vector = self._embedder_of(stamp).embed_frames([picture])[0]
-        background = self._measured("picture", lambda sample, total: ranking.Background(sample, total, None, True))
-        return self._nearest(vector, background, chosen, time)
+        background = self._measured(
+            frames, "picture", lambda sample, total: ranking.Background(sample, total, None, True)
+        )
+        return self._nearest(vector, background, self._placed(frames, chosen.segments), chosen.allowed, time)
 
     def _embedder_of(self, stamp: dict[str, Any]) -> FrameEmbedder:
         """The one that made the pictures' vectors. UserError: it is not there."""
@@ -193,23 +196,25 @@ class Pictures(FrameCollection):
 
     # === Pictures ===
 
-    def _measured(self, kind: str, measure: Callable[[np.ndarray, int], ranking.Background]) -> ranking.Background:
+    def _measured(
+        self, frames: Segments, kind: str, measure: Callable[[np.ndarray, int], ranking.Background]
+    ) -> ranking.Background:
         """What is near by chance, as long as the pictures stay the same. `kind`: of what is asked."""
-        frames, known = self._followed.search.now(), self._backgrounds.get(kind)
+        known = self._backgrounds.get(kind)
         if known is None or known[0] is not frames:
             sample = frames.exactly(frames.index.sample(ranking.SAMPLE, frames))[1]
             known = self._backgrounds[kind] = frames, measure(sample, frames.count)
         return known[1]
 
     def _nearest(
-        self, vector: np.ndarray, background: ranking.Background, chosen: Chosen, time: Range
+        self, vector: np.ndarray, background: ranking.Background, placed: _Known, allowed: np.ndarray, time: Range
     ) -> dict[str, Sighting]:
-        """By the segments' ids the nearest picture of each, best first."""
+        """By the segments' ids the nearest picture of each, best first. `allowed`: which segments, bool [n]."""
         import numpy as np
 
-        frames, _, of = self._placed(chosen.segments)
+        frames, of = placed.frames, placed.of
         some = np.flatnonzero(frames.alive & (of >= 0))
-        some = some[chosen.allowed[of[some]]]
+        some = some[allowed[of[some]]]
         near = background.deviations(vector, frames.vectors)[some]
         count = int((near >= background.close_from - NEARLY).sum())
         count = min(max(count, FEWEST), MOST, len(some))
@@ -225,10 +230,10 @@ class Pictures(FrameCollection):
                 found[segment_of(ids[place])] = Sighting(fields["second"], fields["number"], cosine, close)
         return found
 
-    def _placed(self, segments: Segments) -> _Known:
+    def _placed(self, frames: Segments, segments: Segments) -> _Known:
         import numpy as np
 
-        frames, known = self._followed.search.now(), self._known
+        known = self._known
         if known is None or known.frames is not frames or known.segments is not segments:
             numbers = segments.index.numbers(segments)
             of = np.full(len(frames.alive), -1, np.int64)

@@ -98,7 +98,7 @@ class FrameCollection(VectorCollection):
                     records[id_], vectors[id_] = (record | own, ""), vector
             return self.swap(collection, state_of(collection), records, vectors, by)
 
-    def rename(self, video_name: str, new_name: str) -> bool:
+    def renamed(self, video_name: str, new_name: str) -> bool:
         """Give a video's pictures another name; whether none was lost on the way."""
         if new_name == video_name:
             return True
