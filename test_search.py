@@ -77,8 +77,8 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
         raise UserError(f"--videos: whole videos are found by a question; leave {instead[0]} out")
     if len(instead) + (args.query is not None) > 1:
         raise UserError(f"{instead[-1]} stands instead of a question: leave one of them out")
-    like, picture = args.like and ask.place(args.like), args.like_picture and ask.place(args.like_picture)
-    picture = read_picture(args.image) if args.image else picture
+    like, place = (None if text is None else ask.place(text) for text in (args.like, args.like_picture))
+    picture = place if args.image is None else read_picture(args.image)
     words = "" if instead else asked(args.query)
     question = ask.Question(words, like, filters, args.as_typed, args.videos, picture)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
