@@ -97,7 +97,7 @@ def work(
             mark_again(db, again)
             again = None  # the records say so now
         finished_too = bool(seen.missing() or again)
-        due = run.due(lambda record: why_due(record, args.force, again) or seen.why_due(record), finished_too)
+        due = run.due(lambda record: why_due(record, args.force, again) or seen.lacking(record), finished_too)
     if args.embedder and not args.rebuild:
         _ = db.embedder  # refuses another one than before, though nothing may be due
     if due:
@@ -151,7 +151,7 @@ def why_due(record: stages.Record, force: bool, again: str | None = None) -> str
 def one(run: jobs.Run, db: ChromaDBManager, record: stages.Record, seen: "Frames") -> None:
     """Load one video that is due, and note how it ended. `record`: its own as it was when the run began."""
     name = record["video_name"]
-    intent = claims.Intent(lambda record: why_due(record, run.args.force) or seen.why_due(record), record)
+    intent = claims.Intent(lambda record: why_due(record, run.args.force) or seen.lacking(record), record)
     with run.report.outcome_of(name), run.claimed(name, intent) as job:
         count, pictures = load_video(db, job, seen, anew=run.args.force)
         cli.say(f"{name}: {job.claim.reason}: {count} segments{f', {pictures} frames' if pictures else ''}")
@@ -177,7 +177,7 @@ def load_video(db: ChromaDBManager, job: jobs.Job, seen: "Frames", anew: bool) -
             db.whole_videos.delete({"video_name": job.video_name})
         db.pictures.put(job.video_name, pictures)
         made_by = json.dumps({"embedder": db.embedder.name, "model": db.embedder.model})
-        job.complete(count, db_load_made_by=made_by, db_load_frames=seen.maker or maker(pictures))
+        job.complete(count, db_load_made_by=made_by, db_load_frames=seen.maker or who_made(pictures))
     return count, len(pictures or ())
 
 
@@ -204,7 +204,7 @@ def chosen_frame_embedder(
     return load_frames(Siglip2.name, None) if model_shelf.is_there(Siglip2.DEFAULT_MODEL) else None
 
 
-def maker(by: FrameEmbedder | FrameVectors | None) -> str | None:
+def who_made(by: FrameEmbedder | FrameVectors | None) -> str | None:
     """Who makes the vectors of frames, or made these, as a record says it; None where there are none."""
     if isinstance(by, FrameVectors):
         return f"{by.engine} {by.model}"
@@ -216,7 +216,7 @@ class Frames:
 
     def __init__(self, db: ChromaDBManager, args: argparse.Namespace, embedder: FrameEmbedder | None) -> None:
         self._db, self._args, self._embedder = db, args, embedder
-        self.maker = maker(embedder)
+        self.maker = who_made(embedder)
         self._lost: set[str] = set()
 
     def by_whom(self) -> str:
@@ -241,7 +241,7 @@ class Frames:
         loaded = self._db.video_names({"db_load_status": "completed"}, without={"db_load_frames": self.maker})
         return [name for name in {*loaded, *self._lost} if self._is_in_data(name)]
 
-    def why_due(self, record: stages.Record) -> str | None:
+    def lacking(self, record: stages.Record) -> str | None:
         """Why a video that was loaded is to be loaded again, or None."""
         then = None if self._args.dry_run and record["video_name"] in self._lost else record.get("db_load_frames")
         if (
@@ -286,8 +286,10 @@ class Frames:
             found = None
         if self._embedder is None:
             stamp = self._db.pictures.stamp()
-            return found if found and (not stamp or f"{stamp['embedder']} {stamp['model']}" == maker(found)) else None
-        if found and maker(found) == self.maker:
+            return (
+                found if found and (not stamp or f"{stamp['embedder']} {stamp['model']}" == who_made(found)) else None
+            )
+        if found and who_made(found) == self.maker:
             return found
         heard = artifacts.read(PHASE1, artifacts.path_of(PHASE1, data_dir, name))
         if heard is None or heard["result_id"] != record.get("phase1_result"):
