@@ -79,7 +79,7 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
         raise UserError(f"{instead[-1]} stands instead of a question: leave one of them out")
     like, place = (None if text is None else ask.place(text) for text in (args.like, args.like_picture))
     picture = place if args.image is None else read_picture(args.image)
-    words = "" if instead else asked(args.query)
+    words = "" if instead else asked(args.query or "")
     question = ask.Question(words, like, filters, args.as_typed, args.videos, picture)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:
