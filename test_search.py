@@ -77,9 +77,9 @@ def work(args: argparse.Namespace, db: ask.Database) -> int:
         raise UserError(f"--videos: whole videos are found by a question; leave {instead[0]} out")
     if len(instead) + (args.query is not None) > 1:
         raise UserError(f"{instead[-1]} stands instead of a question: leave one of them out")
-    like, picture = args.like and ask.place(args.like), args.like_picture and ask.place(args.like_picture)
-    picture = read_picture(args.image) if args.image else picture
-    words = "" if instead else asked(args.query)
+    like, place = (None if text is None else ask.place(text) for text in (args.like, args.like_picture))
+    picture = place if args.image is None else read_picture(args.image)
+    words = "" if instead else asked(args.query or "")
     question = ask.Question(words, like, filters, args.as_typed, args.videos, picture)
     answer = ask.find(db, question, None if args.all else args.limit, args.per_video)
     if args.json:

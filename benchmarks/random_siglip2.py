@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-import torch
-import transformers
+import torch  # pyright: ignore[reportMissingImports]
+import transformers  # pyright: ignore[reportMissingImports]
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 TOKENS, SIDE, LONGEST = 256_000, 224, 64

@@ -41,7 +41,8 @@ HIGHEST = 1.3
 class InstantFrames:
     """Questions lie near to a scene of pictures; those that begin with "?" near to none."""
 
-    name, model, dimension, languages = "instant", "scenes", DIMENSION, None
+    name, model, dimension = "instant", "scenes", DIMENSION
+    languages: frozenset[str] | None = None
 
     def embed_frames(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         raise NotImplementedError
@@ -95,7 +96,7 @@ def make(folder: Path) -> None:
         "video 00000",
         FrameVectors("instant", "scenes", "-", one.astype(int), one.astype(int), one, np.eye(1, DIMENSION, dtype="f4")),
     )
-    index = db.pictures.follower.index
+    index = db.pictures._followed.index
     index.update(index.state or "", pictures(), since=None)
 
 
@@ -128,7 +129,7 @@ def in_turns(folder: Path) -> float:
         old, new = (min(times) for times in zip(*rounds, strict=True))
         ratios.append(new / old)
         print(f"{kind}: without pictures {old:.2f} ms, with {PICTURES:,} {new:.2f} ms, {new / old:.2f} times as long")
-    seen = sum("seen_at" in hit for hit in shown.search(asked(queries[0]), limit=15))
+    seen = sum("seen_at" in hit for hit in shown.search(f"{queries[0]}!", limit=15))
     print(f"(of 15 hits {seen} were seen)")
     return max(ratios)
 

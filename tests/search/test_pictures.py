@@ -94,7 +94,7 @@ def filled(db: ChromaDBManager) -> Shown:
 
 
 FRAME = [(1, 0.2, 0, 0), (0.2, 1, 0, 0)]
-NONE = FrameVectors("fake-frames", "things", "result", *(np.zeros(0) for _ in range(3)), np.zeros((0, 4)))
+NONE = FrameVectors("fake-frames", "things", "result", np.zeros(0), np.zeros(0), np.zeros(0), np.zeros((0, 4)))
 
 
 def ids(hits: list[dict[str, Any]]) -> list[str]:

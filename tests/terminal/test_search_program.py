@@ -9,6 +9,8 @@ import time
 from concurrent import futures
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from prompt_toolkit.application import create_app_session, get_app_session
 from prompt_toolkit.document import Document
@@ -23,7 +25,7 @@ from tests.fake_database import video as whole
 from tests.pipeline import SAMPLE
 from videotag.errors import UserError
 from videotag.search import ask as asking
-from videotag.search import hits
+from videotag.search import hits, moments
 from videotag.search.filters import Filters
 from videotag.terminal import cards, commands, player
 from videotag.terminal import prompt as prompt_session
@@ -160,6 +162,57 @@ def test_like(capsys, db):
     assert (code, out, err) == (2, "", "error: news: has no such moment\n")
 
 
+SEEN = hit("film", 350, 0.7, description="", measured=True, seen_at=362.0, seen_frame=1)
+
+
+def test_where_a_picture_shows_it(capsys):
+    """Nothing in it is said or written: the moment starts 2.5 s before the picture."""
+    db = FakeDatabase(NEWS, SEEN)
+    [first, second] = json.loads(ask(capsys, db, "лес", "--json")[1])
+    assert (first["seen_at"], first["seen_frame"]) == (None, None)
+    assert (second["seen_at"], second["seen_frame"], second["start"]) == (362.0, 1, 359.5)
+    assert "film  05:59-06:40  0.700  seen at 06:02\n" in ask(capsys, db, "лес")[1]
+    table = hits.written([second], "лес", "csv")[0][".csv"].decode("utf-8-sig").splitlines()
+    assert dict(zip(*csv.reader(table), strict=True))["seen_at"] == "362.0"
+    assert "(0.700, seen at 06:02)" in hits.written([second], "лес", "md")[0][".md"].decode()
+
+
+def test_a_moment_was_seen_where_one_of_its_segments_was():
+    seen = hit("news", 35, 0.7, seen_at=80.0, seen_frame=5)
+    [moment] = moments.best_moments(iter([NEWS, seen]), "плотина")
+    assert (moment["segment_index"], moment["seen_at"], moment["seen_frame"]) == (2, 80.0, -1)
+
+
+def test_how_the_pictures_were_asked_is_told(capsys, db):
+    db.pictures.said = "pictures_not_asked", {"why": "the model is not there"}
+    told = "(found by words and meaning alone; the pictures were not asked: the model is not there)"
+    assert ask(capsys, db, "лес")[1].startswith(told)
+    code, out, err = ask(capsys, db, "лес", "--json")
+    assert (code, len(json.loads(out))) == (0, 3) and told in err
+    assert told not in ask(capsys, db, "--like", "news@1:30")[1]
+
+
+def test_asked_with_a_picture(capsys, tmp_path):
+    """The file's own colours, red first, in any folder and name."""
+    path = tmp_path / "снимок.png"
+    picture = np.zeros((4, 6, 3), np.uint8)
+    picture[:] = (30, 20, 10)  # blue, green, red, as OpenCV has them
+    path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    db = FakeDatabase(NEWS, SEEN)
+    assert ask(capsys, db, "--image", str(path), "--language", "ru")[0] == 0
+    assert ask(capsys, db, "--like-picture", "film@6:02.5")[0] == 0
+    assert [asked for asked, _ in db.asked] == ["[10, 20, 30]", "film@362.5"]
+
+
+def test_like_a_frame_at_the_prompt(capsys, monkeypatch):
+    """The second of six frames of 350 to 400 s is at 350 + 1.5 / 6 * 50."""
+    db = FakeDatabase(SEEN)
+    lines = ["лес", ":like 1 2", ":like 1 seen", ":like 1 7", ":like 1 x"]
+    _, err = typed(capsys, monkeypatch, db, *lines)
+    assert [asked for asked, _ in db.asked] == ["лес", "film@362.5", "film@362"]
+    assert err == [f"error: {wrong}: give the number of a frame, 1 to 6 or seen" for wrong in ("7", "x")]
+
+
 def test_quotes_are_passed_on(capsys, db):
     ask(capsys, db, 'вода "высокая плотина"')
     assert db.asked[0][0] == 'вода "высокая плотина"'
@@ -200,6 +253,11 @@ def test_nothing_at_all(capsys, db):
     [
         (["  "], "the question is empty"),
         (["x", "--like", "news@1:00"], "leave one of them out"),
+        (["--image", "x.jpg", "--like-picture", "news@1:00"], "--image stands instead of a question"),
+        (["--videos", "--like-picture", "news@1:00"], "leave --like-picture out"),
+        (["--like-picture", "news"], "write the video's name and the time"),
+        (["--image", "not there.jpg"], "not there.jpg: cannot be read: No such file or directory"),
+        (["--image", __file__], "is no picture that can be read; give a JPEG or PNG file"),
         (["--like", "news"], "write the video's name and the time"),
         (["x", "--video", ""], "--video: the value is empty"),
         (["x", "--from", "5:00", "--to", "1:00"], "the end has to come after the start"),

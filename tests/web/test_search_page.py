@@ -90,6 +90,31 @@ def test_like_this(db, tmp_path):
     assert "/?like=film%4025.0" in page  # the middle of a segment of 50 s
 
 
+def test_the_picture_that_shows_it_comes_first(tmp_path):
+    """Frame 1; of a frame that phase 1 has not stored the nearest: 26 s of 50 s is in the fourth of six."""
+    db = FakeDatabase(hit("news", 70, seen_at=82.0, seen_frame=1), hit("film", 0, seen_at=26.0, seen_frame=-1))
+    page = client(db, tmp_path).get("/", params={"q": "лес", "lang": "en"}).text
+    assert re.findall(r"/frame/(\w+)/\d/(\d)\?width=640", page) == [("news", "1"), ("film", "3")]
+    assert "seen at 01:22" in page and "t=82.0" in page and "by meaning" not in page
+    assert "/?lang=en&amp;like-picture=news%4082.0" in page
+
+
+def test_like_a_picture(tmp_path):
+    db = FakeDatabase(NEWS, hit("film", 0, seen_at=26.0, seen_frame=-1))
+    page = client(db, tmp_path).get("/", params={"like-picture": "news@1:22", "lang": "en"}).text
+    assert (db.asked[0][0], shown(page)) == ("news@82", ["news", "film"])
+    assert "Looks like the picture: news 01:22" in page
+
+
+def test_how_the_pictures_were_asked_is_told(db, tmp_path):
+    for said, told in [
+        (("pictures_language", {"language": "kk"}), "not known to understand this language (kk)"),
+        (("pictures_not_asked", {"why": "<no model>"}), "the pictures were not asked: &lt;no model&gt;"),
+    ]:
+        db.pictures.said = said
+        assert told in client(db, tmp_path).get("/", params={"q": "лес", "lang": "en"}).text
+
+
 def test_whole_videos_stand_above_and_can_be_asked_for_alone(db, tmp_path):
     chapters = [
         {"start": 0.0, "end": 60.0, "title": "Снег", "summary": ""},

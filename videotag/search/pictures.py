@@ -100,6 +100,7 @@ class _Known(NamedTuple):
     frames: Segments  # the pictures, as the index has them
     segments: Segments
     of: np.ndarray  # int64 [n]: the number of the segment in which each lies, -1 where that is not there
+    there: np.ndarray  # int64: the numbers of those whose segment is there
 
 
 class Pictures(FrameCollection):
@@ -212,9 +213,9 @@ class Pictures(FrameCollection):
         """By the segments' ids the nearest picture of each, best first. `allowed`: which segments, bool [n]."""
         import numpy as np
 
-        frames, of = placed.frames, placed.of
-        some = np.flatnonzero(frames.alive & (of >= 0))
-        some = some[allowed[of[some]]]
+        frames, of, some = placed.frames, placed.of, placed.there
+        if allowed is not placed.segments.alive:
+            some = some[allowed[of[some]]]
         near = background.deviations(vector, frames.vectors)[some]
         count = int((near >= background.close_from - NEARLY).sum())
         count = min(max(count, FEWEST), MOST, len(some))
@@ -239,7 +240,7 @@ class Pictures(FrameCollection):
             of = np.full(len(frames.alive), -1, np.int64)
             for id_, number in frames.index.numbers(frames).items():
                 of[number] = numbers.get(segment_of(id_), -1)
-            known = self._known = _Known(frames, segments, of)
+            known = self._known = _Known(frames, segments, of, np.flatnonzero(of >= 0))
         return known
 
 
