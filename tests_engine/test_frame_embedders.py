@@ -9,6 +9,7 @@ import transformers
 from PIL import Image
 
 from tests_engine import tiny_siglip2
+from videotag.embedders.engines import load_embedder
 from videotag.embedders.pictures.contract import FrameEmbedder
 from videotag.embedders.pictures.engines import load_frame_embedder
 from videotag.errors import UserError
@@ -88,3 +89,12 @@ def test_a_model_of_texts_alone_is_refused(tmp_path):
     tiny_siglip2.make_tokenizer().save_pretrained(tmp_path)
     with pytest.raises(UserError, match="takes no pictures and texts"):
         load_frame_embedder("sentence-transformers", str(tmp_path)).embed_questions(["снег"])
+
+
+def test_a_text_that_looks_like_an_address_of_a_picture_is_a_text(folder, siglip, tmp_path):
+    """For the embedder of texts, too, whose model may take pictures."""
+    model, processor = siglip
+    Image.new("RGB", (8, 8), "red").save(address := str(tmp_path / "red.png"))
+    texts = load_embedder("sentence-transformers", str(folder))
+    expected = unit(pooled(model.get_text_features(**processor(text=[address], return_tensors="pt"))))
+    assert np.allclose(texts.embed_queries([address]), expected, atol=1e-4)

@@ -42,6 +42,8 @@ class SentenceTransformersEmbedder:
             raise UserError(f'embedder "{self.name}": {fault}: give a hub name or a folder') from error
         if not any(self._engine.prompts.get(key) for key in ("query", "document", "passage")):
             self._engine.prompts.update(missing_prompts(self.model))
+        # A model that takes pictures, too, opens a bare text that looks like an address of one, here or on the network.
+        self._sees = len(getattr(self._engine, "modalities", ())) > 1
         self.dimension = self._embed(self._engine.encode_query, ["?"]).shape[1]
 
     def embed_documents(self, texts: Sequence[str]) -> np.ndarray:
@@ -57,8 +59,9 @@ class SentenceTransformersEmbedder:
 
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
+        cleaned = [clean_text(text) for text in texts]
         vectors = encode(
-            [clean_text(text) for text in texts],
+            [{"text": text} for text in cleaned] if self._sees else cleaned,
             batch_size=BATCH,
             show_progress_bar=False,
             convert_to_numpy=True,
