@@ -22,7 +22,6 @@ python doctor.py --repair
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -299,7 +298,7 @@ class ChromaDBManager:
 
     def segment_counts(self) -> dict[str, int]:
         """How many segments are stored of each video, whether or not it has a record; of none under ""."""
-        return dict(Counter(name or "" for name in self._segments.values("video_name").elements()))
+        return self._segments.counts()
 
     def check_segments(
         self, video_name: str, video_path: str, segments: Sequence[Mapping[str, Any]]

@@ -362,7 +362,7 @@ def frame_faults(db: ChromaDBManager, record: Record, analyzed: Sequence[dict[st
         return db.pictures.faults(name, None)
     found = frame_vectors.read(frame_vectors.path_of(data_dir, name))
     made_of = frames.made_of(str(record.get("phase1_result")), analyzed)
-    loaded = found and (load_data_to_chroma.who_made(found), found.made_of) == (by, made_of)
+    loaded = found and (load_data_to_chroma.who(found.engine, found.model), found.made_of) == (by, made_of)
     return db.pictures.faults(name, found) if loaded else []
 
 

@@ -176,8 +176,9 @@ def load_video(db: ChromaDBManager, job: jobs.Job, seen: "Frames", anew: bool) -
         else:
             db.whole_videos.delete({"video_name": job.video_name})
         db.pictures.put(job.video_name, pictures)
+        loaded_by = None if pictures is None else who(pictures.engine, pictures.model)
         made_by = json.dumps({"embedder": db.embedder.name, "model": db.embedder.model})
-        job.complete(count, db_load_made_by=made_by, db_load_frames=seen.maker or who_made(pictures))
+        job.complete(count, db_load_made_by=made_by, db_load_frames=seen.maker or loaded_by)
     return count, len(pictures or ())
 
 
@@ -204,11 +205,9 @@ def chosen_frame_embedder(
     return load_frames(Siglip2.name, None) if model_shelf.is_there(Siglip2.DEFAULT_MODEL) else None
 
 
-def who_made(by: FrameEmbedder | FrameVectors | None) -> str | None:
-    """Who makes the vectors of frames, or made these, as a record says it; None where there are none."""
-    if isinstance(by, FrameVectors):
-        return f"{by.engine} {by.model}"
-    return f"{by.name} {by.model}" if by else None
+def who(engine: str, model: str) -> str:
+    """Who makes, or made, vectors of frames, as a record says it."""
+    return f"{engine} {model}"
 
 
 class Frames:
@@ -216,7 +215,7 @@ class Frames:
 
     def __init__(self, db: ChromaDBManager, args: argparse.Namespace, embedder: FrameEmbedder | None) -> None:
         self._db, self._args, self._embedder = db, args, embedder
-        self.maker = who_made(embedder)
+        self.maker = who(embedder.name, embedder.model) if embedder else None
         self._lost: set[str] = set()
 
     def by_whom(self) -> str:
@@ -255,7 +254,7 @@ class Frames:
     def make_others_anew(self) -> None:
         """Where another model made the collection: make the vectors of all loaded videos, and put them in its place."""
         stamp = self._db.pictures.stamp()
-        if not stamp or self._embedder is None or f"{stamp['embedder']} {stamp['model']}" == self.maker:
+        if not stamp or self._embedder is None or who(stamp["embedder"], stamp["model"]) == self.maker:
             return
         then = f"{stamp['embedder']}, model {stamp['model']}"
         names = self._db.video_names({"db_load_status": "completed"})
@@ -286,10 +285,9 @@ class Frames:
             found = None
         if self._embedder is None:
             stamp = self._db.pictures.stamp()
-            return (
-                found if found and (not stamp or f"{stamp['embedder']} {stamp['model']}" == who_made(found)) else None
-            )
-        if found and who_made(found) == self.maker:
+            others = found and stamp and who(stamp["embedder"], stamp["model"]) != who(found.engine, found.model)
+            return None if others else found or None
+        if found and who(found.engine, found.model) == self.maker:
             return found
         heard = artifacts.read(PHASE1, artifacts.path_of(PHASE1, data_dir, name))
         if heard is None or heard["result_id"] != record.get("phase1_result"):

@@ -40,7 +40,7 @@ def main() -> None:
 def measure(folder: str, tower: str) -> None:
     sys.path.insert(0, str(HERE))
     from videotag.embedders.pictures.siglip2 import Siglip2
-    from videotag.frames import decoded
+    from videotag.media.jpeg import in_rgb
 
     pictures = jpegs() if tower == "frames" else []
     started = time.perf_counter()
@@ -49,7 +49,7 @@ def measure(folder: str, tower: str) -> None:
     for number in range(TOWERS[tower] + 1):
         if tower == "frames":
             embedder.embed_frames(
-                [picture for jpeg in pictures[number % 8 :][:1] if (picture := decoded(jpeg)) is not None]
+                [picture for jpeg in pictures[number % 8 :][:1] if (picture := in_rgb(jpeg)) is not None]
             )
         else:
             embedder.embed_questions([f"w{number + 100} w{number + 2000} w77"])

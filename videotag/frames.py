@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videotag.errors import UserError
 from videotag.frame_vectors import BETWEEN
+from videotag.media.jpeg import in_rgb
 from videotag.media.pictures import pictures
 from videotag.results import Heard
 from videotag.times import seconds_of
@@ -69,14 +70,14 @@ class Footage:
             places |= {frame: (index, number) for number, frame in enumerate(segment["frames"])}
         for number, place in sorted(places.items()):
             frame = self.heard["frames"][number]
-            if (picture := decoded(frame["jpeg"])) is not None:
+            if (picture := in_rgb(frame["jpeg"])) is not None:
                 yield Frame(*place, frame["time"], picture)
 
     def _taken(self) -> Iterator[Frame]:
         ends = [segment["end_time"] for segment in self.heard["segments"]]
         try:
             for found in pictures(self.path, self.between) if self.between else ():
-                if (picture := decoded(found.jpeg)) is not None:
+                if (picture := in_rgb(found.jpeg)) is not None:
                     place = min(sum(end <= found.time for end in ends), len(ends) - 1)
                     yield Frame(self.heard["segments"][place]["segment_index"], BETWEEN, found.time, picture)
         except UserError as error:
@@ -115,12 +116,3 @@ def _cuts(analyzed: Iterable[Mapping[str, Any]]) -> set[float]:
     """Seconds in the video at which shots begin; windows overlap, and what both know counts once."""
     found = ((segment["start_time"], seconds_of(segment.get("cut_times"))) for segment in analyzed)
     return {round(start + after, 1) for start, later in found for after in later}
-
-
-def decoded(jpeg: bytes) -> np.ndarray | None:
-    """RGB uint8 [h, w, 3]; None where it is no picture."""
-    import cv2
-    import numpy as np
-
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

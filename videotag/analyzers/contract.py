@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from videotag.media.jpeg import in_bgr
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -32,11 +34,7 @@ class Frame:
         Raises:
             ValueError: it is not a picture.
         """
-        import cv2
-        import numpy as np
-
-        # OpenCV raises an error of its own over no bytes at all.
-        image = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR) if self.jpeg else None
+        image = in_bgr(self.jpeg)
         if image is None:
             raise ValueError(f"the frame at {self.time:.1f} s is not a picture")
         return image

@@ -18,6 +18,7 @@ from videotag.languages import written_in
 from videotag.search import ranking
 from videotag.search.followed import Followed
 from videotag.search.index import Segments
+from videotag.search.moments import Range
 from videotag.search.ranking import Sighting
 from videotag.search.segment_search import ASKED_IN, Chosen
 from videotag.search.typical import Typical, typical_questions
@@ -32,10 +33,6 @@ FEWEST = 20  # so many, however far they are: where nothing is close, they are t
 NEARLY = 0.1  # standard deviations: what 8 bits may take away
 CHANCE = 0.05  # of the questions that no picture answers, so many may seem to be answered
 BEFORE = 0.05  # s; a picture is on the screen a little before the time that is asked for
-
-Range = tuple[float | None, float | None]
-"""Seconds in a video, from and to; None is no bound."""
-
 
 Picture: TypeAlias = "np.ndarray | tuple[str, float]"
 """RGB uint8 [h, w, 3], or a video and a second in it."""

@@ -123,6 +123,17 @@ class VectorCollection(ABC):
     def refill(self, collection: Any) -> None:
         """Give all records of it, whose index is empty, their vectors again."""
 
+    def kept(self, collection: Any) -> tuple[list[str], dict[str, np.ndarray]]:
+        """The ids of all records of it, and by id the vectors that are kept beside it; a new generation begins."""
+        run_ids = {
+            id_: (metadata or {}).get("run_id")
+            for page in pages.read_pages(collection, include=["metadatas"])
+            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
+        }
+        vectors = self.follower.kept(collection, run_ids)
+        raise_generation(collection)
+        return list(run_ids), vectors
+
     # === Sessions ===
 
     @contextmanager
@@ -165,6 +176,10 @@ class VectorCollection(ABC):
                 return 0
             found = pages.read_pages(collection, include=[], where={"video_name": video_name})
             return collection.count() if video_name is None else sum(len(page["ids"]) for page in found)
+
+    def counts(self) -> dict[str, int]:
+        """How many records there are of each video, whether or not it has one in video_files; of none under ""."""
+        return dict(Counter(name or "" for name in self.values("video_name").elements()))
 
     def values(self, *fields: str) -> Counter[Any]:
         """Which values a field has, and how often, read in pages; each of a list counts; None where it is not there.

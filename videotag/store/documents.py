@@ -80,14 +80,8 @@ class DocumentCollection(VectorCollection):
 
     def refill(self, collection: Any) -> None:
         """Those kept beside it, or made anew."""
-        run_ids = {
-            id_: (metadata or {}).get("run_id")
-            for page in pages.read_pages(collection, include=["metadatas"])
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
-        }
-        ids, vectors = list(run_ids), self.follower.kept(collection, run_ids)
-        raise_generation(collection)
-        lost = run_ids.keys() - vectors.keys()
+        ids, vectors = self.kept(collection)
+        lost = set(ids) - vectors.keys()
         embedder = self.embedders.as_stamped(stamp_of(collection)) if lost else None
         for part in pages.in_parts(ids, pages.UPSERT):
             if embedder and not lost.isdisjoint(part):

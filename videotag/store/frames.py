@@ -14,7 +14,7 @@ from videotag.store import pages
 from videotag.store.collection import Kind, VectorCollection
 from videotag.store.pages import Snapshot
 from videotag.store.place import Place
-from videotag.store.stamp import Made, milliseconds, raise_generation, stamp_for, state_of, title
+from videotag.store.stamp import Made, milliseconds, stamp_for, state_of, title
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,22 +117,12 @@ class FrameCollection(VectorCollection):
                 faults.add("different")
         return sorted(faults)
 
-    def counts(self) -> dict[str, int]:
-        """How many there are of each video, whether or not it has a record."""
-        return dict(Counter(name or "" for name in self.values("video_name").elements()))
-
     def refill(self, collection: Any) -> None:
         """Those kept beside it; the others are deleted, and are due again."""
-        run_ids = {
-            id_: (metadata or {}).get("run_id")
-            for page in pages.read_pages(collection, include=["metadatas"])
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True)
-        }
-        vectors = self.follower.kept(collection, run_ids)
-        raise_generation(collection)
-        for part in pages.in_parts([id_ for id_ in run_ids if id_ in vectors], pages.UPSERT):
+        ids, vectors = self.kept(collection)
+        for part in pages.in_parts([id_ for id_ in ids if id_ in vectors], pages.UPSERT):
             collection.upsert(ids=part, embeddings=[vectors[id_] for id_ in part])
-        lost = [id_ for id_ in run_ids if id_ not in vectors]
+        lost = [id_ for id_ in ids if id_ not in vectors]
         for part in pages.in_parts(lost, pages.PAGE):
             collection.delete(ids=part)
         if lost:

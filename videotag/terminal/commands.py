@@ -16,7 +16,7 @@ from videotag.search import hits as hit_files
 from videotag.search.ask import Answer, Database, Question, find, place
 from videotag.search.filters import FIELDS, Filters
 from videotag.search.moments import Hit
-from videotag.segments import Windows
+from videotag.segments import Window, Windows, frame_times
 from videotag.terminal import cards, player, typed
 from videotag.terminal.cards import Style
 from videotag.text import printable
@@ -258,8 +258,8 @@ def _picture_of(hit: Hit, frame: str) -> tuple[str, float]:
     if not frame.isdecimal() or not 1 <= int(frame) <= FRAMES:
         seen = " or seen" if "seen_at" in hit else ""
         raise UserError(f"{frame}: give the number of a frame, 1 to {FRAMES}{seen}")
-    step = (hit["end_time"] - hit["start_time"]) / FRAMES
-    return hit["video_name"], hit["start_time"] + (int(frame) - 0.5) * step
+    times = frame_times(Window(hit["segment_index"], hit["start_time"], hit["end_time"]), FRAMES)
+    return hit["video_name"], times[int(frame) - 1]
 
 
 def _path(text: str) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videotag.errors import UserError
+from videotag.media.jpeg import in_rgb
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,19 +20,12 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         UserError: it is not there, cannot be read, or is no picture.
     """
-    import cv2
-    import numpy as np
-
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path}: is larger than {LARGEST >> 20} MB; give a smaller picture")
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        picture = in_rgb(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # of more pixels than it takes
-        picture = None
     if picture is None:
         raise UserError(f"{path}: is no picture that can be read; give a JPEG or PNG file")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture

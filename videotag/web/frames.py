@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from videotag import artifacts
+from videotag.media.jpeg import in_bgr
 from videotag.stages import PHASE1
 from videotag.web.archive import Archive
 
@@ -54,9 +55,8 @@ def scaled(jpeg: bytes, width: int) -> bytes:
         HTTPException: it is no picture.
     """
     import cv2
-    import numpy as np
 
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    picture = in_bgr(jpeg)
     if picture is None:
         raise HTTPException(404)
     height, full = picture.shape[:2]

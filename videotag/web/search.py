@@ -19,6 +19,7 @@ from videotag.search import hits
 from videotag.search.filters import BOUNDS, FIELDS, OPTIONS
 from videotag.search.forms import matches
 from videotag.search.moments import LEAD, Hit
+from videotag.segments import Window, frame_times
 from videotag.text import one_line
 from videotag.web.archive import Archive
 from videotag.web.asked import LIMIT, MOST, Asked, asked, parameters
@@ -171,13 +172,14 @@ def card(moment: Hit, query: str) -> dict[str, Any]:
     read = hits.texts(moment, query)
     picture = address("frame", moment["video_name"], moment["segment_index"])
     first, apart = moment["start_time"], max(moment["end_time"] - moment["start_time"], 0.001) / FRAMES
+    times = frame_times(Window(moment["segment_index"], first, moment["end_time"]), FRAMES)
     seen, stored = moment.get("seen_at"), moment.get("seen_frame", -1)
     shown = int(((min(moment["start"] + LEAD, moment["end"]) if seen is None else seen) - first) / apart)
     return {
         "hit": moment,
         "picture": picture,
         "large": stored if stored >= 0 else min(FRAMES - 1, max(0, shown)),
-        "strip": [(round(first + (n + 0.5) * apart, 1), f"{picture}/{n}") for n in range(FRAMES)],
+        "strip": [(round(time, 1), f"{picture}/{number}") for number, time in enumerate(times)],
         "how": hits.found_by(read, query),
         "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],
         "keywords": [(word, bool(matches(word, query))) for word in moment.get("keywords") or ()],
