@@ -1,0 +1,254 @@
+"""Videos to slots, until none is left: what Ray is asked for, and what follows when a part of it dies."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from videotag import cli
+from videotag.cluster import machines
+from videotag.cluster.lineup import Lineup, Step
+from videotag.cluster.slots import Outcome, Slot, Work
+from videotag.errors import UserError
+from videotag.times import clock as shown
+
+HELD_SECONDS = 20.0  # after which a video that others have is asked for again
+LOST_SECONDS = 2.0  # the same of one whose worker has died: its lock goes with it
+LOOK_SECONDS = 5.0  # how often machines that came or went are looked for
+STRIKES = 3  # refusals in a row after which a slot is given up
+STOP_SECONDS = 20.0  # that interrupted slots are given to write down that their videos are free again
+REDRAWN, PLAIN_SECONDS = 1.0, 10.0  # how often progress is printed: on a terminal, and elsewhere
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a slot takes of its machine. A machine with fewer CPUs has one slot with all of them."""
+
+    cpus: float
+    gpus: float
+    memory: int  # bytes
+
+    def slots(self, has: Mapping[str, float]) -> tuple[int, "Share"]:
+        """How many fit into a machine that has this (as Ray names it), and what each takes there."""
+        cpus = min(self.cpus, has.get("CPU", 0.0))
+        if cpus <= 0:
+            return 0, self
+        counts = [has.get("CPU", 0.0) // cpus]
+        if self.gpus:
+            counts.append(has.get("GPU", 0.0) // self.gpus)
+        if self.memory:
+            counts.append(has.get("memory", 0.0) // self.memory)
+        return int(min(counts)), Share(cpus, self.gpus, self.memory)
+
+
+@dataclass
+class Seat:
+    """A slot as it is seen from here."""
+
+    actor: Any
+    node: str
+    machine: str
+    pid: int | None = None
+    step: Step | None = None
+    since: float = 0.0
+    strikes: int = 0
+    rests_until: float = 0.0
+
+
+@dataclass
+class Placing:
+    """One run over the cluster.
+
+    Attributes:
+        ray: the module, connected.
+        works: what a slot can do, by the stages' keys.
+        lineup: what there is to be done.
+        tried: tries the folders of new machines; raises UserError.
+    """
+
+    ray: Any
+    works: Mapping[str, Work]
+    lineup: Lineup
+    share: Share
+    tried: Callable[[dict[str, Any]], None]
+    debug: bool = False
+    failed: dict[str, str] = field(default_factory=dict)
+    done: int = 0
+    keepers: dict[str, Any] = field(default_factory=dict)
+    seats: list[Seat] = field(default_factory=list)
+    running: dict[Any, Seat] = field(default_factory=dict)  # by the call's reference
+    refused: str = ""  # why the last slot that was given up was
+    looked: float = float("-inf")
+
+    def to_the_end(self, screen: Callable[["Placing"], None]) -> None:
+        """Do all of it, as far as it can be done.
+
+        Raises:
+            UserError: no slot is left, or the cluster is gone.
+            KeyboardInterrupt, SystemExit: interrupted; the slots have given their videos back.
+        """
+        try:
+            while self.lineup:
+                self._look()
+                self._place()
+                self._collect()
+                screen(self)
+        except (KeyboardInterrupt, SystemExit):
+            self._stop()
+            raise
+
+    def _look(self) -> None:
+        """Slots on machines that have come; those of machines that have gone are dropped when their calls fail."""
+        if time.monotonic() - self.looked < LOOK_SECONDS:
+            return
+        self.looked = time.monotonic()
+        there = machines.alive(self.ray)
+        came = {node: machines.keeper(self.ray, node) for node in there if node not in self.keepers}
+        self.keepers = {node: keeper for node, keeper in self.keepers.items() if node in there}
+        self.seats = [seat for seat in self.seats if seat.node in there or seat.step]
+        if came:
+            self.tried({**self.keepers, **came})
+        for node, keeper in came.items():
+            self.keepers[node] = keeper
+            count, each = self.share.slots(there[node])
+            for _ in range(count):
+                self.seats.append(self._seat(node, each))
+        if not self.seats:
+            fits = f"{self.share.cpus:g} CPUs, {self.share.gpus:g} GPUs and {self.share.memory / 2**30:g} GB of memory"
+            raise UserError(self.refused or f"no machine has room for a slot of {fits}")
+
+    def _seat(self, node: str, share: Share) -> Seat:
+        options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "memory": share.memory or None}
+        # On another machine a dead slot's engines would be built again for nothing: that one has its own slots.
+        kept = {"max_restarts": -1, "scheduling_strategy": machines.on(node)}
+        actor = self.ray.remote(Slot).options(**options, **kept).remote(self.works)
+        return Seat(actor, node, machines.name_of(self.ray, node))
+
+    def _place(self) -> None:
+        now = time.monotonic()
+        for seat in self.seats:
+            if seat.step is None and seat.rests_until <= now:
+                if seat.pid is None and not self._is_up(seat):
+                    continue
+                if (step := self.lineup.take(now)) is None:
+                    return
+                seat.step, seat.since = step, now
+                self.running[seat.actor.do.remote(step.video, step.stage, step.again)] = seat
+
+    def _is_up(self, seat: Seat) -> bool:
+        """Whether its process is there: a step is given to none that may never come."""
+        if seat.actor not in [s.actor for s in self.running.values()]:
+            self.running[seat.actor.where.remote()] = seat
+            seat.rests_until = float("inf")
+        return False
+
+    def _collect(self) -> None:
+        ready, _ = self.ray.wait(list(self.running), num_returns=1, timeout=0.5) if self.running else ([], [])
+        if not self.running:
+            time.sleep(0.2)
+        for ref in ready:
+            seat = self.running.pop(ref)
+            try:
+                answer = self.ray.get(ref)
+            except self.ray.exceptions.RayError as error:
+                self._died(seat, error)
+                continue
+            if isinstance(answer, Outcome):
+                self._ended(seat, answer)
+            else:
+                seat.pid, seat.rests_until = answer[1], 0.0
+
+    def _died(self, seat: Seat, error: Exception) -> None:
+        """Its worker, its machine or the link to it: somebody else goes on with the video."""
+        step, seat.step, seat.pid = seat.step, None, None
+        now = time.monotonic()
+        seat.rests_until = now + LOST_SECONDS
+        seat.strikes += 1
+        why = f"its worker on {seat.machine} has died ({type(error).__name__})"
+        if step is not None:
+            if self.lineup.lost(step, now + LOST_SECONDS):
+                cli.say(f"{step.video}: {why}; it is gone on with")
+            else:
+                self._fail(step, f"{why}, and so have others before: look at Ray's logs on that machine")
+        if seat.node not in machines.alive(self.ray) or seat.strikes >= STRIKES:
+            self._give_up(seat, why)
+
+    def _ended(self, seat: Seat, outcome: Outcome) -> None:
+        step, seat.step = seat.step, None
+        assert step is not None
+        for line in (*outcome.told, *(outcome.said if self.debug else ())):
+            cli.say(f"{seat.machine}: {line}")
+        now = time.monotonic()
+        if outcome.ended != "refused":
+            seat.strikes = 0
+        if outcome.ended == "done":
+            self.done += 1
+            self.lineup.done(step)
+        elif outcome.ended == "failed":
+            self._fail(step, outcome.text)
+        elif outcome.ended == "held":
+            self.lineup.later(step, now + (LOST_SECONDS if step.again else HELD_SECONDS))
+        else:
+            self.lineup.later(step, now)
+            seat.strikes += 1
+            seat.rests_until = now + LOST_SECONDS * 2**seat.strikes
+            if seat.strikes >= STRIKES:
+                self._give_up(seat, f"{self.works[step.stage].title} on {seat.machine}: {outcome.text}")
+
+    def _fail(self, step: Step, why: str) -> None:
+        self.failed[step.video] = why
+        self.lineup.drop(step)
+        cli.complain(f"{step.video}: {self.works[step.stage].title}: {why}")
+
+    def _give_up(self, seat: Seat, why: str) -> None:
+        cli.complain(f"a slot on {seat.machine} is given up: {why}")
+        self.refused = why
+        self.seats.remove(seat)
+        self.looked = float("-inf")
+
+    def _stop(self) -> None:
+        busy = [seat for seat in self.running.values() if seat.step and seat.pid and seat.node in self.keepers]
+        for seat in busy:
+            self.keepers[seat.node].interrupt.remote(seat.pid)
+        refs = [ref for ref, seat in self.running.items() if seat in busy]
+        if refs:
+            self.ray.wait(refs, num_returns=len(refs), timeout=STOP_SECONDS)
+
+
+class Screen:
+    """How it goes: on a terminal a few lines that are drawn anew, elsewhere a line now and then."""
+
+    def __init__(self, total: int, terminal: bool) -> None:
+        self._total, self._terminal = total, terminal
+        self._started = self._drawn = time.monotonic()
+        self._seconds: float | None = None
+        self._height = 0
+
+    def __call__(self, placing: Placing) -> None:
+        if self._seconds is None:
+            self._seconds = placing.lineup.seconds()
+        now = time.monotonic()
+        if now - self._drawn < (REDRAWN if self._terminal else PLAIN_SECONDS):
+            return
+        self._drawn = now
+        told = [self._summary(placing, now)]
+        if self._terminal:
+            told += [self._of(seat, placing, now) for seat in placing.seats]
+            print(f"\033[{self._height}F\033[J" if self._height else "", end="")
+            self._height = len(told)
+        for line in told:
+            cli.say(line)
+
+    def _summary(self, placing: Placing, now: float) -> str:
+        left = placing.lineup.seconds()
+        did = (self._seconds or 0.0) - left
+        time_left = f", {shown((now - self._started) * left / did)} left" if did > 0 else ""
+        slots = f"{sum(seat.step is not None for seat in placing.seats)} of {len(placing.seats)} slots at work"
+        failed = f", {len(placing.failed)} failed" if placing.failed else ""
+        machines_ = f"{len(placing.keepers)} machine{'s' * (len(placing.keepers) != 1)}"
+        return f"{placing.done} of {self._total} steps done{failed}; {machines_}, {slots}{time_left}"
+
+    def _of(self, seat: Seat, placing: Placing, now: float) -> str:
+        if seat.step is None:
+            return f"  {seat.machine}: {'idle' if seat.pid else 'starting'}"
+        return f"  {seat.machine}: {placing.works[seat.step.stage].title}: {seat.step.video}, {shown(now - seat.since)}"
