@@ -24,6 +24,7 @@ NODE_PORTS = {
 """TCP ports of every machine, and HEAD_PORT of the first; the others of the cluster have to reach them, nobody else."""
 OBJECT_STORE = 100 << 20  # bytes; nothing large goes through Ray
 KEYS = Path("cluster-keys")
+ROOT = Path(__file__).parents[2]
 TOKEN, CERTIFICATE, KEY = "token", "cert.pem", "key.pem"
 
 
@@ -59,7 +60,7 @@ def safe(keys: Path) -> dict[str, str]:
             raise UserError(f"{keys / name}: is not there; make keys by cluster.py keys, the same on all machines")
     certificate = str((keys / CERTIFICATE).resolve())
     return {
-        **_quiet(),
+        **_everywhere(),
         "RAY_AUTH_TOKEN_PATH": str((keys / TOKEN).resolve()),
         "RAY_USE_TLS": "1",
         "RAY_TLS_SERVER_CERT": certificate,
@@ -68,9 +69,16 @@ def safe(keys: Path) -> dict[str, str]:
     }
 
 
-def _quiet() -> dict[str, str]:
-    """Nothing is told to Ray's makers; nobody without a token is let in."""
-    return {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
+def _everywhere() -> dict[str, str]:
+    """Nothing is told to Ray's makers, nobody without a token is let in, and workers find the scripts."""
+    found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    # Ray's workers would be nice to all others (15), and slower than the scripts by hand.
+    return {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_worker_niceness": "0",
+        "PYTHONPATH": found,
+    }
 
 
 def joined(own: str, head: str | None) -> list[str]:
@@ -88,7 +96,7 @@ def connect(address: str | None, keys: Path) -> Any:
         UserError: ray is not installed, or does not answer.
     """
     # Before ray is imported: it reads them then.
-    os.environ.update(safe(keys) if address else {**_quiet(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    os.environ.update(safe(keys) if address else {**_everywhere(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     try:
         import ray

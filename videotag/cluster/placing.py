@@ -77,6 +77,7 @@ class Placing:
     keepers: dict[str, Any] = field(default_factory=dict)
     seats: list[Seat] = field(default_factory=list)
     running: dict[Any, Seat] = field(default_factory=dict)  # by the call's reference
+    shunned: set[str] = field(default_factory=set)  # machines that came late and see other folders
     refused: str = ""  # why the last slot that was given up was
     looked: float = float("-inf")
 
@@ -93,7 +94,7 @@ class Placing:
                 self._place()
                 self._collect()
                 screen(self)
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException:
             self._stop()
             raise
 
@@ -103,11 +104,12 @@ class Placing:
             return
         self.looked = time.monotonic()
         there = machines.alive(self.ray)
-        came = {node: machines.keeper(self.ray, node) for node in there if node not in self.keepers}
+        known = self.keepers.keys() | self.shunned
+        came = {node: machines.keeper(self.ray, node) for node in there if node not in known}
         self.keepers = {node: keeper for node, keeper in self.keepers.items() if node in there}
         self.seats = [seat for seat in self.seats if seat.node in there or seat.step]
         if came:
-            self.tried({**self.keepers, **came})
+            came = self._of_ours(came)
         for node, keeper in came.items():
             self.keepers[node] = keeper
             count, each = self.share.slots(there[node])
@@ -116,6 +118,18 @@ class Placing:
         if not self.seats:
             fits = f"{self.share.cpus:g} CPUs, {self.share.gpus:g} GPUs and {self.share.memory / 2**30:g} GB of memory"
             raise UserError(self.refused or f"no machine has room for a slot of {fits}")
+
+    def _of_ours(self, came: dict[str, Any]) -> dict[str, Any]:
+        """Those that see our folders; raises UserError if the first ones do not."""
+        try:
+            self.tried({**self.keepers, **came})
+        except UserError as error:
+            if not self.keepers:
+                raise
+            self.shunned |= came.keys()
+            cli.complain(f"a machine that has come is not used: {error}")
+            return {}
+        return came
 
     def _seat(self, node: str, share: Share) -> Seat:
         options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "memory": share.memory or None}
