@@ -1,4 +1,4 @@
-"""Two machines, each a network namespace, with token and TLS, and a ChromaDB server: one dies in the middle of its work.
+"""Two machines, each a network namespace, with token and TLS, and a ChromaDB server: one dies at its work.
 
 Needs root, `ip` and openssl. On one kernel a dead machine's locks are gone at once; between true machines its claims
 run out by their heartbeats (tests/test_many_processes.py).
