@@ -23,7 +23,7 @@ def test_the_longest_first_and_its_stages_one_after_the_other() -> None:
     line = lineup(short=1, long=9, middle=5)
     assert (len(line), line.seconds()) == (6, 30)
     first = line.take(0)
-    assert first == Step("long", "phase1")
+    assert first and first == Step("long", "phase1")
     assert line.take(0) == Step("middle", "phase1")
     line.done(first)
     assert line.take(0) == Step("long", "phase2")
@@ -47,7 +47,7 @@ def test_a_lost_worker_is_followed_by_one_that_goes_on_and_a_third_is_not() -> N
         step = line.take(0)
         assert step and line.lost(step, 0)
     step = line.take(0)
-    assert step == Step("one", "phase1", again=True)
+    assert step and step == Step("one", "phase1", again=True)
     assert not line.lost(step, 0)
     line.drop(step)
     assert len(line) == 0 and line.take(0) is None

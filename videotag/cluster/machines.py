@@ -99,7 +99,7 @@ def connect(address: str | None, keys: Path) -> Any:
     os.environ.update(safe(keys) if address else {**_everywhere(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError:
         raise UserError("ray is not installed: python3 run.py scale-out installs it (requirements-ray.txt)") from None
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "videotag"}
@@ -128,7 +128,9 @@ def name_of(ray: Any, node: str) -> str:
 
 def on(node: str) -> Any:
     """A scheduling strategy: this machine and no other."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    from ray.util.scheduling_strategies import (  # pyright: ignore[reportMissingImports]
+        NodeAffinitySchedulingStrategy,
+    )
 
     return NodeAffinitySchedulingStrategy(node, soft=False)
 
