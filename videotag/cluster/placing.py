@@ -120,16 +120,19 @@ class Placing:
             raise UserError(self.refused or f"no machine has room for a slot of {fits}")
 
     def _of_ours(self, came: dict[str, Any]) -> dict[str, Any]:
-        """Those that see our folders; raises UserError if the first ones do not."""
-        try:
-            self.tried({**self.keepers, **came})
-        except UserError as error:
-            if not self.keepers:
-                raise
-            self.shunned |= came.keys()
-            cli.complain(f"a machine that has come is not used: {error}")
-            return {}
-        return came
+        """Those that see our folders; raises UserError if one of the first does not."""
+        if not self.keepers:
+            self.tried(came)
+            return came
+        ours: dict[str, Any] = {}
+        for node, keeper in came.items():
+            try:
+                self.tried({**self.keepers, node: keeper})
+                ours[node] = keeper
+            except UserError as error:
+                self.shunned.add(node)
+                cli.complain(f"a machine that has come is not used: {error}")
+        return ours
 
     def _seat(self, node: str, share: Share) -> Seat:
         options = {"num_cpus": share.cpus, "num_gpus": share.gpus, "memory": share.memory or None}
