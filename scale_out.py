@@ -35,7 +35,7 @@ from videotag import cli
 from videotag.analyzers.engines import load_analyzer
 from videotag.cluster import machines
 from videotag.cluster.lineup import Lineup
-from videotag.cluster.placing import Placing, Screen, Share
+from videotag.cluster.placing import HeadGone, Placing, Screen, Share
 from videotag.cluster.slots import Work
 from videotag.config import load_videos
 from videotag.embedders.engines import load_embedder
@@ -113,6 +113,9 @@ def work(args: argparse.Namespace, rest: list[str], scripts: Mapping[str, Script
         placing = Placing(ray, works, lineup, share, tried, args.debug)
         placing.to_the_end(Screen(len(lineup), sys.stdout.isatty()))
         del holder
+    except HeadGone as error:
+        cli.complain(f"{error}; start cluster.py there again, then the same command goes on")
+        os._exit(cli.SOME_FAILED)  # Ray would wait for it for a minute, and end the process without a word
     finally:
         ray.shutdown()
     report.done += [name for name in steps if name not in placing.failed]

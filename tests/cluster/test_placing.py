@@ -41,6 +41,7 @@ class ScriptedRay:
         self.answers: dict[int, Any] = {}
         self.numbers = itertools.count()
         self.steps: list[tuple[str, str, bool]] = []
+        self.gone: list[set[str]] = []  # what each step was told of
 
     def nodes(self) -> list[dict[str, Any]]:
         return [{"NodeID": n, "Alive": True, "Resources": {"CPU": 1}, "NodeManagerAddress": n} for n in self.there]
@@ -53,11 +54,12 @@ class ScriptedRay:
     def call(self, node: str, method: str, args: tuple[Any, ...]) -> int:
         number = next(self.numbers)
         if method == "do":
-            video, _, again = args
+            video, _, again, gone = args
+            self.gone.append(set(gone))
             self.steps.append((node, video, again))
             self.answers[number] = self.does(node, video, again)
         else:
-            self.answers[number] = (node, 1)
+            self.answers[number] = f"{node}:1"
         return number
 
     def wait(self, refs: list[int], **how: Any) -> tuple[list[int], list[int]]:
@@ -76,6 +78,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placing, "HELD_SECONDS", 0.0)
     monkeypatch.setattr(placing, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(machines, "on", lambda node: node)
+    monkeypatch.setattr(machines, "head_answers", lambda ray: True)
 
 
 def run(
@@ -95,6 +98,16 @@ def test_a_video_whose_worker_died_is_gone_on_with() -> None:
     assert (made.done, made.failed) == (2, {})
     # The other one first: what was lost waits for a moment.
     assert sorted(ray.steps) == [("one", "a", False), ("one", "a", True), ("one", "b", False)]
+    assert ray.gone[0] == set() and ray.gone[-1] == {"one:1"}  # whose claim need not run out
+
+
+def test_a_run_whose_head_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "HEAD_SECONDS", 0.0)
+    monkeypatch.setattr(machines, "head_answers", lambda ray: False)
+    made, ray = run(lambda *step: Outcome("done"), "one")
+    with pytest.raises(placing.HeadGone):
+        made.to_the_end(lambda now: None)
+    assert ray.steps == []
 
 
 def test_a_video_that_kills_its_workers_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ NODE_PORTS = {
 }
 """TCP ports of every machine, and HEAD_PORT of the first; the others of the cluster have to reach them, nobody else."""
 OBJECT_STORE = 100 << 20  # bytes; nothing large goes through Ray
+KNOCK_SECONDS = 2.0
 KEYS = Path("cluster-keys")
 ROOT = Path(__file__).parents[2]
 TOKEN, CERTIFICATE, KEY = "token", "cert.pem", "key.pem"
@@ -114,6 +116,16 @@ def connect(address: str | None, keys: Path) -> Any:
         remedy = f"is the cluster up (cluster.py head, join), and are the keys in {keys} the same everywhere?"
         raise UserError(f"Ray at {address or 'this machine'}: {told}; {remedy}") from None
     return ray
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the cluster's first machine is there."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def alive(ray: Any) -> dict[str, dict[str, float]]:

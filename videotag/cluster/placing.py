@@ -15,6 +15,7 @@ from videotag.times import clock as shown
 HELD_SECONDS = 20.0  # after which a video that others have is asked for again
 LOST_SECONDS = 2.0  # the same of one whose worker has died: its lock goes with it
 LOOK_SECONDS = 5.0  # how often machines that came or went are looked for
+HEAD_SECONDS = 15.0  # of silence after which the first machine is given up
 STRIKES = 3  # refusals in a row after which a slot is given up
 STOP_SECONDS = 20.0  # that interrupted slots are given to write down that their videos are free again
 REDRAWN, PLAIN_SECONDS = 1.0, 10.0  # how often progress is printed: on a terminal, and elsewhere
@@ -43,16 +44,20 @@ class Share:
 
 @dataclass
 class Seat:
-    """A slot as it is seen from here."""
+    """A slot as it is seen from here. `worker`: its process, "host:process", once it is there."""
 
     actor: Any
     node: str
     machine: str
-    pid: int | None = None
+    worker: str = ""
     step: Step | None = None
     since: float = 0.0
     strikes: int = 0
     rests_until: float = 0.0
+
+
+class HeadGone(Exception):
+    """The cluster has lost its first machine, and with it what its workers are asked by."""
 
 
 @dataclass
@@ -77,15 +82,18 @@ class Placing:
     keepers: dict[str, Any] = field(default_factory=dict)
     seats: list[Seat] = field(default_factory=list)
     running: dict[Any, Seat] = field(default_factory=dict)  # by the call's reference
+    gone: set[str] = field(default_factory=set)  # workers that have died
     shunned: set[str] = field(default_factory=set)  # machines that came late and see other folders
     refused: str = ""  # why the last slot that was given up was
     looked: float = float("-inf")
+    silent_since: float | None = None  # the first machine, by the monotonic clock
 
     def to_the_end(self, screen: Callable[["Placing"], None]) -> None:
         """Do all of it, as far as it can be done.
 
         Raises:
             UserError: no slot is left, or the cluster is gone.
+            HeadGone: Ray cannot be asked any more.
             KeyboardInterrupt, SystemExit: interrupted; the slots have given their videos back.
         """
         try:
@@ -94,6 +102,8 @@ class Placing:
                 self._place()
                 self._collect()
                 screen(self)
+        except HeadGone:
+            raise
         except BaseException:
             self._stop()
             raise
@@ -103,6 +113,8 @@ class Placing:
         if time.monotonic() - self.looked < LOOK_SECONDS:
             return
         self.looked = time.monotonic()
+        if not self._head_is_there():
+            return
         there = machines.alive(self.ray)
         known = self.keepers.keys() | self.shunned
         came = {node: machines.keeper(self.ray, node) for node in there if node not in known}
@@ -118,6 +130,21 @@ class Placing:
         if not self.seats:
             fits = f"{self.share.cpus:g} CPUs, {self.share.gpus:g} GPUs and {self.share.memory / 2**30:g} GB of memory"
             raise UserError(self.refused or f"no machine has room for a slot of {fits}")
+
+    def _head_is_there(self) -> bool:
+        """Whether Ray can be asked at all: without its first machine a question hangs, and then ends the process.
+
+        Raises:
+            HeadGone: it has not been there for a while.
+        """
+        if machines.head_answers(self.ray):
+            self.silent_since = None
+            return True
+        if self.silent_since is None:
+            self.silent_since = time.monotonic()
+        elif time.monotonic() - self.silent_since > HEAD_SECONDS:
+            raise HeadGone("the cluster's first machine does not answer any more")
+        return False
 
     def _of_ours(self, came: dict[str, Any]) -> dict[str, Any]:
         """Those that see our folders; raises UserError if one of the first does not."""
@@ -145,12 +172,12 @@ class Placing:
         now = time.monotonic()
         for seat in self.seats:
             if seat.step is None and seat.rests_until <= now:
-                if seat.pid is None and not self._is_up(seat):
+                if not seat.worker and not self._is_up(seat):
                     continue
                 if (step := self.lineup.take(now)) is None:
                     return
                 seat.step, seat.since = step, now
-                self.running[seat.actor.do.remote(step.video, step.stage, step.again)] = seat
+                self.running[seat.actor.do.remote(step.video, step.stage, step.again, frozenset(self.gone))] = seat
 
     def _is_up(self, seat: Seat) -> bool:
         """Whether its process is there: a step is given to none that may never come."""
@@ -173,11 +200,13 @@ class Placing:
             if isinstance(answer, Outcome):
                 self._ended(seat, answer)
             else:
-                seat.pid, seat.rests_until = answer[1], 0.0
+                seat.worker, seat.rests_until = answer, 0.0
 
     def _died(self, seat: Seat, error: Exception) -> None:
         """Its worker, its machine or the link to it: somebody else goes on with the video."""
-        step, seat.step, seat.pid = seat.step, None, None
+        if seat.worker:
+            self.gone.add(seat.worker)
+        step, seat.step, seat.worker = seat.step, None, ""
         now = time.monotonic()
         seat.rests_until = now + LOST_SECONDS
         seat.strikes += 1
@@ -187,7 +216,7 @@ class Placing:
                 cli.say(f"{step.video}: {why}; it is gone on with")
             else:
                 self._fail(step, f"{why}, and so have others before: look at Ray's logs on that machine")
-        if seat.node not in machines.alive(self.ray) or seat.strikes >= STRIKES:
+        if seat.strikes >= STRIKES or not self._head_is_there() or seat.node not in machines.alive(self.ray):
             self._give_up(seat, why)
 
     def _ended(self, seat: Seat, outcome: Outcome) -> None:
@@ -224,9 +253,9 @@ class Placing:
         self.looked = float("-inf")
 
     def _stop(self) -> None:
-        busy = [seat for seat in self.running.values() if seat.step and seat.pid and seat.node in self.keepers]
+        busy = [seat for seat in self.running.values() if seat.step and seat.worker and seat.node in self.keepers]
         for seat in busy:
-            self.keepers[seat.node].interrupt.remote(seat.pid)
+            self.keepers[seat.node].interrupt.remote(int(seat.worker.rpartition(":")[2]))
         refs = [ref for ref, seat in self.running.items() if seat in busy]
         if refs:
             self.ray.wait(refs, num_returns=len(refs), timeout=STOP_SECONDS)
@@ -267,5 +296,5 @@ class Screen:
 
     def _of(self, seat: Seat, placing: Placing, now: float) -> str:
         if seat.step is None:
-            return f"  {seat.machine}: {'idle' if seat.pid else 'starting'}"
+            return f"  {seat.machine}: {'idle' if seat.worker else 'starting'}"
         return f"  {seat.machine}: {placing.works[seat.step.stage].title}: {seat.step.video}, {shown(now - seat.since)}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from videotag import cli
+from videotag import claims, cli
 from videotag.errors import UserError
 
 log = logging.getLogger("videotag")
@@ -74,11 +74,16 @@ class Slot:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
-    def where(self) -> tuple[str, int]:
-        return socket.gethostname(), os.getpid()
+    def where(self) -> str:
+        """This process as claims name their owners: "host:process"."""
+        return f"{socket.gethostname()}:{os.getpid()}"
 
-    def do(self, video: str, stage: str, again: bool) -> Outcome:
-        """One stage of one video, as `--only` of the stage's script does it."""
+    def do(self, video: str, stage: str, again: bool, gone: frozenset[str] = frozenset()) -> Outcome:
+        """One stage of one video, as `--only` of the stage's script does it.
+
+        `gone`: workers that have died, as `where` names them.
+        """
+        claims.said_gone.update(gone)
         work = self.works[stage]
         args = argparse.Namespace(**{**vars(work.args), "only": [video]})
         args.force = args.force and not again
