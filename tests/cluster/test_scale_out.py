@@ -30,15 +30,20 @@ ONCE = {"hear": 2, "see": 2, "read": 2, "embed": 4}  # calls of engines for two 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two videos of 1.2 s."""
+    return videos_in(tmp_path, 2)
+
+
+def videos_in(folder: Path, count: int) -> Path:
+    """A project of videos of 1.2 s."""
     sound = clips.Sound([(0.0, clips.tones(0.0, 1.2, 16_000, 0.5))], 16_000)
-    clip = clips.write(tmp_path / "clip.mp4", clips.Pictures(clips.steady(1.2)), sound)
+    clip = clips.write(folder / "clip.mp4", clips.Pictures(clips.steady(1.2)), sound)
     entries = []
-    for name in ("v0", "v1"):
-        path = tmp_path / f"{name}.mp4"
-        path.write_bytes(clip.read_bytes() + b"\0\0\0\x18free" + name.encode().ljust(16, b"\0"))
-        entries.append({"name": name, "path": str(path), "language": "ru"})
-    (tmp_path / "videos_config.json").write_text(json.dumps({"videos": entries}))
-    return tmp_path
+    for number in range(count):
+        path = folder / f"v{number}.mp4"
+        path.write_bytes(clip.read_bytes() + b"\0\0\0\x18free" + path.stem.encode().ljust(16, b"\0"))
+        entries.append({"name": path.stem, "path": str(path), "language": "ru"})
+    (folder / "videos_config.json").write_text(json.dumps({"videos": entries}))
+    return folder
 
 
 @contextmanager
@@ -89,6 +94,12 @@ def slots_of(driver: int) -> list[int]:
     return [pid for pid in found if parents.get(parents.get(pid, 0)) == driver]
 
 
+def processes_under(driver: int, program: str) -> list[int]:
+    """The driver's own processes of a program."""
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(driver)], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if program in line.split()[1]]
+
+
 def state(folder: Path) -> list[dict[str, Any]]:
     """What the records and the collection say in the end, without times and processes."""
     db = ChromaDBManager(folder / "chroma_db", embedder=FakeEmbedder())
@@ -137,5 +148,17 @@ def test_the_driver_is_stopped_and_the_same_command_finishes(sends: int, code: i
     if sends == signal.SIGINT:
         assert all(record["phase1_owner"] is None for record in state(folder)), (folder / "log").read_text()
     (folder / "gate").touch()
+    assert run(folder) == 0, (folder / "log").read_text()
+    assert is_whole(folder), state(folder)
+
+
+def test_the_head_is_killed_and_the_same_command_finishes(folder: Path) -> None:
+    with started(folder) as process:
+        wait_until(lambda: calls(folder)["hear"], folder)
+        for pid in processes_under(process.pid, "gcs_server"):
+            os.kill(pid, signal.SIGKILL)
+        (folder / "gate").touch()
+        assert ended(process, folder) == 1
+    assert "first machine does not answer any more; start cluster.py there again" in (folder / "log").read_text()
     assert run(folder) == 0, (folder / "log").read_text()
     assert is_whole(folder), state(folder)
