@@ -38,7 +38,7 @@ from videotag.stages import PHASE2  # noqa: E402
 from videotag.web.watch import LOOK_SECONDS  # noqa: E402
 
 VIDEO_SECONDS = 600.0  # an hour of video through a stage on a GPU, about
-CLIENTS = 4  # processes that ask for all machines
+CLIENTS = 16  # processes that ask for all machines
 BATCH = 5.0  # so late (s) a heartbeat may be, and the server still counts as keeping up
 
 

@@ -85,19 +85,31 @@ def called(folder: Path) -> Counter[str]:
 
 def slots_of(driver: int) -> list[int]:
     """The processes under the driver that are a slot at work."""
-    parents, found = {}, []
+    return [pid for pid in under(driver) if command_of(pid).startswith(b"ray::Slot.do")]
+
+
+def head_of(driver: int) -> int:
+    """The process of the driver's own Ray that knows all others."""
+    [found] = [pid for pid in under(driver) if command_of(pid).partition(b"\0")[0].endswith(b"gcs_server")]
+    return found
+
+
+def under(process: int) -> set[int]:
+    """All that it has started, and what those have."""
+    parents = {}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if (path / "cmdline").read_bytes().startswith(b"ray::Slot.do"):
-                found.append(int(path.name))
-    return [pid for pid in found if parents.get(parents.get(pid, 0)) == driver]
+    found = {process}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {process}
 
 
-def processes_under(driver: int, program: str) -> list[int]:
-    """The driver's own processes of a program."""
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(driver)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if program in line.split()[1]]
+def command_of(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def state(folder: Path) -> list[dict[str, Any]]:
@@ -155,10 +167,9 @@ def test_the_driver_is_stopped_and_the_same_command_finishes(sends: int, code: i
 def test_the_head_is_killed_and_the_same_command_finishes(folder: Path) -> None:
     with started(folder) as process:
         wait_until(lambda: calls(folder)["hear"], folder)
-        for pid in processes_under(process.pid, "gcs_server"):
-            os.kill(pid, signal.SIGKILL)
-        (folder / "gate").touch()
+        os.kill(head_of(process.pid), signal.SIGKILL)
         assert ended(process, folder) == 1
+    (folder / "gate").touch()
     assert "first machine does not answer any more; start cluster.py there again" in (folder / "log").read_text()
     assert run(folder) == 0, (folder / "log").read_text()
     assert is_whole(folder), state(folder)
