@@ -1,13 +1,12 @@
 """Cluster: this machine into a Ray cluster, for scale_out.py; with a token and TLS, on fixed ports.
 
-    python cluster.py keys 10.0.0.1 10.0.0.2     once: a token and a certificate for these machines, in cluster-keys/,
-                                                 which is then copied to each of them (whoever has it runs code there)
     python cluster.py head 10.0.0.1              on the first machine: its own address
-    python cluster.py join 10.0.0.2 10.0.0.1     on each other one: its own address, and the first one's
+    python cluster.py join 10.0.0.2 10.0.0.1     on each other one, now or later: its own address, and the first one's
     python cluster.py stop                       on each
 
-Ports (TCP), for the machines of the cluster and for nobody else: 6379 of the first one, and of each 6380 to 6385 and
-10100 to 10199. Step by step: docs/many-machines.md.
+The first start makes cluster-keys/, a token and what signs the machines' certificates, to be copied to each of them:
+whoever has it runs code there. Ports (TCP), for the machines of the cluster and for nobody else: 6379 of the first one,
+and of each 6380 to 6385 and 10100 to 10199. Step by step: docs/many-machines.md.
 """
 
 import argparse
@@ -30,24 +29,21 @@ def main(argv: list[str] | None = None) -> int:
 
 def options() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__, stage=False, database=False)
-    parser.add_argument("command", choices=["keys", "head", "join", "stop"])
+    parser.add_argument("command", choices=["head", "join", "stop"])
     parser.add_argument("addresses", nargs="*", metavar="ADDRESS")
     parser.add_argument("--keys", type=Path, default=machines.KEYS, metavar="FOLDER", help=f"({machines.KEYS})")
     return parser
 
 
 def work(args: argparse.Namespace) -> int:
-    wanted = {"head": 1, "join": 2, "stop": 0}.get(args.command)
-    if len(args.addresses) != wanted if wanted is not None else not args.addresses:
+    if len(args.addresses) != {"head": 1, "join": 2, "stop": 0}[args.command]:
         raise UserError(f"cluster.py {args.command}: see --help for the addresses that it takes")
-    if args.command == "keys":
-        machines.make_keys(args.keys, args.addresses)
-        cli.say(f"{args.keys}: copy this folder to {', '.join(args.addresses)}, and let nobody else read it")
-        return cli.OK
     if args.command == "stop":
         return subprocess.run([*RAY, "stop"]).returncode
     head = f"{args.addresses[1]}:{machines.HEAD_PORT}" if args.command == "join" else None
-    environment = {**os.environ, **machines.safe(args.keys)}
+    if not head and machines.make_keys(args.keys):
+        cli.say(f"{args.keys}: made; copy this folder to the other machines, and let nobody else read it")
+    environment = {**os.environ, **machines.safe(args.keys, args.addresses[0])}
     told = subprocess.run(
         [*RAY, *machines.joined(args.addresses[0], head)], env=environment, capture_output=True, text=True
     )

@@ -5,7 +5,7 @@ Out:  what they write.
 
     python scale_out.py                                          all stages, on this machine
     python scale_out.py --stages phase1,phase2 --whisper-model large-v3 --analyzer vllm --gpus 1
-    python scale_out.py --address 10.0.0.1:6379 --chroma-url http://10.0.0.1:8000
+    python scale_out.py --address 10.0.0.1 --chroma-url http://10.0.0.1:8000
                                                                  on the machines that cluster.py has joined
 
 Each slot is a process that keeps its engines and does one stage of one video at a time, the longest videos first; it
@@ -80,8 +80,8 @@ def options() -> argparse.ArgumentParser:
     placing = parser.add_argument_group("placing")
     every = ",".join(SCRIPTS)
     placing.add_argument("--stages", default=every, metavar="LIST", help=f"those to do ({every})")
-    placing.add_argument("--address", metavar="HOST:PORT", help="of the cluster's first machine (none: here alone)")
-    keys = f"with the token and the certificate of the cluster ({machines.KEYS})"
+    placing.add_argument("--address", metavar="IP", help="of the cluster's first machine (none: here alone)")
+    keys = f"with the token and the certificates of the cluster ({machines.KEYS})"
     placing.add_argument("--keys", type=Path, default=machines.KEYS, metavar="FOLDER", help=keys)
     placing.add_argument("--cpus", type=positive, default=4.0, metavar="N", help="for a slot (4)")
     placing.add_argument("--gpus", type=positive, default=0.0, metavar="N", help="for a slot; 0.5: two share one (0)")

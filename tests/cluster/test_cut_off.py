@@ -79,14 +79,13 @@ def test_a_machine_is_cut_off_and_joined_again(tmp_path: Path, machines: None) -
     (folder / "data" / ".locks").mkdir(parents=True)
     keys, log, environment = str(folder / "keys"), (folder / "log").open("a"), {**os.environ, **SOON}
     cluster = [sys.executable, str(ROOT / "cluster.py"), "--keys", keys]
-    subprocess.run([*cluster, "keys", *MACHINES.values()], check=True)
     chroma = str(Path(sys.executable).with_name("chroma"))
     server = [shutil.which("chroma") or chroma, "run", "--host", MACHINES[HEAD], "--path", str(folder / "server")]
     subprocess.Popen(on(HEAD, folder, *server), stdout=log, stderr=log, cwd=folder)
     for machine, address in MACHINES.items():
         how = ["head", address] if machine == HEAD else ["join", address, MACHINES[HEAD]]
         subprocess.run(on(machine, folder, *cluster, *how), check=True, env=environment)
-    where = ["--address", f"{MACHINES[HEAD]}:6379", "--chroma-url", f"http://{MACHINES[HEAD]}:8000", "--keys", keys]
+    where = ["--address", f"{MACHINES[HEAD]}", "--chroma-url", f"http://{MACHINES[HEAD]}:8000", "--keys", keys]
     scripted = [sys.executable, "-m", "tests.cluster.scripted", str(folder), *where]
     driver = subprocess.Popen(on(HEAD, folder, *scripted), cwd=ROOT, stdout=log, stderr=log, text=True)
     wait_until(lambda: calls(folder)["hear"] >= 3, folder)

@@ -1,6 +1,8 @@
 """What is next, what a slot takes, what stages are told, which engines stay: without Ray."""
 
 import argparse
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from videotag import cli
 from videotag.cluster import machines
 from videotag.cluster.lineup import Lineup, Step
 from videotag.cluster.placing import Share
-from videotag.cluster.slots import Keeper, Slot, Work, kept
+from videotag.cluster.slots import Keeper, Slot, Work, digest_of_program, kept
 from videotag.errors import EngineError, UserError
 
 
@@ -168,5 +170,28 @@ def test_machines_that_see_one_folder_and_machines_that_do_not(tmp_path: Path) -
 
 
 def test_no_keys_no_cluster(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"token: is not there; make keys by cluster.py keys"):
-        machines.safe(tmp_path)
+    with pytest.raises(UserError, match=r"token: is not there; copy .* from the first machine"):
+        machines.safe(tmp_path, "10.0.0.1")
+
+
+def test_another_version_of_the_program_is_told() -> None:
+    assert Keeper().is_other(digest_of_program()) == ""
+    assert "another version" in Keeper().is_other("0")
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+def test_keys_are_made_once_and_each_machine_has_its_own_certificate(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    assert machines.make_keys(keys)
+    token = (keys / "token").read_text()
+    assert not machines.make_keys(keys) and (keys / "token").read_text() == token and len(token) == 64
+    one, other = machines.safe(keys, "10.0.0.1"), machines.safe(keys, "10.0.0.2")
+    assert one["RAY_TLS_SERVER_CERT"] != other["RAY_TLS_SERVER_CERT"]
+    assert (one["RAY_USE_TLS"], one["RAY_AUTH_MODE"]) == ("1", "token") and token not in one.values()
+    told = ["openssl", "verify", "-CAfile", one["RAY_TLS_CA_CERT"], "-verify_ip", "10.0.0.1"]
+    assert subprocess.run([*told, one["RAY_TLS_SERVER_CERT"]], capture_output=True).returncode == 0
+    assert subprocess.run([*told, other["RAY_TLS_SERVER_CERT"]], capture_output=True).returncode != 0
+    private = [path for path in keys.iterdir() if path.name == "token" or path.name.endswith("-key.pem")]
+    assert len(private) == 4 and {path.stat().st_mode & 0o077 for path in (keys, *private)} == {0}
+    with pytest.raises(UserError, match="is no IP address"):
+        machines.safe(keys, "first")

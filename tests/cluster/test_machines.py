@@ -74,13 +74,12 @@ def nets() -> Iterator[list[str]]:
 def test_a_machine_dies_and_the_other_one_goes_on(folder: Path, nets: list[str]) -> None:
     keys = str(folder / "keys")
     cluster = [sys.executable, str(ROOT / "cluster.py"), "--keys", keys]
-    subprocess.run([*cluster, "keys", HEAD, SECOND], check=True)
     chroma = [str(Path(shutil.which("chroma") or Path(sys.executable).with_name("chroma"))), "run", "--host", HEAD]
     log = (folder / "log").open("a")
     subprocess.Popen(inside(nets[0], *chroma, "--path", str(folder / "server")), stdout=log, stderr=log, cwd=folder)
     subprocess.run(inside(nets[0], *cluster, "head", HEAD), check=True)
     subprocess.run(inside(nets[1], *cluster, "join", SECOND, HEAD), check=True)
-    where = ["--address", f"{HEAD}:6379", "--chroma-url", f"http://{HEAD}:8000", "--keys", keys]
+    where = ["--address", f"{HEAD}", "--chroma-url", f"http://{HEAD}:8000", "--keys", keys]
     scripted = [sys.executable, "-m", "tests.cluster.scripted", str(folder)]
     refused = inside(nets[0], *scripted, *where[:2], *where[4:], "--db", str(folder / "chroma_db"))
     told = subprocess.run(refused, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -1,14 +1,15 @@
 """Ray, started here or joined: who may talk to it, by which ports, and whether all machines see the same folders."""
 
+import ipaddress
 import os
 import secrets
 import socket
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from videotag.cluster.slots import Keeper
+from videotag.cluster.slots import PROGRAM, Keeper, digest_of_program
 from videotag.errors import UserError
 
 HEAD_PORT = 6379
@@ -26,54 +27,85 @@ NODE_PORTS = {
 OBJECT_STORE = 100 << 20  # bytes; nothing large goes through Ray
 KNOCK_SECONDS = 2.0
 KEYS = Path("cluster-keys")
-ROOT = Path(__file__).parents[2]
-TOKEN, CERTIFICATE, KEY = "token", "cert.pem", "key.pem"
+TOKEN, AUTHORITY = "token", "authority"
 
 
-def make_keys(folder: Path, addresses: Sequence[str]) -> None:
-    """A token and a certificate for machines with these addresses, for all of them the same. Needs openssl.
+def make_keys(folder: Path) -> bool:
+    """A token, and an authority that signs the machines' certificates, unless they are there; whether they were made.
 
     Raises:
-        UserError: there are keys already, or openssl is not there.
+        UserError: openssl is not there, or fails.
     """
     if (folder / TOKEN).exists():
-        raise UserError(f"{folder}: has keys already; delete the folder to make new ones, on all machines")
+        return False
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    names = ",".join(f"IP:{address}" for address in addresses)
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "825", "-subj", "/CN=videotag"]
-    files = ["-keyout", str(folder / KEY), "-out", str(folder / CERTIFICATE)]
-    try:
-        subprocess.run([*made, "-addext", f"subjectAltName={names}", *files], check=True, capture_output=True)
-    except FileNotFoundError:
-        raise UserError("openssl is needed to make a certificate; it is not there") from None
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"openssl: {error.stderr.decode(errors='replace').strip().splitlines()[-1]}") from None
-    (folder / KEY).chmod(0o600)
+    _certify(folder, AUTHORITY, "-subj", "/CN=videotag cluster")
     token = os.open(folder / TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(token, "w") as file:
         file.write(secrets.token_hex(32))
+    return True
 
 
-def safe(keys: Path) -> dict[str, str]:
-    """The environment under which Ray asks for the token and encrypts. Raises UserError where a file is missing."""
-    for name in (TOKEN, CERTIFICATE, KEY):
+def safe(keys: Path, own: str) -> dict[str, str]:
+    """The environment under which Ray asks for the token and encrypts, on the machine with this address.
+
+    Its certificate is made when there is none yet.
+
+    Raises:
+        UserError: the keys are not there, or the address is none.
+    """
+    for name in (TOKEN, f"{AUTHORITY}.pem", f"{AUTHORITY}-key.pem"):
         if not (keys / name).is_file():
-            raise UserError(f"{keys / name}: is not there; make keys by cluster.py keys, the same on all machines")
-    certificate = str((keys / CERTIFICATE).resolve())
+            raise UserError(
+                f"{keys / name}: is not there; copy {keys} from the first machine (cluster.py head makes it)"
+            )
+    try:
+        name = str(ipaddress.ip_address(own))
+    except ValueError:
+        raise UserError(f"{own}: is no IP address; name the one by which the other machines reach this one") from None
+    machine = f"machine-{name.replace(':', '_')}"
+    if not (keys / f"{machine}.pem").is_file():
+        signed = ["-CA", str(keys / f"{AUTHORITY}.pem"), "-CAkey", str(keys / f"{AUTHORITY}-key.pem")]
+        limits = ["-addext", f"subjectAltName=IP:{name}", "-addext", "basicConstraints=critical,CA:FALSE"]
+        _certify(keys, machine, "-subj", f"/CN={name}", *signed, *limits)
+    files = {"SERVER_CERT": f"{machine}.pem", "SERVER_KEY": f"{machine}-key.pem", "CA_CERT": f"{AUTHORITY}.pem"}
     return {
         **_everywhere(),
         "RAY_AUTH_TOKEN_PATH": str((keys / TOKEN).resolve()),
         "RAY_USE_TLS": "1",
-        "RAY_TLS_SERVER_CERT": certificate,
-        "RAY_TLS_SERVER_KEY": str((keys / KEY).resolve()),
-        "RAY_TLS_CA_CERT": certificate,
+        **{f"RAY_TLS_{what}": str((keys / file).resolve()) for what, file in files.items()},
     }
+
+
+def _certify(folder: Path, name: str, *how: str) -> None:
+    """A key and a certificate by openssl (3.0 or newer): name-key.pem and, last of all, name.pem."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "825", *how]
+    draft = folder / f"{name}.pem.{os.getpid()}"
+    files = ["-keyout", str(folder / f"{name}-key.pem"), "-out", str(draft)]
+    try:
+        subprocess.run([*made, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        raise UserError("openssl is needed to make certificates; it is not there") from None
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"openssl: {error.stderr.decode(errors='replace').strip().splitlines()[-1]}") from None
+    (folder / f"{name}-key.pem").chmod(0o600)
+    draft.replace(folder / f"{name}.pem")
+
+
+def own_address(other: str) -> str:
+    """This machine's address as the one at `other` sees it. Raises UserError: there is no way to it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in other else socket.AF_INET, socket.SOCK_DGRAM) as way:
+            way.connect((other, HEAD_PORT))  # sends nothing
+            return str(way.getsockname()[0])
+    except OSError as error:
+        raise UserError(f"{other}: cannot be reached: {error.strerror}; name the first machine's IP address") from None
 
 
 def _everywhere() -> dict[str, str]:
     """Nothing is told to Ray's makers, nobody without a token is let in, and workers find the scripts."""
-    found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    found = os.pathsep.join(filter(None, (str(PROGRAM), os.environ.get("PYTHONPATH"))))
     # Ray's workers would be nice to all others (15), and slower than the scripts by hand.
     return {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -98,7 +130,9 @@ def connect(address: str | None, keys: Path) -> Any:
         UserError: ray is not installed, or does not answer.
     """
     # Before ray is imported: it reads them then.
-    os.environ.update(safe(keys) if address else {**_everywhere(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    head = (address or "").removesuffix(f":{HEAD_PORT}")
+    own = own_address(head) if head else ""
+    os.environ.update(safe(keys, own) if address else {**_everywhere(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     try:
         import ray  # pyright: ignore[reportMissingImports]  (an extra)
@@ -107,7 +141,7 @@ def connect(address: str | None, keys: Path) -> Any:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "videotag"}
     try:
         if address:
-            ray.init(address=address, **common)
+            ray.init(address=f"{head}:{HEAD_PORT}", **common)
         else:
             alone = {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "_node_ip_address": "127.0.0.1"}
             ray.init(address="local", num_cpus=os.cpu_count(), **alone, **common)
@@ -155,7 +189,7 @@ def try_folders(ray: Any, keepers: dict[str, Any], data_dir: Path, videos: Itera
     """Write into data/ on every machine and read all of it back on every other, and the videos given.
 
     Raises:
-        UserError: a machine sees another folder, or not the videos.
+        UserError: a machine has another version of the program, sees another folder, or not the videos.
     """
     names = {node: f"{node[:12]}-{os.getpid()}" for node in keepers}
     some = list(videos)
@@ -163,9 +197,10 @@ def try_folders(ray: Any, keepers: dict[str, Any], data_dir: Path, videos: Itera
     def each(*calls: Any) -> None:
         for node, fault in zip(keepers, ray.get(list(calls), timeout=patience), strict=True):
             if fault:
-                raise UserError(f"machine {name_of(ray, node)}: {fault}; all need the same data/ and videos there")
+                raise UserError(f"machine {name_of(ray, node)}: {fault}; all need the same program, data/ and videos")
 
     try:
+        each(*(keeper.is_other.remote(digest_of_program()) for keeper in keepers.values()))
         each(*(keeper.write.remote(data_dir, names[node]) for node, keeper in keepers.items()))
         each(*(keeper.read.remote(data_dir, list(names.values()), some) for keeper in keepers.values()))
     finally:

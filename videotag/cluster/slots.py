@@ -5,6 +5,7 @@ Both are plain classes here; placing.py and machines.py make actors of them.
 
 import argparse
 import contextlib
+import hashlib
 import io
 import logging
 import os
@@ -19,6 +20,7 @@ from videotag import claims, cli
 from videotag.errors import UserError
 
 log = logging.getLogger("videotag")
+PROGRAM = Path(__file__).parents[2]
 Ended = Literal["done", "held", "failed", "refused", "interrupted"]
 
 
@@ -123,6 +125,10 @@ class Keeper:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
 
+    def is_other(self, program: str) -> str:
+        """Whether this machine has another version of the program; the fault, or ""."""
+        return "" if digest_of_program() == program else f"{PROGRAM}: is another version of the program"
+
     def write(self, data_dir: Path, name: str) -> str:
         """Leave a file in data/ for the others to read; the fault, or ""."""
         try:
@@ -150,3 +156,9 @@ class Keeper:
 
     def forget(self, data_dir: Path, name: str) -> None:
         (data_dir / f".{name}.machine").unlink(missing_ok=True)
+
+
+def digest_of_program() -> str:
+    """Of this machine's copy."""
+    files = sorted([*PROGRAM.glob("*.py"), *PROGRAM.glob("videotag/**/*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
