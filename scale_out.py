@@ -35,7 +35,8 @@ from videotag import cli
 from videotag.analyzers.engines import load_analyzer
 from videotag.cluster import machines
 from videotag.cluster.lineup import Lineup
-from videotag.cluster.placing import HeadGone, Placing, Screen, Share
+from videotag.cluster.placing import HeadGone, Placing, Share
+from videotag.cluster.screen import Far, Screen
 from videotag.cluster.slots import Work
 from videotag.config import load_videos
 from videotag.embedders.engines import load_embedder
@@ -111,7 +112,7 @@ def work(args: argparse.Namespace, rest: list[str], scripts: Mapping[str, Script
         share = Share(args.cpus, args.gpus, int(args.memory * 2**30))
         tried = checker(ray, args, some)
         placing = Placing(ray, works, lineup, share, tried, args.debug)
-        placing.to_the_end(Screen(len(lineup), sys.stdout.isatty()))
+        placing.to_the_end(Screen(len(lineup), sys.stdout.isatty(), Far(db, args.data_dir)))
         del holder
     except HeadGone as error:
         cli.complain(f"{error}; start cluster.py there again, then the same command goes on")

@@ -3,16 +3,21 @@
 import argparse
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from videotag.cluster import machines, placing
-from videotag.cluster.lineup import Lineup
+from db_manager import ChromaDBManager
+from videotag import artifacts
+from videotag.cluster import machines, placing, screen
+from videotag.cluster.lineup import Lineup, Step
 from videotag.cluster.placing import Placing, Share
+from videotag.cluster.screen import Far, Screen
 from videotag.cluster.slots import Outcome, Work
 from videotag.errors import UserError
+from videotag.stages import PHASE2
 
 Answer = Outcome | Exception
 
@@ -94,7 +99,7 @@ def run(
 def test_a_video_whose_worker_died_is_gone_on_with() -> None:
     deaths = iter([RayError("gone")])
     made, ray = run(lambda *step: next(deaths, Outcome("done")), "one")
-    made.to_the_end(lambda now: None)
+    made.to_the_end(Screen(2, False, lambda steps: {}))
     assert (made.done, made.failed) == (2, {})
     # The other one first: what was lost waits for a moment.
     assert sorted(ray.steps) == [("one", "a", False), ("one", "a", True), ("one", "b", False)]
@@ -106,27 +111,27 @@ def test_a_run_whose_head_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "head_answers", lambda ray: False)
     made, ray = run(lambda *step: Outcome("done"), "one")
     with pytest.raises(placing.HeadGone):
-        made.to_the_end(lambda now: None)
+        made.to_the_end(Screen(2, False, lambda steps: {}))
     assert ray.steps == []
 
 
 def test_a_video_that_kills_its_workers_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     made, _ = run(lambda node, video, again: RayError("x") if video == "a" else Outcome("done"), "one", "two")
-    made.to_the_end(lambda now: None)
+    made.to_the_end(Screen(2, False, lambda steps: {}))
     assert made.done == 1 and list(made.failed) == ["a"]
     assert "error: a: phase 1: its worker on" in capsys.readouterr().err
 
 
 def test_the_videos_of_a_slot_that_refuses_are_done_by_another(capsys: pytest.CaptureFixture[str]) -> None:
     made, _ = run(lambda node, *step: Outcome("refused", "no GPU") if node == "bad" else Outcome("done"), "bad", "good")
-    made.to_the_end(lambda now: None)
+    made.to_the_end(Screen(2, False, lambda steps: {}))
     assert (made.done, made.failed) == (2, {})
 
 
 def test_where_all_slots_refuse_the_run_ends_with_the_reason() -> None:
     made, ray = run(lambda *step: Outcome("refused", "no server answers"), "one")
     with pytest.raises(UserError, match="phase 1 on one: no server answers"):
-        made.to_the_end(lambda now: None)
+        made.to_the_end(Screen(2, False, lambda steps: {}))
     assert len(ray.steps) == placing.STRIKES
 
 
@@ -134,7 +139,7 @@ def test_what_others_hold_is_asked_for_again_and_a_failed_one_is_not() -> None:
     held = iter([Outcome("held", "held by process 1 on far")])
     does = lambda node, video, again: next(held, Outcome("done")) if video == "a" else Outcome("failed", "broken")  # noqa: E731
     made, ray = run(does, "one")
-    made.to_the_end(lambda now: None)
+    made.to_the_end(Screen(2, False, lambda steps: {}))
     assert made.failed == {"b": "broken"} and made.done == 1
     assert sorted(video for _, video, _ in ray.steps) == ["a", "a", "b"]
 
@@ -155,7 +160,7 @@ def test_a_machine_that_comes_late_is_used_and_one_with_other_folders_is_not() -
         return Outcome("held", "") if "late" not in ended else Outcome("done")
 
     made, ray = run(does, "first", tried=tried)
-    made.to_the_end(lambda now: None)
+    made.to_the_end(Screen(2, False, lambda steps: {}))
     assert made.done == 2 and set(ended) == {"first", "late"}
 
 
@@ -163,4 +168,25 @@ def test_no_machine_is_large_enough() -> None:
     made, _ = run(lambda *step: Outcome("done"), "one")
     made.share = Share(1, 1, 0)
     with pytest.raises(UserError, match="no machine has room for a slot of 1 CPUs, 1 GPUs"):
-        made.to_the_end(lambda now: None)
+        made.to_the_end(Screen(2, False, lambda steps: {}))
+
+
+def test_how_far_the_work_in_hand_is(tmp_path: Path) -> None:
+    db = ChromaDBManager(tmp_path / "db")
+    db.create_or_update_video_file("a", "a.mp4", "ru", 20.0, 4, 640, 360, 25.0)
+    part = artifacts.Part(artifacts.part_path(artifacts.path_of(PHASE2, tmp_path, "a")), {"stage": "phase2"})
+    part.append({"segment_index": 0, "analysis": {}, "note": ""})
+    part.close()
+    steps = {Step("a", "phase2"), Step("b", "phase1")}
+    assert Far(db, tmp_path)(steps) == {Step("a", "phase2"): "segments 25 %"}
+
+
+def test_the_screen_is_cleared_before_other_lines(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setattr(screen, "REDRAWN", 0.0)
+    made, _ = run(lambda *step: Outcome("failed", "broken"), "one")
+    made.to_the_end(Screen(2, True, lambda steps: {}))
+    assert "\033[2F\033[J0 of 2 steps done, 2 failed" in capsys.readouterr().out
+    made.seats[0].step = Step("a", "phase1")
+    assert made.screen is not None
+    made.screen(made)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("  one: phase 1: a, ")

@@ -8,9 +8,9 @@ from typing import Any
 from videotag import cli
 from videotag.cluster import machines
 from videotag.cluster.lineup import Lineup, Step
+from videotag.cluster.screen import Screen
 from videotag.cluster.slots import Outcome, Slot, Work
 from videotag.errors import UserError
-from videotag.times import clock as shown
 
 HELD_SECONDS = 20.0  # after which a video that others have is asked for again
 LOST_SECONDS = 2.0  # the same of one whose worker has died: its lock goes with it
@@ -18,7 +18,6 @@ LOOK_SECONDS = 5.0  # how often machines that came or went are looked for
 HEAD_SECONDS = 15.0  # of silence after which the first machine is given up
 STRIKES = 3  # refusals in a row after which a slot is given up
 STOP_SECONDS = 20.0  # that interrupted slots are given to write down that their videos are free again
-REDRAWN, PLAIN_SECONDS = 1.0, 10.0  # how often progress is printed: on a terminal, and elsewhere
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,10 @@ class Placing:
     shunned: set[str] = field(default_factory=set)  # machines that came late and see other folders
     refused: str = ""  # why the last slot that was given up was
     looked: float = float("-inf")
+    screen: Screen | None = None
     silent_since: float | None = None  # the first machine, by the monotonic clock
 
-    def to_the_end(self, screen: Callable[["Placing"], None]) -> None:
+    def to_the_end(self, screen: Screen) -> None:
         """Do all of it, as far as it can be done.
 
         Raises:
@@ -96,6 +96,7 @@ class Placing:
             HeadGone: Ray cannot be asked any more.
             KeyboardInterrupt, SystemExit: interrupted; the slots have given their videos back.
         """
+        self.screen = screen
         try:
             while self.lineup:
                 self._look()
@@ -158,7 +159,7 @@ class Placing:
                 ours[node] = keeper
             except UserError as error:
                 self.shunned.add(node)
-                cli.complain(f"a machine that has come is not used: {error}")
+                self._tell(cli.complain, f"a machine that has come is not used: {error}")
         return ours
 
     def _seat(self, node: str, share: Share) -> Seat:
@@ -213,7 +214,7 @@ class Placing:
         why = f"its worker on {seat.machine} has died ({type(error).__name__})"
         if step is not None:
             if self.lineup.lost(step, now + LOST_SECONDS):
-                cli.say(f"{step.video}: {why}; it is gone on with")
+                self._tell(cli.say, f"{step.video}: {why}; it is gone on with")
             else:
                 self._fail(step, f"{why}, and so have others before: look at Ray's logs on that machine")
         if seat.strikes >= STRIKES or not self._head_is_there() or seat.node not in machines.alive(self.ray):
@@ -223,7 +224,7 @@ class Placing:
         step, seat.step = seat.step, None
         assert step is not None
         for line in (*outcome.told, *(outcome.said if self.debug else ())):
-            cli.say(f"{seat.machine}: {line}")
+            self._tell(cli.say, f"{seat.machine}: {line}")
         now = time.monotonic()
         if outcome.ended != "refused":
             seat.strikes = 0
@@ -244,10 +245,10 @@ class Placing:
     def _fail(self, step: Step, why: str) -> None:
         self.failed[step.video] = why
         self.lineup.drop(step)
-        cli.complain(f"{step.video}: {self.works[step.stage].title}: {why}")
+        self._tell(cli.complain, f"{step.video}: {self.works[step.stage].title}: {why}")
 
     def _give_up(self, seat: Seat, why: str) -> None:
-        cli.complain(f"a slot on {seat.machine} is given up: {why}")
+        self._tell(cli.complain, f"a slot on {seat.machine} is given up: {why}")
         self.refused = why
         self.seats.remove(seat)
         self.looked = float("-inf")
@@ -260,41 +261,7 @@ class Placing:
         if refs:
             self.ray.wait(refs, num_returns=len(refs), timeout=STOP_SECONDS)
 
-
-class Screen:
-    """How it goes: on a terminal a few lines that are drawn anew, elsewhere a line now and then."""
-
-    def __init__(self, total: int, terminal: bool) -> None:
-        self._total, self._terminal = total, terminal
-        self._started = self._drawn = time.monotonic()
-        self._seconds: float | None = None
-        self._height = 0
-
-    def __call__(self, placing: Placing) -> None:
-        if self._seconds is None:
-            self._seconds = placing.lineup.seconds()
-        now = time.monotonic()
-        if now - self._drawn < (REDRAWN if self._terminal else PLAIN_SECONDS):
-            return
-        self._drawn = now
-        told = [self._summary(placing, now)]
-        if self._terminal:
-            told += [self._of(seat, placing, now) for seat in placing.seats]
-            print(f"\033[{self._height}F\033[J" if self._height else "", end="")
-            self._height = len(told)
-        for line in told:
-            cli.say(line)
-
-    def _summary(self, placing: Placing, now: float) -> str:
-        left = placing.lineup.seconds()
-        did = (self._seconds or 0.0) - left
-        time_left = f", {shown((now - self._started) * left / did)} left" if did > 0 else ""
-        slots = f"{sum(seat.step is not None for seat in placing.seats)} of {len(placing.seats)} slots at work"
-        failed = f", {len(placing.failed)} failed" if placing.failed else ""
-        machines_ = f"{len(placing.keepers)} machine{'s' * (len(placing.keepers) != 1)}"
-        return f"{placing.done} of {self._total} steps done{failed}; {machines_}, {slots}{time_left}"
-
-    def _of(self, seat: Seat, placing: Placing, now: float) -> str:
-        if seat.step is None:
-            return f"  {seat.machine}: {'idle' if seat.worker else 'starting'}"
-        return f"  {seat.machine}: {placing.works[seat.step.stage].title}: {seat.step.video}, {shown(now - seat.since)}"
+    def _tell(self, how: Callable[[str], None], line: str) -> None:
+        if self.screen is not None:
+            self.screen.clear()
+        how(line)
