@@ -93,20 +93,14 @@ def test_one_machine_is_cut_off_and_one_dies(tmp_path: Path, machines: None) -> 
     subprocess.Popen(
         on(HEAD, folder, *server, "--path", str(folder / "server")), stdout=quiet, stderr=quiet, cwd=folder
     )
-    for machine, address in MACHINES.items():
-        how = ["head", address] if machine == HEAD else ["join", address, MACHINES[HEAD]]
-        command = [sys.executable, str(ROOT / "cluster.py"), "--keys", keys, *how]
-        subprocess.run(on(machine, folder, *command), check=True, env={**os.environ, **SOON}, stdout=log)
-    scripted = [
-        sys.executable,
-        "-m",
-        "tests.cluster.scripted",
-        str(folder),
-        "--address",
-        MACHINES[HEAD],
-        "--keys",
-        keys,
-    ]
+    start = [sys.executable, str(ROOT / "cluster.py"), "--keys", keys]
+    soon = {"env": {**os.environ, **SOON}, "stdout": log}
+    subprocess.run(on(HEAD, folder, *start, "head", MACHINES[HEAD]), check=True, **soon)
+    joins = [(machine, ["join", MACHINES[machine], MACHINES[HEAD]]) for machine in (DYING, CUT_OFF)]
+    joining = [subprocess.Popen(on(machine, folder, *start, *how), **soon) for machine, how in joins]
+    assert [process.wait(120) for process in joining] == [0, 0]
+    where = [str(folder), "--address", MACHINES[HEAD], "--keys", keys]
+    scripted = [sys.executable, "-m", "tests.cluster.scripted", *where]
     refused = on(HEAD, folder, *scripted, "--db", str(folder / "chroma_db"))
     told = subprocess.run(refused, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert told.returncode == 2 and "is for one machine" in told.stderr, told
