@@ -143,6 +143,8 @@ def works_of(args: argparse.Namespace, rest: list[str], scripts: Mapping[str, Sc
         nobodys = set(left) if nobodys is None else nobodys & set(left)
         for key, value in {**vars(own), **common}.items():
             setattr(own, key, value.resolve() if isinstance(value, Path) else value)
+        if getattr(own, "rebuild", False):
+            raise UserError("--rebuild: makes all vectors anew at once: python load_data_to_chroma.py --rebuild")
         made[script.stage.key] = Work(script.stage.title, script.module.work, script.load, own)
     if wrong := [word for word in rest if word in (nobodys or ())]:
         raise UserError(f"{wrong[0]}: no stage of {args.stages} has such an option")

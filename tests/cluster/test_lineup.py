@@ -92,6 +92,7 @@ def test_each_stage_takes_what_it_knows() -> None:
         (["--whisper", "tiny"], "--whisper: no stage"),  # no abbreviations
         (["--stages", "phase2", "--whisper-model", "tiny"], "--whisper-model: no stage of phase2"),
         (["--stages", "phase3"], "--stages phase3: no such stage"),
+        (["--rebuild"], "--rebuild: makes all vectors anew at once: python load_data_to_chroma.py"),
     ],
 )
 def test_what_no_stage_knows_is_refused(argv: list[str], told: str) -> None:

@@ -190,3 +190,12 @@ def test_the_screen_is_cleared_before_other_lines(capsys: pytest.CaptureFixture[
     assert made.screen is not None
     made.screen(made)
     assert capsys.readouterr().out.splitlines()[-1].startswith("  one: phase 1: a, ")
+
+
+def test_what_others_have_is_told_once_and_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = iter([Outcome("held", "held by process 1 on far")] * 3)
+    made, _ = run(lambda *step: next(outcomes, Outcome("done")), "one")
+    made.to_the_end(Screen(2, False, lambda steps: {}))
+    assert made.done == 2
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a: ")]
+    assert told == ["a: held by process 1 on far; it is waited for"]

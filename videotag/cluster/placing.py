@@ -82,6 +82,7 @@ class Placing:
     seats: list[Seat] = field(default_factory=list)
     running: dict[Any, Seat] = field(default_factory=dict)  # by the call's reference
     gone: set[str] = field(default_factory=set)  # workers that have died
+    waited_for: set[str] = field(default_factory=set)  # videos that others have had, and that were told
     shunned: set[str] = field(default_factory=set)  # machines that came late and see other folders
     refused: str = ""  # why the last slot that was given up was
     looked: float = float("-inf")
@@ -234,6 +235,9 @@ class Placing:
         elif outcome.ended == "failed":
             self._fail(step, outcome.text)
         elif outcome.ended == "held":
+            if step.video not in self.waited_for:
+                self.waited_for.add(step.video)
+                self._tell(cli.say, f"{step.video}: {outcome.text}; it is waited for")
             self.lineup.later(step, now + (LOST_SECONDS if step.again else HELD_SECONDS))
         else:
             self.lineup.later(step, now)
