@@ -23,7 +23,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import load_data_to_chroma
@@ -56,7 +55,7 @@ class Script:
     """A stage, the script that does it, and what builds its engine."""
 
     stage: Stage
-    module: ModuleType
+    module: Any  # has `options` and `work`, as the stages' scripts
     load: Callable[..., Any]
 
 

@@ -50,6 +50,7 @@ class Asked:
     late: list[float] = field(default_factory=list)
     requests: int = 0
     cpu: float = 0.0
+    wall: float = 0.0
 
 
 def main() -> int:
@@ -69,8 +70,7 @@ def measure(folder: Path, count: int, seconds: float, records: int) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder / "db"), "--port", str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(program, cwd=folder, **quiet)
+    server = subprocess.Popen(program, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         reach(url, server)
@@ -79,7 +79,7 @@ def measure(folder: Path, count: int, seconds: float, records: int) -> None:
         with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
             jobs = [(url, number, count, seconds, records, started + 15.0) for number in range(CLIENTS)]
             parts = pool.starmap(ask, jobs)
-        show(count, seconds, parts, cpu_of(server.pid) - before)
+        show(count, parts, cpu_of(server.pid) - before)
     finally:
         server.terminate()
         server.wait()
@@ -134,7 +134,7 @@ def ask(url: str, number: int, count: int, seconds: float, records: int, start: 
         if time.monotonic() - begun > 2 * seconds:  # it has fallen behind
             asked.late.append(time.monotonic() - begun - at)
             break
-    asked.cpu = time.process_time() - cpu
+    asked.cpu, asked.wall = time.process_time() - cpu, time.monotonic() - begun
     return asked
 
 
@@ -188,7 +188,8 @@ def cpu_of(pid: int) -> float:
     return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def show(count: int, seconds: float, parts: list[Asked], server: float) -> None:
+def show(count: int, parts: list[Asked], server: float) -> None:
+    seconds = max(part.wall for part in parts)
     took = {kind: [s for part in parts for s in part.took.get(kind, [])] for kind in ("heartbeat", "video", "look")}
     requests, late = sum(part.requests for part in parts), max((s for part in parts for s in part.late), default=0.0)
     beats = sorted(took["heartbeat"])
