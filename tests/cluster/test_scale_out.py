@@ -60,7 +60,7 @@ def started(folder: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
 
 def ended(process: subprocess.Popen[str], folder: Path) -> int:
     try:
-        return process.wait(150)
+        return process.wait(300)
     except subprocess.TimeoutExpired:
         pytest.fail("does not end:\n" + (folder / "log").read_text())
 
@@ -71,7 +71,7 @@ def run(folder: Path, *args: str) -> int:
 
 
 def wait_until(true: Callable[[], Any], folder: Path) -> Any:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not (found := true()):
         assert time.monotonic() < end, (folder / "log").read_text()
         time.sleep(0.05)
