@@ -4,12 +4,13 @@
     python3 run.py web            install, then the archive in a browser: yours, or the demo's while you have none
     python3 run.py doctor         what is installed, what would be picked and why, and whether it works
     python3 run.py models         what would hear your videos better, and `models get NAME`, which fetches it
+    python3 run.py scale-out      install Ray, too, then all stages over the CPUs and GPUs of this machine or of several
     python3 run.py test           install with the tools, then ruff, pyright, import-linter and pytest
     python3 run.py test-engine    what needs torch: phase 2 with a real vLLM on the CPU and a tiny random model,
                                   openai-whisper, sentence-transformers (2.6 GB of packages)
 
 Everything is installed into .venv beside this file (.venv-engine for the last one); a second call installs nothing.
-What comes after the command goes to pytest, web.py, doctor.py or models.py: `python3 run.py test -k segments`.
+What comes after the command goes to pytest or the script: `python3 run.py test -k segments`.
 """
 
 import hashlib
@@ -34,7 +35,8 @@ WHOLE = "выпуск новостей о воде, снеге и спорте"
 
 
 def main() -> int:
-    commands = {"demo": demo, "web": web, "doctor": doctor, "models": models, "test": test, "test-engine": test_engine}
+    commands = {"demo": demo, "web": web, "doctor": doctor, "models": models, "scale-out": scale_out}
+    commands |= {"test": test, "test-engine": test_engine}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         print(__doc__)
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
@@ -81,6 +83,11 @@ def doctor(args: list[str]) -> int:
 def models(args: list[str]) -> int:
     install(VENV, "requirements.txt")
     return subprocess.run([python(VENV), "models.py", *args]).returncode
+
+
+def scale_out(args: list[str]) -> int:
+    install(VENV, "requirements-ray.txt")
+    return subprocess.run([python(VENV), "scale_out.py", *args]).returncode
 
 
 def test(args: list[str]) -> int:

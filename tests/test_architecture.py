@@ -27,6 +27,11 @@ SCRIPTS = {
     "doctor": {"db_manager", "load_data_to_chroma"},  # a repair is a load
     "models": {"db_manager"},
     "export": set(),
+    "scale_out": {
+        *("db_manager", "phase1_whisper_frames", "phase2_vllm_analysis", "phase4_video_summary"),
+        "load_data_to_chroma",
+    },
+    "cluster": set(),
     "run": set(),
 }
 """The files at the top, and which of them each may import."""

@@ -34,6 +34,19 @@ def test_held_elsewhere(changes, duration, clock, held):
     assert bool(claims.held_elsewhere(PHASE1, record, "here", clock)) is held
 
 
+@pytest.mark.parametrize(
+    ("gone", "clock", "held"),
+    [
+        ("far:12", 1119.0, True),  # it may have lost its link only: four heartbeats
+        ("far:12", 1121.0, False),
+        ("far:1", 1121.0, True),  # another process
+    ],
+)
+def test_what_a_worker_held_that_is_said_to_be_gone(gone, clock, held, monkeypatch):
+    monkeypatch.setattr(claims, "said_gone", {gone})
+    assert bool(claims.held_elsewhere(PHASE1, {**WORKING, "video_duration": 3600.0}, "here", clock)) is held
+
+
 @pytest.fixture
 def records(tmp_path):
     db = ChromaDBManager(tmp_path / "db")

@@ -30,6 +30,11 @@ HEARTBEAT_SECONDS = 30.0
 STALE_FLOOR_SECONDS = 600.0
 """A worker elsewhere may be silent for twice the video's length, and never is it given less than this: a
 20-second clip takes longer than 40 s to load a model."""
+GONE_SECONDS = 4 * HEARTBEAT_SECONDS
+"""The same of a worker that is said to have died: on a machine that has lost its link it may work on, and as long as
+its heartbeats come it is left to it."""
+said_gone: set[str] = set()
+"""Workers that are said to have died, "host:process" each, by who places the work on machines (scale_out.py)."""
 SETTLE_SECONDS = 0.5
 """Over a server nobody is kept out between reading a record and claiming it. Another worker that read it before this
 one's claim was written has written its own after so long at the latest, and the last one counts."""
@@ -64,6 +69,8 @@ def held_elsewhere(stage: Stage, record: Record, host: str, clock: float) -> str
         return None
     silence = clock - float(record.get(stage.field("heartbeat"), 0.0))
     allowed = max(STALE_FLOOR_SECONDS, 2 * float(record.get("video_duration", 0.0)))
+    if owner.rpartition(":")[0] in said_gone:
+        allowed = GONE_SECONDS
     return describe_owner(stage, record) if silence < allowed else None
 
 

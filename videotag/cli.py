@@ -154,6 +154,7 @@ class Report:
     marked: bool = False  # whether the records say already that --force wants finished work again
     done: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)  # of the skipped: others work on them
     failed: list[tuple[str, str]] = field(default_factory=list)
 
     def skip(self, name: str, why: str) -> None:
@@ -172,6 +173,8 @@ class Report:
             yield
         except (Held, NotDue, ClaimLost) as why:
             self.skip(name, f"held by {why}" if isinstance(why, Held) else str(why))
+            if not isinstance(why, NotDue):
+                self.held.append(name)
         except EngineError:
             raise
         except Exception as error:

@@ -89,13 +89,16 @@ class Run:
         ready = {other.field("status"): "completed" for other in needed}
         # Not "completed", rather than "pending": a record that is older than the stage has no status of it.
         finished = {} if finished_too or self.args.force else {self.stage.field("status"): "completed"}
+        asked = {"video_name": self.args.only} if self.args.only else {}
         with self.db.session():
-            names = self.db.video_names()
-            candidates = self.db.list_videos(ready, without=finished)
+            names = self.db.video_names(asked)
+            if len(names) < len(set(self.args.only or ())):
+                names = self.db.video_names()
+            candidates = self.db.list_videos(ready | asked, without=finished)
             lacking = {
                 name: f"{other.key} is not completed"
                 for other in needed
-                for name in self.db.video_names(without={other.field("status"): "completed"})
+                for name in self.db.video_names(asked, without={other.field("status"): "completed"})
             }
         if not names and (lost := artifacts.unknown_results(self.args.data_dir, ())):
             folder = self.args.data_dir

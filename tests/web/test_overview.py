@@ -7,8 +7,8 @@ import pytest
 
 from videotag import artifacts
 from videotag.stages import LOAD, PHASE1, PHASE2, PHASE4, STAGES
+from videotag.underway import Underway
 from videotag.web.overview import STATES, Failure, chosen, engine_of, state_of, totals_of, video_of
-from videotag.web.underway import Underway
 
 NOW = 1_000_000.0
 AT_WORK = {"phase1_status": "processing", "phase1_owner": "studio:12:ab", "phase1_start_time": "2026-11-29T10:00:00"}

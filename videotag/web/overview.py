@@ -11,6 +11,7 @@ from typing import Any
 from videotag.claims import HEARTBEAT_SECONDS
 from videotag.stages import STAGES, Record, Stage, better_today, lacking
 from videotag.text import one_line
+from videotag.underway import Step
 
 STATES = ("working", "silent", "failed", "waiting", "blocked", "completed")
 """Of a phase of a video, the most urgent first. "silent": is being done by the record's word, and the worker does not
@@ -24,21 +25,6 @@ UNHEARD = "unheard"
 """Beside STATES, what videos are chosen by: some of the speech has no words."""
 MOST_ERRORS = 5
 _ENGINES = ("transcriber", "analyzer", "summarizer", "embedder")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a worker has done of the part of its work in hand.
-
-    Attributes:
-        what: "speech" (s of the video), "frames" or "segments": the unit of the next two.
-        left: seconds until it is done, if it goes on as it went; None where that cannot be told yet.
-    """
-
-    what: str
-    done: float
-    total: float
-    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from videotag.stages import STAGES
 from videotag.store.pages import in_parts
 from videotag.text import one_line
 from videotag.times import now
+from videotag.underway import Underway
 from videotag.web.archive import Archive
 from videotag.web.overview import AT_WORK, Totals, Video, totals_of, video_of
-from videotag.web.underway import Underway
 
 LOOK_SECONDS = 2.0
 PATIENCE = 5.0  # s that a page waits for a look: the first one takes a minute for 100,000 records

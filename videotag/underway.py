@@ -11,11 +11,25 @@ from videotag import artifacts
 from videotag.errors import UserError
 from videotag.segments import Windows, frame_times, windows
 from videotag.stages import PHASE1, PHASE2, PHASE4, Record, Stage
-from videotag.web.overview import Step
 
 POINTS = 20  # of progress: the speed is that of the last ones
 ROUGHLY = 10.0  # s to which the time that is left is told: else it were news at every look
 Header = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a worker has done of the part of its work in hand.
+
+    Attributes:
+        what: "speech" (s of the video), "frames" or "segments": the unit of the next two.
+        left: seconds until it is done, if it goes on as it went; None where that cannot be told yet.
+    """
+
+    what: str
+    done: float
+    total: float
+    left: float | None = None
 
 
 @dataclass

@@ -1,0 +1,37 @@
+"""scale_out.py with scripted engines: python -m tests.cluster.scripted FOLDER [OPTIONS]. They wait for FOLDER/gate.
+
+Heartbeats come each second, and a dead worker's claim is free after four.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from scale_out import SCRIPTS, Script, main
+from tests.kills import ENGINES, Run
+from videotag import claims, cli
+
+
+def engine(run: Run, *choice: Any) -> Any:
+    return ENGINES[run.stage](run)
+
+
+def work(stage: str, *args: Any) -> int:
+    claims.HEARTBEAT_SECONDS, claims.GONE_SECONDS = 1.0, 4.0
+    return int(SCRIPTS[stage].module.work(*args))
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    scripts = {
+        name: Script(
+            script.stage,
+            SimpleNamespace(options=script.module.options, work=partial(work, name)),
+            partial(engine, Run(name, folder, gate=folder / "gate")),
+        )
+        for name, script in SCRIPTS.items()
+    }
+    where = ["--config", str(folder / "videos_config.json"), "--data-dir", str(folder / "data")]
+    cli.leave(main([*where, "--memory", "0", *sys.argv[2:]], scripts))
