@@ -266,6 +266,7 @@ def _line_crops(images: "Sequence[np.ndarray]") -> "Iterator[tuple[int, np.ndarr
 def _boxes(image: "np.ndarray") -> "list[np.ndarray]":
     """The corners of what the detector takes for lines, float [4, 2] each: x and y."""
     import cv2
+    import numpy as np
 
     scale = min(1.0, DETECTOR_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale < 1 else image
@@ -275,7 +276,7 @@ def _boxes(image: "np.ndarray") -> "list[np.ndarray]":
     if (bottom, right) == small.shape[:2] and not top + left:
         small, scale = image, 1.0  # which it scales itself
     boxes = _detector()(small[top:bottom, left:right], use_det=True, use_cls=False, use_rec=False).boxes
-    return [(box + (left, top)) / scale for box in (boxes if boxes is not None else ())]
+    return [np.add(box, (left, top)) / scale for box in (boxes if boxes is not None else ())]
 
 
 def _busy(image: "np.ndarray") -> tuple[int, int, int, int]:
