@@ -84,7 +84,7 @@ class Run:
     def finish(self) -> int:
         """Run to the end; the exit code, negative for a signal."""
         process = self.start()
-        process.join(60)
+        process.join(300)
         assert process.exitcode is not None, f"{self} does not end\n{self.printed}"
         return process.exitcode
 

@@ -105,7 +105,7 @@ def test_folders_that_vanish_under_a_run(stage, what, before, undisturbed, tmp_p
         if what in (one, "both"):
             shutil.rmtree(folder / one)
     gate.touch()
-    process.join(60)
+    process.join(300)
     assert process.exitcode in (0, 1, 2), run.printed
     assert "Traceback" not in run.printed and ("error: " in run.printed) == (process.exitcode > 0), run.printed
     for again in list(POINTS) * 2:
@@ -122,7 +122,7 @@ def test_folders_that_vanish_under_a_run(stage, what, before, undisturbed, tmp_p
 def test_a_clock_set_back_by_an_hour(stage, before, undisturbed, tmp_path) -> None:
     folder = copy(before[stage], tmp_path / "clock")
     killed = Run(stage, folder, options(stage), "claimed").start()
-    killed.join(60)
+    killed.join(300)
     assert killed.exitcode == -signal.SIGKILL
     back = Run(stage, folder, options(stage), clock=-3600.0)
     finish(back)

@@ -136,7 +136,7 @@ def killed_and_run_again(run: Run, undisturbed: dict[str, Any], after: float | N
     if after is not None:
         process.join(after)
         process.kill()
-    process.join(60)
+    process.join(300)
     if after is None:
         assert process.exitcode == -run.sends, f"{run} did not come to its point ({process.exitcode})\n{run.printed}"
     again = Run(run.stage, run.folder, tuple(arg for arg in run.args if arg != "--force"))
@@ -160,7 +160,7 @@ def test_killed_with_force(point: str, before, undisturbed, tmp_path) -> None:
     """What was forced is done again, once, though the second run is not forced."""
     folder = copy(before["load"], tmp_path / "forced")
     process = Run("phase2", folder, ("--force", "--only", "news"), point).start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == -9
     finish(Run("phase2", folder))
     assert state(folder)["files"] == state(before["load"])["files"]
@@ -194,7 +194,7 @@ def test_killed_while_a_renamed_entry_takes_its_results_along(point: str, at: in
     assert sorted(id_ for id_ in whole["segments"] if "film" not in id_) == [f"review_seg_{n}" for n in range(4)]
     called = calls(folder)
     process = Run("phase1", folder, point=point, at=at).start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == -9
     for stage in POINTS:
         finish(Run(stage, folder))
@@ -207,7 +207,7 @@ def test_two_runs_at_once_rename_an_entry_once(renamed, tmp_path) -> None:
     called = calls(folder)
     processes = [Run("phase1", folder).start() for _ in range(2)]
     for process in processes:
-        process.join(60)
+        process.join(300)
     assert [process.exitcode for process in processes] == [0, 0]
     assert (state(folder), calls(folder)) == (whole, called)
 
@@ -220,7 +220,7 @@ def test_killed_later_at(stage: str, point: str, before, undisturbed, tmp_path) 
         folder = copy(before[stage], tmp_path / f"{stage}{at}")
         run = Run(stage, folder, WINDOWS if stage == "phase1" else (), point, at)
         process = run.start()
-        process.join(60)
+        process.join(300)
         if process.exitcode == 0:  # it does not come there so often
             continue
         finish(Run(stage, folder, run.args))

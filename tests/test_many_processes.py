@@ -196,7 +196,7 @@ def test_everything_at_once_and_a_search_that_stays_open(folder, url) -> None:
             assert Run(stage, folder, chroma_url=url).finish() == 0
     finally:  # or it would go on for ever
         stop.touch()
-    search.join(60)
+    search.join(300)
     assert search.exitcode == 0 and faults.read_text() == "", faults.read_text()
     printed = "".join((folder / f"{stage}.log").read_text() for stage in STAGES)
     assert not any(word in printed for word in ("locked", "Traceback", "error", "busy")), printed

@@ -22,6 +22,7 @@ from videotag.analyzers.local.pictures import decode, look, without_bars
 from videotag.analyzers.local.screen_text import (
     Line,
     ScreenReader,
+    _busy,
     _merged,
     _parsed,
     installed_languages,
@@ -261,6 +262,19 @@ def test_a_cut_is_named_within_one_frame_though_frames_are_passed_over(tmp_path:
     assert found._cuts == pytest.approx([cut / 25 for cut in cuts], abs=1 / 25 + 1e-3)
 
 
+def test_frames_passed_on_without_the_loop_filter_hardly_differ(tmp_path: Path) -> None:
+    def draw(number: int, size: tuple[int, int]) -> np.ndarray:
+        grain = np.random.default_rng(3).integers(40, 220, (size[1] // 8, size[0] // 4, 3), np.uint8)
+        return np.roll(cv2.resize(grain, (2 * size[0], size[1])), 5 * number, axis=1)[:, : size[0]]
+
+    pictures = Pictures(steady(4), gop=500, b_frames=3, size=(640, 360), draw=draw, options={"crf": "38"})
+    path = str(write(tmp_path / "a.mp4", pictures))
+    whole = {round(time, 3): image for time, image in small_frames(path, width=160)}
+    skimmed = [(frame.image, whole[round(frame.time, 3)]) for frame in skim(path)]
+    differences = [float(cv2.absdiff(one, other).mean()) for one, other in skimmed]
+    assert len(differences) < len(whole) and max(differences) < 1  # of 255; without any loop filter 5
+
+
 def test_of_a_film_of_keyframes_alone_no_frame_is_passed_over(tmp_path: Path) -> None:
     path = str(write(tmp_path / "a.mkv", Pictures(steady(2), codec="mjpeg", gop=1)))
     assert [(frame.time, frame.passed) for frame in skim(path)] == [
@@ -349,6 +363,24 @@ def test_a_page_of_credits_is_kept_whole() -> None:
     for number, line in enumerate(lines):
         cv2.putText(image, line, (400, 40 + 34 * number), (240, 240, 240), cv2.FontFace("sans"), 22)
     assert len(ScreenReader(installed_languages()).read([image], "ru")) == len(lines)
+
+
+@needs("rus")
+@pytest.mark.parametrize("place", [(60, 60), (1400, 1040)])
+def test_a_line_in_the_corner_of_an_empty_picture_is_read(place: tuple[int, int]) -> None:
+    image = plain((200, 170, 140), 1920, 1080)
+    cv2.putText(image, "Погода в Алматы", place, (160, 130, 100), cv2.FontFace("sans"), 36)
+    assert ScreenReader(installed_languages()).read([image], "ru") == {"Погода в Алматы": 0}
+
+
+def test_of_an_empty_picture_the_detector_gets_the_part_that_may_hold_text() -> None:
+    # Cells of 32 pixels: the strokes lie in rows 4 and 5 and columns 10 to 12, and a cell around goes with them.
+    image = plain((100, 100, 100), 960, 540)
+    image[140:180, 330:400:4] = 125
+    assert _busy(image) == (3 * 32, 7 * 32, 9 * 32, 14 * 32)
+    image[140:180, 330:400:4] = 110  # less than can be read
+    assert _busy(image) == (0, 0, 0, 0)
+    assert _busy(np.random.default_rng(1).integers(0, 255, (540, 960, 3), np.uint8)) == (0, 540, 0, 960)
 
 
 def test_two_lines_of_one_picture_are_two_texts_however_alike() -> None:

@@ -631,7 +631,7 @@ def test_a_video_record_of_another_process_is_no_reason_to_be_stale(folder):
     folder.search("вода")
     child = multiprocessing.get_context("spawn").Process(target=_add, args=(folder.directory,))
     child.start()
-    child.join(60)
+    child.join(300)
     assert child.exitcode == 0
     assert ids(folder.search("потоп"))[0] == "new_seg_0"
 

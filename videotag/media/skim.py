@@ -38,7 +38,9 @@ class Skimmed:
 def skim(path: str, start: float = 0.0, width: int = 160) -> Iterator[Skimmed]:
     """The frames from second `start` on, but for those that can be left out and cost no more than `SPARSEST`.
 
-    Half of the frames of common H.264 and HEVC; none of a file without frames that nothing refers to.
+    Half of the frames of common H.264 and HEVC; none of a file without frames that nothing refers to. H.264's frames
+    with two references come without the loop filter, a sixth of the decoding: they differ by half a level on average,
+    at 160 pixels, and hardly add up. Without it on all frames it is two levels, as much as some cuts in old films.
 
     Raises:
         UserError: the file cannot be opened.
@@ -51,6 +53,8 @@ def skim(path: str, start: float = 0.0, width: int = 160) -> Iterator[Skimmed]:
             return
         stream.thread_type = "AUTO"
         stream.codec_context.skip_frame = "NONREF"
+        if stream.codec_context.name == "h264":
+            stream.codec_context.options = {"skip_loop_filter": "bidir"}
         waiting, upright = _Waiting(), Upright(source)
         before = start
         for frame in source.frames_from(stream, start, waiting.put):

@@ -29,6 +29,10 @@ CYRILLIC = ("kaz", "rus")
 AT_ONCE, TIMEOUT = 40, 60.0  # lines that Tesseract gets, and its seconds for them; it takes 0.3 and 0.1 for each
 DETECTOR_SIDE = 960
 """Larger frames are scaled down to this; smaller ones are not scaled up (5x the time, and no more lines found)."""
+FAINT, CELL, CROWDED = 12, 32, 12
+"""Levels of luma (of 255) between neighbours below which no letter can be read; pixels of a cell's side; and how many
+such differences it has if a letter is in it: one 8 pixels high has 20 and more."""
+MOST_BUSY = 0.85  # share of a picture from which on looking at a part of it saves nothing
 LINE_HEIGHT, SMALLEST_LINE = 64, 8  # pixels: what Tesseract was measured with, and below what nothing can be read
 MAX_LINES = 40  # lines read in one frame: a page of credits has 20, and one of a document must not hold up the run
 GOOD, SURE = 70.0, 85.0
@@ -254,10 +258,48 @@ def _line_crops(images: "Sequence[np.ndarray]") -> "Iterator[tuple[int, np.ndarr
         thumbnail = _thumbnail(image, 160, 90)
         last = lasts.get(image.shape)
         if last is None or _difference(last, thumbnail) >= SAME_FRAME:
-            boxes = _detector()(image, use_det=True, use_cls=False, use_rec=False).boxes
-            crops = (_crop(image, box) for box in (boxes if boxes is not None else ()))
+            crops = (_crop(image, box) for box in _boxes(image))
             yield from ((number, crop) for crop in [crop for crop in crops if crop is not None][:MAX_LINES])
         lasts[image.shape] = thumbnail
+
+
+def _boxes(image: "np.ndarray") -> "list[np.ndarray]":
+    """The corners of what the detector takes for lines, float [4, 2] each: x and y."""
+    import cv2
+    import numpy as np
+
+    scale = min(1.0, DETECTOR_SIDE / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale < 1 else image
+    top, bottom, left, right = _busy(small)
+    if top == bottom:
+        return []
+    if (bottom, right) == small.shape[:2] and not top + left:
+        small, scale = image, 1.0  # which it scales itself
+    boxes = _detector()(small[top:bottom, left:right], use_det=True, use_cls=False, use_rec=False).boxes
+    return [np.add(box, (left, top)) / scale for box in (boxes if boxes is not None else ())]
+
+
+def _busy(image: "np.ndarray") -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of the part that may hold text: sky, walls and black bars around it are left out.
+
+    The detector takes as much less time as it is smaller. Empty (0, 0, 0, 0) if nothing is in the picture.
+    """
+    import cv2
+    import numpy as np
+
+    height, width = image.shape[:2]
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    differs = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > FAINT
+    padded = np.pad(differs, ((0, -height % CELL), (0, -width % CELL)))
+    cells = padded.reshape(padded.shape[0] // CELL, CELL, -1, CELL).sum(axis=(1, 3)) >= CROWDED
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    # With a cell around: the detector goes by what surrounds a line, too.
+    top, bottom = max(0, int(rows[0]) - 1) * CELL, min(height, (int(rows[-1]) + 2) * CELL)
+    left, right = max(0, int(columns[0]) - 1) * CELL, min(width, (int(columns[-1]) + 2) * CELL)
+    whole = (bottom - top) * (right - left) > MOST_BUSY * height * width
+    return (0, height, 0, width) if whole else (top, bottom, left, right)
 
 
 def _plain(text: str) -> str:
