@@ -333,6 +333,40 @@ def test_a_busy_index_is_one_clear_line_and_is_kept(index, monkeypatch):
     assert found(index, "вода") == ["a"]
 
 
+def test_what_is_kept_open_holds_no_lock(index):
+    update(index, "1", [("a", "снег")], since=None)
+    assert (index.state, found(index, "снег")) == ("1", ["a"])
+    with sqlite3.connect(index.path, timeout=0) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+
+def test_an_index_that_another_put_in_the_place_of_the_old_one_is_read(index, tmp_path):
+    update(index, "1", [("a", "снег")], since=None)
+    assert found(index, "снег") == ["a"]
+    other = SegmentIndex(tmp_path / "other.sqlite3")
+    update(other, "2", [("b", "снег")], since=None)
+    os.replace(other.path, index.path)
+    assert (index.state, found(index, "снег")) == ("2", ["b"])
+    index.path.unlink()
+    assert (index.state, index.ids()) == (None, set())
+
+
+def test_an_index_is_read_in_several_threads(index):
+    update(index, "1", [(f"s{n}", "снег") for n in range(50)], since=None)
+    read: list[int] = []
+
+    def ask():
+        read.extend(len(index.ids()) for _ in range(50))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read == [50] * 200
+    assert len(index._kept) <= 4  # no more than read at once
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="search index"):

@@ -32,7 +32,7 @@ class EightBits:
     def __init__(self, steps: np.ndarray, scales: np.ndarray) -> None:
         """`steps`: int8 [n, dimension]; `scales`: float32 [n], what a step stands for, 0 where there is no segment."""
         self.steps, self.scales = steps, scales
-        self._products: dict[bytes, np.ndarray] = {}  # the last few; what all have in common is asked for each time
+        self._products: dict[bytes, np.ndarray] = {}  # the last few: a page asks one question several times
 
     def __len__(self) -> int:
         return len(self.scales)

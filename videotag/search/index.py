@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import random
 import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -116,6 +117,11 @@ class SegmentIndex:
             exact: of more segments than these the vectors are held in 8 bits; None: `coarse.EXACT`.
         """
         self.path, self.words, self._exact = Path(path), words, exact
+        self._kept: list[tuple[tuple[int, ...], sqlite3.Connection]] = []  # that nobody reads by, and their files
+
+    def __del__(self) -> None:
+        for _, db in self._kept:
+            db.close()
 
     @property
     def state(self) -> str | None:
@@ -292,22 +298,54 @@ class SegmentIndex:
         return self._read(lambda db: dict(db.execute(_OCCURRENCES, (json.dumps(list(forms)),))), {})
 
     def _read(self, read: Callable[[sqlite3.Connection], Result], nothing: Result) -> Result:
-        if not self.path.exists():
+        try:
+            file = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
             return nothing
         try:
-            with self._open() as db:
-                return read(db)
+            return self._read_by_kept((os.getpid(), file.st_dev, file.st_ino), read)
         except sqlite3.DatabaseError as error:
             self._drop(error)
             return nothing
 
+    def _read_by_kept(self, file: tuple[int, ...], read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read by a connection that stays open: to make one takes longer than most that is read.
+
+        One to a file that has been deleted meanwhile, or of the process that this one was forked from, is let go.
+        """
+        db = self._kept_to(file) or self._connected()
+        try:
+            _check_form(db)
+            found = read(db)
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        except BaseException:
+            db.close()
+            raise
+        if os.name == "nt":  # there a file that is open cannot be deleted
+            db.close()
+        else:
+            self._kept.append((file, db))
+        return found
+
+    def _kept_to(self, file: tuple[int, ...]) -> sqlite3.Connection | None:
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                its_file, db = self._kept.pop()
+                if its_file == file:
+                    return db
+                db.close()
+        return None
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)) as db:
+        """To write."""
+        with closing(self._connected()) as db:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
-            form = db.execute("PRAGMA user_version").fetchone()[0]
-            if form not in (0, FORM):
-                raise (_OlderForm if form < FORM else sqlite3.DatabaseError)(f"form {form}, not {FORM}")
+            _check_form(db)
             yield db
 
     def _drop(self, error: sqlite3.DatabaseError) -> None:
@@ -333,6 +371,12 @@ def _state(db: sqlite3.Connection) -> str | None:
         return None
     row = db.execute("SELECT made_from FROM state").fetchone()
     return row[0] if row else None
+
+
+def _check_form(db: sqlite3.Connection) -> None:
+    form = db.execute("PRAGMA user_version").fetchone()[0]
+    if form not in (0, FORM):
+        raise (_OlderForm if form < FORM else sqlite3.DatabaseError)(f"form {form}, not {FORM}")
 
 
 def _file(db: sqlite3.Connection) -> int:

@@ -108,6 +108,7 @@ class Background:
         parts = np.split(by_chance, ends) if of_languages else ()
         self._spreads = {language: _deviation(part) for language, part in zip(of_languages, parts, strict=True)}
         self.close_from = -math.inf if unknown else nearest_by_chance(total)
+        self._of_all: dict[int, tuple[np.ndarray | EightBits, np.ndarray]] = {}  # by id(): many, and `_shortened`
 
     def asked_in(self, language: str) -> Background:
         """The same for a question in that language, ISO 639-1; one that is not known is any."""
@@ -122,13 +123,27 @@ class Background:
             question: float32 [dimension].
             segments: float32 [n, dimension], unit vectors; a hundred thousand of them are not copied.
         """
+        towards = _unit(question - self._question)
+        along = segments @ towards - self._segment @ towards
+        return along * self._shortened(segments) / self._spread
+
+    def _shortened(self, segments: np.ndarray | EightBits) -> np.ndarray:
+        """1 by the length that is left of each without what is common, float32 [n]; 0 where none is left.
+
+        Of many it is kept: every question asks for it, and they stay the same until the archive changes.
+        """
         import numpy as np
 
-        towards, common = _unit(question - self._question), self._segment
-        squares = 1 - 2 * (segments @ common) + common @ common  # of the lengths without what is common
-        lengths = np.sqrt(np.maximum(squares, 0))
-        along = segments @ towards - common @ towards
-        return np.where(lengths > BARELY, along / np.maximum(lengths, BARELY), 0) / self._spread
+        known = self._of_all.get(id(segments))
+        if known is not None and known[0] is segments:
+            return known[1]
+        common = self._segment
+        lengths = np.sqrt(np.maximum(1 - 2 * (segments @ common) + common @ common, 0))
+        shortened = np.where(lengths > BARELY, 1 / np.maximum(lengths, BARELY), 0).astype(np.float32)
+        if len(segments) > SAMPLE:
+            self._of_all.clear()
+            self._of_all[id(segments)] = segments, shortened
+        return shortened
 
 
 def nearest_by_chance(total: int) -> float:
