@@ -114,7 +114,7 @@ def work(phase1: Path, tmp_path: Path) -> Work:
 
 def until_kept(work: Work, script: subprocess.Popen, least: int) -> dict[tuple[str, int], str]:
     """Wait until so many results are on the disk."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         if len(kept := work.kept()) >= least:
             return kept

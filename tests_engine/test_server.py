@@ -25,7 +25,7 @@ from videotag.stages import PHASE4
 from videotag.summaries import prompt
 from videotag.summaries.prompt import WINDOW
 
-START_SECONDS = 180
+START_SECONDS = 600
 TOKENS = 12_000
 """Six images a segment, and as much text as there may be."""
 
