@@ -254,7 +254,7 @@ def pictures(asked: Asked) -> Iterator[Finding]:
     elif model_shelf.is_there(default):
         yield Finding(True, f"no frames yet; the next load makes vectors of them by {name}, model {default}")
     else:
-        yield Finding(None, f"no vectors of pictures: descriptions alone tell of it; python3 run.py models get {default}")
+        yield Finding(None, f"no vectors of pictures, only descriptions; python3 run.py models get {default}")
 
 
 def database(asked: Asked) -> Iterator[Finding]:

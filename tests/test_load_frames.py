@@ -219,7 +219,7 @@ def test_the_doctor_compares_them_and_puts_in_again_what_is_in_data(loaded, monk
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(analyzed, monkeypatch, capsys, tmp_path):
     code, out = doctors(analyzed, monkeypatch, capsys)
-    assert code == 0 and "no  what is seen: no vectors of pictures: descriptions alone tell of it; python3 run.py models get" in out
+    assert code == 0 and "no  what is seen: no vectors of pictures, only descriptions; python3 run.py models get" in out
     monkeypatch.setenv("VIDEOTAG_MODELS", str(tmp_path / "shelf"))
     tiny_towers.community(model_shelf.folder_of("siglip2-base-patch16-224"))
     code, out = doctors(analyzed, monkeypatch, capsys)
