@@ -96,6 +96,7 @@ STAGES = (PHASE1, PHASE2, PHASE4, LOAD)  # in the order in which they are run
 
 FORCED = ("--force", "force_reprocess is set")
 """Reasons for which a finished result is not taken over but made again."""
+BY_KEY = {stage.key: stage for stage in STAGES}
 
 
 def inputs_of(stage: Stage, needed_only: bool = False) -> list[Stage]:

@@ -11,7 +11,7 @@ from videotag import cli
 from videotag.claims import Records
 from videotag.cluster.lineup import Step
 from videotag.errors import UserError
-from videotag.stages import STAGES
+from videotag.stages import BY_KEY
 from videotag.times import clock as shown
 from videotag.underway import Underway
 
@@ -40,11 +40,10 @@ class Far:
     def _told(self, steps: set[Step]) -> dict[Step, str]:
         names = sorted({step.video for step in steps})
         records = {record["video_name"]: record for record in self._db.list_videos({"video_name": names})}
-        stages = {stage.key: stage for stage in STAGES}
         self._underway.forget({(step.video, step.stage) for step in steps})
         found = {}
         for step in steps:
-            far = self._underway.step(stages[step.stage], records.get(step.video, {}), time.time())
+            far = self._underway.step(BY_KEY[step.stage], records.get(step.video, {}), time.time())
             if far and far.total:
                 left = f", {shown(far.left)} left" if far.left else ""
                 found[step] = f"{far.what} {100 * far.done / far.total:.0f} %{left}"

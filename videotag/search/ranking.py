@@ -108,7 +108,7 @@ class Background:
         parts = np.split(by_chance, ends) if of_languages else ()
         self._spreads = {language: _deviation(part) for language, part in zip(of_languages, parts, strict=True)}
         self.close_from = -math.inf if unknown else nearest_by_chance(total)
-        self._of_all: dict[int, tuple[np.ndarray | EightBits, np.ndarray]] = {}  # by id(): many, and `_shortened`
+        self._known: list[tuple[np.ndarray | EightBits, np.ndarray]] = []  # all segments, and `_shortened` of them
 
     def asked_in(self, language: str) -> Background:
         """The same for a question in that language, ISO 639-1; one that is not known is any."""
@@ -130,19 +130,18 @@ class Background:
     def _shortened(self, segments: np.ndarray | EightBits) -> np.ndarray:
         """1 by the length that is left of each without what is common, float32 [n]; 0 where none is left.
 
-        Of many it is kept: every question asks for it, and they stay the same until the archive changes.
+        Of most it is kept: every question asks for that of all, and what is measured here is of one state of them.
         """
         import numpy as np
 
-        known = self._of_all.get(id(segments))
-        if known is not None and known[0] is segments:
-            return known[1]
+        for known, shortened in self._known:
+            if known is segments:
+                return shortened
         common = self._segment
         lengths = np.sqrt(np.maximum(1 - 2 * (segments @ common) + common @ common, 0))
         shortened = np.where(lengths > BARELY, 1 / np.maximum(lengths, BARELY), 0).astype(np.float32)
-        if len(segments) > SAMPLE:
-            self._of_all.clear()
-            self._of_all[id(segments)] = segments, shortened
+        if len(segments) > max([SAMPLE, *(len(known) for known, _ in self._known)]):  # not of those a filter leaves
+            self._known[:] = [(segments, shortened)]
         return shortened
 
 

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from videotag.claims import Held
 from videotag.config import name_mistake
 from videotag.errors import UserError
-from videotag.stages import STAGES
+from videotag.stages import BY_KEY
 from videotag.text import printable
 from videotag.times import now
 from videotag.web.again import again, command
@@ -28,7 +28,6 @@ PAGE = 25  # videos
 LISTEN_SECONDS = 1.0  # between two questions of a listener whether there is news
 MOST_NEWS = 200  # videos in one event; whoever is told of more had better look anew
 
-BY_KEY = {stage.key: stage for stage in STAGES}
 PhaseKey = Literal["phase1", "phase2", "phase4", "db_load"]
 State = Literal["working", "silent", "failed", "waiting", "blocked", "completed", "unheard"]
 

@@ -271,11 +271,12 @@ def _boxes(image: "np.ndarray") -> "list[np.ndarray]":
     scale = min(1.0, DETECTOR_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale < 1 else image
     top, bottom, left, right = _busy(small)
-    if top == bottom:
+    part = small[top:bottom, left:right]
+    if not part.size:
         return []
-    if (bottom, right) == small.shape[:2] and not top + left:
-        small, scale = image, 1.0  # which it scales itself
-    boxes = _detector()(small[top:bottom, left:right], use_det=True, use_cls=False, use_rec=False).boxes
+    if part.shape == small.shape:
+        part, scale = image, 1.0  # which it scales itself
+    boxes = _detector()(part, use_det=True, use_cls=False, use_rec=False).boxes
     return [np.add(box, (left, top)) / scale for box in (boxes if boxes is not None else ())]
 
 
