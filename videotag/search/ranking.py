@@ -19,10 +19,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from videotag.search.coarse import EightBits, products
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from videotag.search.coarse import EightBits
     from videotag.search.index import Segments
     from videotag.search.typical import Typical
 
@@ -124,7 +125,7 @@ class Background:
             segments: float32 [n, dimension], unit vectors; a hundred thousand of them are not copied.
         """
         towards = _unit(question - self._question)
-        along = segments @ towards - self._segment @ towards
+        along = products(segments, towards) - self._segment @ towards
         return along * self._shortened(segments) / self._spread
 
     def _shortened(self, segments: np.ndarray | EightBits) -> np.ndarray:
@@ -138,7 +139,7 @@ class Background:
             if known is segments:
                 return shortened
         common = self._segment
-        lengths = np.sqrt(np.maximum(1 - 2 * (segments @ common) + common @ common, 0))
+        lengths = np.sqrt(np.maximum(1 - 2 * products(segments, common) + common @ common, 0))
         shortened = np.where(lengths > BARELY, 1 / np.maximum(lengths, BARELY), 0).astype(np.float32)
         if len(segments) > max([SAMPLE, *(len(known) for known, _ in self._known)]):  # not of those a filter leaves
             self._known[:] = [(segments, shortened)]
