@@ -114,7 +114,7 @@ def test_a_copy_is_begun_cancelled_and_given_out(tmp_path, broadcast):
 def test_the_page_without_script(client):
     page = client.get(f"/video/{NAME}", params={"t": 13, "lang": "ru"}).text
     assert f'<source data-kind="file" src="/media/{NAME}#t=10.0">' in page  # a little before
-    assert f'poster="/frame/{NAME}/1/0"' in page
+    assert f'poster="/frame/{NAME}/13.0"' in page
     assert f'<a href="/video/{NAME}?lang=ru&amp;t=0.25" data-t="0.25"' in page  # a line of what is said
     assert page.count('<article class="segment"') == 3 and page.count("hidden>\n  <h2>") == 2
 

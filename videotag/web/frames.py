@@ -1,7 +1,10 @@
 """The frames that phase 1 took, as pictures of a page."""
 
+import bisect
+import math
 import os
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -26,20 +29,20 @@ _reading = threading.Lock()  # of whole results: one at a time, and none twice
 def routes(archive: Archive) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/frame/{name}/{segment}/{number}")
+    @router.get("/frame/{name}/{second}")
     def frame(
-        request: Request, name: str, segment: int, number: int, width: Annotated[int, Query()] = WIDTHS[-1]
+        request: Request, name: str, second: float, width: Annotated[int, Query()] = WIDTHS[-1]
     ) -> Response:
+        """The frame that is nearest to a second of the video: how many a segment has is the archive's affair."""
         path = archive.result_path(PHASE1, name)
-        if path is None or width not in WIDTHS:
+        if path is None or width not in WIDTHS or not math.isfinite(second):
             raise HTTPException(404)
         status = path.stat()
         with _reading:
             whole = _pictures(path, status.st_size, status.st_mtime_ns)
-        numbers = whole.segments.get(segment, []) if whole else []
-        if whole is None or not 0 <= number < len(numbers):
+        if whole is None or not whole.frames:
             raise HTTPException(404)
-        place = whole.frames[numbers[number]]
+        place = whole.frames[_nearest(whole.times, second)]
         headers = {"etag": f'"{whole.result_id}-{place.offset}-{width}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
@@ -75,8 +78,8 @@ class _Place(NamedTuple):
 
 class _Pictures(NamedTuple):
     result_id: str
-    segments: dict[int, list[int]]  # the numbers of their frames
-    frames: list[_Place]
+    times: list[float]  # s, rising
+    frames: list[_Place]  # at these times
 
 
 @lru_cache(maxsize=KEPT)
@@ -95,8 +98,14 @@ def _pictures(path: Path, size: int, changed: int) -> _Pictures | None:
         offset = found if found >= 0 else data.find(frame["jpeg"])  # equal pictures are stored once
         frames.append(_Place(offset, len(frame["jpeg"])))
         end = max(end, offset + len(frame["jpeg"]))
-    segments = {segment["segment_index"]: segment["frames"] for segment in result["segments"]}
-    return _Pictures(result["result_id"], segments, frames)
+    return _Pictures(result["result_id"], [frame["time"] for frame in result["frames"]], frames)
+
+
+def _nearest(times: Sequence[float], second: float) -> int:
+    """The place of the time that is nearest."""
+    after = bisect.bisect_left(times, second)
+    around = range(max(0, after - 1), min(len(times), after + 1))
+    return min(around, key=lambda place: abs(times[place] - second))
 
 
 def _read(path: Path, place: _Place) -> bytes:

@@ -27,7 +27,7 @@ from videotag.web.attached import attached
 from videotag.web.pages import Pages, address
 from videotag.web.watch import Watch
 
-FRAMES = 6  # of a segment that are shown, if it has so many
+FRAMES = 6  # of a segment that are shown
 NEWEST = 12  # videos on the page where nothing is asked
 PATIENCE = 2.0  # s that this page waits to know them
 WIDTH, LINES = 90, 3  # characters and lines of a text on a card that are seen
@@ -170,16 +170,14 @@ def _line(field: str, text: str, query: str) -> Line:
 def card(moment: Hit, query: str) -> dict[str, Any]:
     """What a card shows of a moment."""
     read = hits.texts(moment, query)
-    picture = address("frame", moment["video_name"], moment["segment_index"])
-    first, apart = moment["start_time"], max(moment["end_time"] - moment["start_time"], 0.001) / FRAMES
-    times = frame_times(Window(moment["segment_index"], first, moment["end_time"]), FRAMES)
-    seen, stored = moment.get("seen_at"), moment.get("seen_frame", -1)
-    shown = int(((min(moment["start"] + LEAD, moment["end"]) if seen is None else seen) - first) / apart)
+    times = frame_times(Window(moment["segment_index"], moment["start_time"], moment["end_time"]), FRAMES)
+    best = moment.get("seen_at", min(moment["start"] + LEAD, moment["end"]))
     return {
         "hit": moment,
-        "picture": picture,
-        "large": stored if stored >= 0 else min(FRAMES - 1, max(0, shown)),
-        "strip": [(round(time, 1), f"{picture}/{number}") for number, time in enumerate(times)],
+        "picture": address("frame", moment["video_name"]),
+        "times": [round(time, 1) for time in times],
+        "best": round(best, 2),
+        "large": min(range(FRAMES), key=lambda number: abs(times[number] - best)),
         "how": hits.found_by(read, query),
         "lines": [_line(one.field.name, one.text, query) for one in read if one.field.name != "keywords"],
         "keywords": [(word, bool(matches(word, query))) for word in moment.get("keywords") or ()],
@@ -197,7 +195,7 @@ def video_card(video: Hit, query: str) -> dict[str, Any]:
         "lines": [_line(name, text, query) for name, text in texts.items() if text],
         "chapters": [(one["start"], in_pieces(one_line(one["title"]), query)) for one in video.get("chapters") or ()],
         "keywords": [(word, bool(matches(word, query))) for word in video.get("keywords") or ()],
-        "picture": address("frame", video["video_name"], video.get("segments_total", 0) // 3),
+        "picture": address("frame", video["video_name"], round(video["end"] / 3, 1)),
     }
 
 
@@ -223,11 +221,11 @@ def start(archive: Archive, watch: Watch) -> dict[str, Any]:
 
 
 def _told(record: Mapping[str, Any]) -> dict[str, Any]:
-    name = record["video_name"]
+    name, seconds = record["video_name"], record.get("video_duration") or 0.0
     return {
         "name": name,
         "title": record.get("title") or name,
         "text": record.get("summary") or record.get("description") or "",
-        "seconds": record.get("video_duration") or 0.0,
-        "picture": address("frame", name, record["total_segments"] // 3),
+        "seconds": seconds,
+        "picture": address("frame", name, round(seconds / 3, 1)),
     }

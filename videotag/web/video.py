@@ -68,13 +68,8 @@ class Look:
 
     @property
     def poster(self) -> str | None:
-        """The address of the frame that was on screen last before the second."""
-        if not self.source.segments:
-            return None
-        segment = self.source.segments[self.current]
-        times = [self.source.phase1["frames"][number]["time"] for number in segment["frames"]]
-        place = max(0, sum(time <= self.second for time in times) - 1)
-        return address("frame", self.source.name, str(segment["segment_index"]), str(place)) if times else None
+        """The address of the frame that is nearest to the second."""
+        return address("frame", self.source.name, self.second) if self.source.phase1["frames"] else None
 
     @cached_property
     def paragraphs(self) -> list[tuple[float, list[subtitles.Cue]]]:
