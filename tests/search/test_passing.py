@@ -114,6 +114,13 @@ def test_products_in_8_bits_are_near_the_exact_ones():
     assert np.allclose(eight[np.array([5, 2])] @ rows[1], (eight @ rows[1])[[5, 2]])
 
 
+def test_products_of_exact_vectors_are_what_numpy_makes_of_them():
+    rows = unit(300)
+    assert np.abs(coarse.products(rows, rows[0]) - rows.astype(float) @ rows[0].astype(float)).max() < 1e-6
+    assert np.array_equal(coarse.products(rows[::2], rows[0]), coarse.products(rows, rows[0])[::2])
+    assert coarse.products(rows[:0], rows[0]).shape == (0,)
+
+
 def test_many_segments_are_ranked_as_few_are(tmp_path, monkeypatch):
     """Over EXACT the vectors are held in 8 bits; what is given is ranked by the exact ones all the same."""
     db = ChromaDBManager(tmp_path / "db", embedder=FakeEmbedder())

@@ -128,6 +128,11 @@ def is_russian(lower: str) -> bool:
     return bool(_CYRILLIC.search(lower)) and not _KAZAKH.search(lower) and _lemma(lower)[1]
 
 
+def is_russian_base(lower: str) -> bool:
+    """Whether it is a form under which the Russian dictionary has a word, as loans have it before their endings."""
+    return is_russian(lower) and _lemma(lower)[0] == _folded(lower)
+
+
 def of_dictionary(lower: str) -> bool:
     """`is_russian` without a parse: for many that are mostly none."""
     return russian().word_is_known(lower)

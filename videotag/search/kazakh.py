@@ -5,6 +5,7 @@ between front vowels is і, what is typed as к beside back vowels is қ.
 """
 
 import re
+from collections.abc import Iterable
 
 from videotag.search.spelling import key
 
@@ -16,11 +17,11 @@ _ENDING = re.compile(
 )
 """Of the keys of Kazakh words: case, number, possession, participles."""
 _CONSONANT = "бвгғджзйкқлмнңпрстфхһцчшщ"
-_FRONT, _BACK = re.compile("[әеіөү]"), re.compile("[аоұыя]")
-_FIRST_VOWEL = re.compile(f"^([{_CONSONANT}]*)([оуа])(?=[{_CONSONANT}])")
+_VOWEL = re.compile("[әеіөүаоұуыия]")
+_FIRST_VOWEL = re.compile(f"^([{_CONSONANT}]*)([оуа])(?=[{_CONSONANT}у])")
 _BEFORE_BACK = re.compile(f"[гк](?=[{_CONSONANT}]*[аоұыя])|(?<=[аоұы])[гк](?=[{_CONSONANT}]*$)")
-_I = re.compile(f"(?<=[{_CONSONANT}])и(?![аеоуыэюяйи])")
-_GENITIVE = re.compile(f"(?<=[{_CONSONANT}][тд][ыі])н$|(?<=н[ыі])н$")
+_I = re.compile(f"(?:(?<=[{_CONSONANT}])|^)и(?![аеоуыэюяйи])")
+_GENITIVE = re.compile(f"(?<=[{_CONSONANT}]д[ыі])н$|(?<=[{_CONSONANT.replace('й', '')}]т[ыі])н$|(?<=н[ыі])н$")
 
 
 def has_own_letters(text: str) -> bool:
@@ -38,18 +39,36 @@ def is_without_letters(typed: str, word: str) -> bool:
     return len(typed) == len(word) and all(t == w or w in _LEFT_OUT.get(t, "") for t, w in pairs)
 
 
-def in_harmony(word: str, known: str = "") -> str:
-    """With Kazakh letters as the vowels want them; `known`: the beginning as it is known already."""
-    typed = _I.sub("ы", word[len(known) :])
-    told = [vowel for vowel in re.findall("[әеіөүаоұуя]", known or typed) if vowel != "у"]
-    front = bool(told) and bool(_FRONT.match(told[-1])) and (bool(known) or not _BACK.search("".join(told[1:])))
+def tells_i_apart(words: Iterable[str]) -> bool:
+    """Whether и is typed for і: what is typed as ы is no і then."""
+    return any(len(word) > 2 and _I.search(word, 1) for word in words)
+
+
+def in_harmony(word: str, known: str = "", apart: bool = False) -> str:
+    """With Kazakh letters as the vowels want them.
+
+    Args:
+        known: the beginning as it is known already.
+        apart: whether what is typed as ы is no і (`tells_i_apart`).
+    """
+    begun = len(known)
+    word = known + word[begun:]
+    last = re.findall("[әеіөүаоұя]", known)[-1:]
+    if last:
+        front = last[0] in "әеіөү"
+    else:
+        vowels = [found[0] for found in _VOWEL.finditer(word) if found[0] != "и" or _I.match(word, found.start())]
+        back = any(vowel in "аоұя" for vowel in vowels[1:]) or (apart and "ы" in vowels)
+        front = not back and any(vowel in "әеіөүи" for vowel in vowels)
+    typed = word
     if front:
-        typed = typed.replace("ы", "і")
+        typed = _I.sub("і", typed.replace("ы", "і"))
+    elif not apart:
+        typed = _I.sub("ы", typed)
     if not known:
         typed = _FIRST_VOWEL.sub(lambda found: found[1] + _first_vowel(found[2], front), typed)
-    begun = len(known)
-    typed = _BEFORE_BACK.sub(lambda found: "ғ" if found[0] == "г" else "қ", known + typed)[begun:]
-    return _GENITIVE.sub("ң", known + typed)
+    typed = _BEFORE_BACK.sub(lambda found: "ғ" if found[0] == "г" else "қ", known + typed[begun:])
+    return _GENITIVE.sub("ң", known + typed[begun:])
 
 
 def _first_vowel(typed: str, front: bool) -> str:

@@ -1,22 +1,23 @@
 """What was meant by a question as it was typed: keyboard layout, Latin letters, letters left out, typos, talk.
 
-The archive's own words decide: those that occur in it, and those of the Russian dictionary, are never touched, and
-nothing becomes a word that is in neither. What a question becomes has the same meaning to whoever typed it, and it is
-asked of the vectors as well as of the words.
+The archive's own words decide: those that occur in it, and those of the Russian and English dictionaries, are never
+touched, and but for Kazakh letters nothing becomes a word that is in none. What a question becomes has the same meaning
+to whoever typed it, and it is asked of the vectors as well as of the words.
 """
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 from operator import itemgetter
 from typing import Protocol
 
 from videotag.languages import AS_RUSSIAN
+from videotag.search.english import is_english, one_edit_away
 from videotag.search.filler import without_filler
-from videotag.search.forms import is_russian, of_dictionary, own_forms, quoted, romanised, says_nothing
-from videotag.search.kazakh import has_own_letters, in_harmony, is_without_letters, may_be_kazakh
+from videotag.search.forms import is_russian, is_russian_base, of_dictionary, own_forms, quoted, romanised, says_nothing
+from videotag.search.kazakh import has_own_letters, in_harmony, is_without_letters, may_be_kazakh, tells_i_apart
 from videotag.search.keyboards import in_one_script, is_cyrillic, is_like_english, mixed, other_layouts
 from videotag.search.spelling import in_cyrillic, key, keys, one_edit
 from videotag.stop_words import STOP_WORDS
@@ -33,6 +34,7 @@ STEM = 4  # letters that a word with other endings has to have in common
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*['’]?")
 _LATIN = re.compile("[a-zà-žı]")
+_JOINED_NAME = re.compile("(?<=[а-яёәғқңөұүһі])(?=[А-ЯЁӘҒҚҢӨҰҮҺІ])")
 _KAZAKH_LATIN = re.compile("[ığǵşūńý]|q(?!u)|[agnosyci]'(?=[^ts])|[agnoucsi]'[a-z]+'")
 _ADJECTIVE = re.compile("[иы][иый]$")
 _RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
@@ -59,20 +61,23 @@ def readings(question: str, archive: ArchiveWords) -> tuple[str, str, bool]:
     """The question as it was said, and as it may have been meant; itself where it has something in quotes.
 
     As it was said: on the right keyboard, in small letters, without what only asks for it. As it may have been meant:
-    in words that the archive or the Russian dictionary has; and whether the words themselves tell that it was: few of
-    those said are known, most of those meant, or it is in a Kazakh alphabet of Latin letters, or only blanks differ.
+    in words that the archive or a dictionary has; and whether the words themselves tell that it was: few of those said
+    are known, most of those meant, or it is in a Kazakh alphabet of Latin letters, or only blanks differ, or what was
+    changed are words in small letters that nobody knows, and that are now, in a question of dictionary words.
     """
     if quoted(question):
         return question, question, False
     reader = _Reader(archive)
-    text = _in_small_letters(reader.of_one_script(unicodedata.normalize("NFC", question)))
+    apart = _JOINED_NAME.sub(" ", unicodedata.normalize("NFC", question))
+    text = _in_small_letters(reader.of_one_script(apart))
     said = without_filler(reader.of_right_layout(text))
     read = reader.of_known_words(said)
     few = MOST if is_cyrillic(said) else FEW
     told = reader.known_share(_words(said)) < few and reader.known_share(_words(read)) >= MOSTLY
     alphabet = is_cyrillic(read) and bool(_KAZAKH_LATIN.search(said.lower()))
     blanks = "".join(said.split()) == "".join(read.split())  # all that differs
-    return said, without_filler(read), told or alphabet or blanks
+    told = told or alphabet or blanks or reader.is_kazakh or reader.are_typos(said, read)
+    return said, without_filler(read), told
 
 
 def _in_small_letters(text: str) -> str:
@@ -84,6 +89,7 @@ class _Reader:
 
     def __init__(self, archive: ArchiveWords) -> None:
         self._archive = archive
+        self.is_kazakh = False  # by its endings, whatever letters it is written in
         self._counts: dict[str, int] = {}  # segments, by word
 
     # === What is known ===
@@ -97,7 +103,8 @@ class _Reader:
         return [self._counts[word] for word in words]
 
     def is_known(self, word: str) -> bool:
-        return says_nothing(word) or word in _FUNCTION_WORDS or is_russian(word) or self.occurs([word])[0] > 0
+        named = says_nothing(word) or word in _FUNCTION_WORDS or is_russian(word)
+        return named or self.occurs([word])[0] > 0 or is_english(word)
 
     def known_share(self, words: list[str]) -> float:
         """Of the letters of the words that are long enough to tell."""
@@ -105,6 +112,18 @@ class _Reader:
         self.occurs(telling)
         known = sum(len(word) for word in telling if self.is_known(word))
         return known / (sum(map(len, telling)) or 1)
+
+    def are_typos(self, said: str, read: str) -> bool:
+        """Whether all that differs are words that were unknown and are known now; not names, which may be unknown.
+
+        Only of a question that the dictionaries know: of a Kazakh word nobody here can say that there is none such.
+        """
+        pairs = list(zip(_WORD.findall(said), meant := _words(read), strict=False))
+        changed = [(typed, word) for typed, word in pairs if _words(typed) != [word]]
+        named = sum(len(word) for word in meant if is_russian(word) or is_english(word))
+        if not changed or len(_words(said)) != len(meant) or named < MOSTLY * sum(map(len, meant)):
+            return False
+        return all(typed.islower() and not self.is_known(typed) and self.is_known(word) for typed, word in changed)
 
     # === The whole question ===
 
@@ -125,7 +144,7 @@ class _Reader:
         whole = [one for word in text.split() for one in ([word.lower()] if mixed(word)[0] else _words(word))]
         if evident and 0 < share >= self.known_share(whole) and has_own_letters(reading):
             return reading
-        if typed < MOST and is_cyrillic(text):  # the archive need not have a word of an English question
+        if typed < MOST and is_cyrillic(text) and not _are_kazakh(_words(text)):  # names need not be in the archive
             english = next((one for one in other if not is_cyrillic(one)), "")
             if is_like_english(english) and self.known_share(_words(english)) >= typed:
                 return english
@@ -155,11 +174,17 @@ class _Reader:
         russian = sum(len(word) for word in telling if is_russian(word))
         if latin or 2 * russian >= letters or has_own_letters(" ".join(words)) or not _ONLY_RUSSIAN.isdisjoint(words):
             return words
-        written = {word: self._with_letters(word) for word in telling}
+        strange = [word for word in telling if not is_russian(word)]
+        apart = tells_i_apart(strange)
+        written = {word: self._with_letters(word, apart) for word in telling}
         kazakh = any(map(may_be_kazakh, telling))
-        return [written.get(word) or (_in_harmony(word) if kazakh and word in written else word) for word in words]
+        self.is_kazakh = _are_kazakh(strange) and any(map(written.get, strange))
+        meant = (written.get(word) or (_in_harmony(word, apart) if word in written else word) for word in words)
+        return list(meant) if kazakh else [written.get(word) or word for word in words]
 
     def _transcribed(self, words: list[str], latin: list[str]) -> list[str]:
+        if 2 * sum(len(word) for word in latin if is_english(word)) > sum(map(len, latin)):
+            return words
         unknown = [word for word, count in zip(latin, self.occurs(latin), strict=True) if not count]
         evident = any(map(_KAZAKH_LATIN.search, unknown))
         found = {word: best for word in unknown if (best := self._from_latin(word))}
@@ -167,14 +192,17 @@ class _Reader:
         share = sum(map(len, found)) / sum(map(len, latin))
         ended = len([*filter(may_be_kazakh, left)])
         kazakh = evident or (found and 2 * ended > len(left)) or (ended > 1 and 2 * ended >= len(unknown))
+        russian = sum(len(word) for word, one in found.items() if is_russian(one))
+        if _are_kazakh(unknown) and 2 * russian < sum(map(len, latin)):
+            kazakh = self.is_kazakh = True
         there = any(word in _FUNCTION_WORDS or self.occurs([word])[0] for word in found.values())
         there = there or (len([word for word in found if len(word) >= LONG]) >= ENOUGH and share >= MOSTLY)
         if not there and not kazakh:  # "winter water" could be two Russian words
             return words
         if any(word in STOP_WORDS["en"] and word not in found for word in latin) or not (share >= MOST or kazakh):
             return words
-        russian = sum(map(is_russian, found.values())) * 2 > len(found) and not evident
-        spell = in_cyrillic if russian else self._spelled_out
+        is_mostly_russian = sum(map(is_russian, found.values())) * 2 > len(found)
+        spell = in_cyrillic if is_mostly_russian and not (evident or self.is_kazakh) else self._spelled_out
         small = [word for word in words if _LATIN.search(word) and len(word) < SHORT]
         found |= {word: spell(word) for word in left} | {word: _small(word) or in_cyrillic(word) for word in small}
         return [found.get(word, word) for word in words]
@@ -187,9 +215,9 @@ class _Reader:
 
     def _spelled_out(self, word: str) -> str:
         guess = in_cyrillic(word)
-        return self._with_letters(guess) or _in_harmony(guess)
+        return self._with_letters(guess, apart=True) or _in_harmony(guess, apart=True)
 
-    def _with_letters(self, word: str) -> str | None:
+    def _with_letters(self, word: str, apart: bool) -> str | None:
         """With the Kazakh letters that the archive writes it, or its beginning, with; None if it has no such word."""
         sound = key(word)
         written = self._archive.spelled([sound]).get(sound, [])
@@ -205,7 +233,7 @@ class _Reader:
                 stem[: len(one)] for stem in begun.get(key(one), ()) if is_without_letters(one, stem[: len(one)])
             ]
             if fitting:
-                return in_harmony(word, max(sorted(set(fitting)), key=fitting.count))
+                return in_harmony(word, max(sorted(set(fitting)), key=fitting.count), apart)
         return None
 
     # === Words ===
@@ -217,16 +245,18 @@ class _Reader:
         self.occurs([*words, *pairs])
         for place, both in enumerate(pairs):
             apart = all(says_nothing(word) or self._counts[word] for word in words[place : place + 2] if word)
-            is_word = self._counts[both] or is_russian(both)
+            is_word = self._counts[both] or is_russian(both) or is_english(both)
             if words[place] and len(both) >= LONG and not apart and is_word:
                 words[place], words[place + 1] = both, ""
         return words
 
     def _corrected(self, words: list[str]) -> list[str]:
         self.occurs(words)
-        return [self._right(word) if len(word) >= LONG and not self.is_known(word) else word for word in words]
+        kazakh = self.is_kazakh or has_own_letters(" ".join(words))
+        english = len(words) < 2 or 3 * sum(map(is_english, words)) >= len(words)
+        return [self._right(w, english, kazakh) if len(w) >= LONG and not self.is_known(w) else w for w in words]
 
-    def _right(self, word: str) -> str:
+    def _right(self, word: str, english: bool, kazakh: bool) -> str:
         latin = bool(_LATIN.search(word))
         found = self._archive.spelled({sound for one in keys(word) for sound in (one, *one_edit(one))}).values()
         near = {one for some in found for one in some if bool(_LATIN.search(one)) == latin}
@@ -239,17 +269,29 @@ class _Reader:
             beginnings = [word[:end] for end in range(len(word) - 2, STEM - 1, -1)]
             stem = next((one for one, count in zip(beginnings, self.occurs(beginnings), strict=True) if count), "")
             near = {one for one in near if one.startswith(stem)}
-        return self._likest(word, near, LIKE) or self._parted(word) or word
+        if kazakh and len(word) == LONG:  # many such words are a letter apart; seldom by one that is lost
+            near = {one for one in near if len(one) > len(word)}
+        return (
+            self._likest(word, near, LIKE) or (latin and english and one_edit_away(word)) or self._parted(word) or word
+        )
 
     def _parted(self, word: str) -> str | None:
-        """Two words that were typed without the blank, both of the archive or small."""
-        halves = [(word[:place], word[place:]) for place in range(2, len(word) - 1)]
-        written = self._archive.spelled({key(half) for pair in halves for half in pair})
+        """Two words that were typed without the blank: both of the archive, or one small and one of a dictionary."""
+        pairs = [(word[:place], word[place:]) for place in range(2, len(word) - 1)]
+        long = list({half for pair in pairs for half in pair if len(half) >= SHORT})
+        written = self._archive.spelled({key(half) for half in long})
+        these = {half for half in long if half in written.get(key(half), ())} | _SMALL
+        forms = {half for half, count in zip(long, self.occurs(long), strict=True) if count and len(half) >= LONG}
+        named = {half for half in long if of_dictionary(half) or is_english(half)}
+        small = {half for half in named if half in _SMALL or says_nothing(half)}
         good = [
             pair
-            for pair in halves
-            if all(half in _SMALL or half in written.get(key(half), ()) for half in pair)
-            and max(map(len, pair)) > SHORT
+            for pair in pairs
+            if max(map(len, pair)) > SHORT
+            and (
+                ((these | forms).issuperset(pair) and not these.isdisjoint(pair))
+                or (named.issuperset(pair) and not small.isdisjoint(pair))
+            )
         ]
         return " ".join(max(good, key=lambda pair: min(map(len, pair)))) if good else None
 
@@ -288,7 +330,13 @@ def _russian(latin: str) -> list[str]:
     return [guess for guess in guesses if of_dictionary(guess)] or [guess for guess in softened if of_dictionary(guess)]
 
 
-def _in_harmony(word: str) -> str:
+def _are_kazakh(words: Sequence[str]) -> bool:
+    """Whether two of the words at least, and a third of them, end as Kazakh ones do, begin so, or are small ones."""
+    some = [word for word in words if may_be_kazakh(word) or word.startswith("zh") or _small(word) in STOP_WORDS["kk"]]
+    return len(some) > 1 and 3 * len(some) >= len(words)
+
+
+def _in_harmony(word: str, apart: bool) -> str:
     """With Kazakh letters, but for a Russian word that it begins with."""
-    russian = next((word[:end] for end in range(len(word), LONG - 1, -1) if is_russian(word[:end])), "")
-    return in_harmony(word, russian)
+    ends = (end for end in range(len(word), LONG - 1, -1) if end != len(word) - 1)  # one letter is no ending
+    return in_harmony(word, next((word[:end] for end in ends if is_russian_base(word[:end])), ""), apart)

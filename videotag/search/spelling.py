@@ -34,7 +34,9 @@ _AS_CYRILLIC: dict[str, str] = {
     **dict(zip(["a'", "g'", "n'", "o'", "u'", "y'", "s'", "c'", "i'"], "әғңөүушчи", strict=True)),
     "'": "",
 }
-_LETTER = re.compile("|".join(sorted(_AS_CYRILLIC, key=len, reverse=True)) + "|.")
+_SOUNDS = sorted(_AS_CYRILLIC, key=len, reverse=True)
+_GLIDE = "(?P<glide>(?<=[aeio])y|(?<=[^aeiou]u)y|(?<=^u)y)"  # й, where y is no vowel
+_LETTER = re.compile("|".join([*(sound for sound in _SOUNDS if len(sound) > 1), _GLIDE, *_SOUNDS, "."]))
 
 
 def key(word: str) -> str:
@@ -65,7 +67,7 @@ def one_edit(word: str, letters: str = LETTERS) -> Iterator[str]:
 
 def in_cyrillic(word: str) -> str:
     """A word in Latin letters, letter by letter."""
-    return _LETTER.sub(lambda found: _AS_CYRILLIC.get(str(found[0]), str(found[0])), word)
+    return _LETTER.sub(lambda found: "й" if found["glide"] else _AS_CYRILLIC.get(found[0], found[0]), word)
 
 
 def _single(text: str) -> str:

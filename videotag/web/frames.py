@@ -30,9 +30,7 @@ def routes(archive: Archive) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/frame/{name}/{second}")
-    def frame(
-        request: Request, name: str, second: float, width: Annotated[int, Query()] = WIDTHS[-1]
-    ) -> Response:
+    def frame(request: Request, name: str, second: float, width: Annotated[int, Query()] = WIDTHS[-1]) -> Response:
         """The frame that is nearest to a second of the video: how many a segment has is the archive's affair."""
         path = archive.result_path(PHASE1, name)
         if path is None or width not in WIDTHS or not math.isfinite(second):
