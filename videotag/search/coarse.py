@@ -72,7 +72,7 @@ def products(vectors: np.ndarray | EightBits, vector: np.ndarray) -> np.ndarray:
 
     if isinstance(vectors, EightBits) or not vectors.size:
         return vectors @ vector
-    # Not `@`: numpy's BLAS splits it among threads that then spin for 25 ms, waiting for more, on what cores there are.
+    # Not `@`: numpy's BLAS splits it among threads that then spin, waiting for more, on what cores there are.
     rows, one = np.ascontiguousarray(vectors, np.float32), np.asarray(vector, np.float32)[None, :]
     return np.asarray(simsimd.cdist(one, rows, "dot", out_dtype="float32"))[0]
 
