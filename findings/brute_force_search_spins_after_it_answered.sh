@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Searching some ten thousand vectors by one product of numpy (vectors @ question) costs more after the answer than for it:
-# numpy's OpenBLAS splits even this small product among its threads, and these then wait for the next one by spinning: with
-# two threads the second one takes its core for nearly all of the 100 ms that follow. A search of 2 ms so costs fifty times
-# as much; who measures wall time on an idle machine sees nothing of it. Whatever runs next beside it (another product, SQLite, another question)
-# shares its cores with threads that do nothing. With one thread the answer takes hardly longer, and nothing follows.
+# Searching some ten thousand vectors by one product of numpy (vectors @ question) costs more after the answer than
+# for it: numpy's OpenBLAS splits even this small product among its threads, and these then wait for the next one by
+# spinning: with two threads the second one takes its core for nearly all of the 100 ms that follow. A search of 2 ms
+# so costs fifty times as much; who measures wall time on an idle machine sees nothing of it. Whatever runs next
+# beside it (another product, SQLite, another question) shares its cores with threads that do nothing. With one thread
+# the answer takes hardly longer, and nothing follows.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
