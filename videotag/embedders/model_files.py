@@ -84,6 +84,8 @@ def opened(network: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of what its own optimizing leaves
+    # Else its threads go on spinning for 40 ms after each question, and take the cores from what else is at work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # it raises many kinds
