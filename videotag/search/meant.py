@@ -68,8 +68,8 @@ def readings(question: str, archive: ArchiveWords) -> tuple[str, str, bool]:
     if quoted(question):
         return question, question, False
     reader = _Reader(archive)
-    apart = _JOINED_NAME.sub(" ", unicodedata.normalize("NFC", question))
-    text = _in_small_letters(reader.of_one_script(apart))
+    names = _WORD.sub(lambda word: reader.names_apart(word[0]), unicodedata.normalize("NFC", question))
+    text = _in_small_letters(reader.of_one_script(names))
     said = without_filler(reader.of_right_layout(text))
     read = reader.of_known_words(said)
     few = MOST if is_cyrillic(said) else FEW
@@ -124,6 +124,12 @@ class _Reader:
         if not changed or len(_words(said)) != len(meant) or named < MOSTLY * sum(map(len, meant)):
             return False
         return all(typed.islower() and not self.is_known(typed) and self.is_known(word) for typed, word in changed)
+
+    def names_apart(self, word: str) -> str:
+        """Names with a blank between them, if they were typed without it; "КазМунайГаз" is one."""
+        parts = _JOINED_NAME.split(word)
+        whole = len(parts) == 1 or min(map(len, parts)) < STEM or self.is_known(word.lower())
+        return word if whole else " ".join(parts)
 
     # === The whole question ===
 
