@@ -59,6 +59,7 @@ def archive(tmp_path_factory):
         ("snow at theport", "snow at the port"),
         ("teac hers waiting for snow", "teachers waiting for snow"),
         ("СерикБалгимбаев", "Серик Балгимбаев"),
+        ("мечКолесова", "меч Колесова"),
         ("почемуотменили пуск", "почему отменили пуск"),
         ("нaшли cнapяд", "нашли снаряд"),
         ("министар говорит", "министр говорит"),

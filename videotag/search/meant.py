@@ -128,7 +128,8 @@ class _Reader:
     def names_apart(self, word: str) -> str:
         """Names with a blank between them, if they were typed without it; "КазМунайГаз" is one."""
         parts = _JOINED_NAME.split(word)
-        whole = len(parts) == 1 or min(map(len, parts)) < STEM or self.is_known(word.lower())
+        least = SHORT if word[0].islower() else STEM
+        whole = len(parts) == 1 or min(map(len, parts)) < least or self.is_known(word.lower())
         return word if whole else " ".join(parts)
 
     # === The whole question ===
