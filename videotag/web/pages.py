@@ -54,7 +54,7 @@ class Pages:
         def t(key: str, **given: Any) -> str:
             return self.words[language][key].format(**given)
 
-        def link(*parts: str | int, **query: Any) -> str:
+        def link(*parts: str | float, **query: Any) -> str:
             return address(*parts, **{**own, **query})
 
         def label(field: str) -> str:
@@ -86,7 +86,7 @@ def _shown(value: Any) -> Any:
     return clean(value) if type(value) is str else value
 
 
-def address(*parts: str | int, **query: Any) -> str:
+def address(*parts: str | float, **query: Any) -> str:
     """`/video/name?t=3` of "video", "name", t=3. A value is a text, a number or a list of them; None is left out."""
     given = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
     return "/" + "/".join(quote(str(part), safe="") for part in parts) + (f"?{given}" if given else "")
