@@ -170,7 +170,8 @@ class Placing:
 
     def _place(self) -> None:
         now = time.monotonic()
-        for seat in self.seats:
+        # Whoever was asked longest ago: what one machine finds held another may find free, by its own locks.
+        for seat in sorted(self.seats, key=lambda seat: seat.since):
             if seat.step is None and seat.rests_until <= now:
                 if not seat.worker and not self._is_up(seat):
                     continue
