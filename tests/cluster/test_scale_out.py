@@ -162,7 +162,7 @@ def test_the_driver_is_stopped_and_the_same_command_finishes(sends: int, code: i
         assert ended(process, folder) == code
     if sends == signal.SIGINT:
         records = ChromaDBManager(folder / "chroma_db").list_videos()
-        assert [record.get("phase1_owner") for record in records] == [None, None], (folder / "log").read_text()
+        assert records and all(record.get("phase1_owner") is None for record in records), (folder / "log").read_text()
     (folder / "gate").touch()
     assert run(folder) == 0, (folder / "log").read_text()
     assert in_the_end(folder) == in_the_end(videos)
