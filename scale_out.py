@@ -18,7 +18,6 @@ docs/many-machines.md.
 import argparse
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -107,7 +106,7 @@ def work(args: argparse.Namespace, rest: list[str], scripts: Mapping[str, Script
     some = [videos[name] for name in steps if name in videos and os.path.exists(videos[name])][:TRIED_VIDEOS]
     ray = machines.connect(args.address, args.keys)
     try:
-        holder = only_one(ray)
+        holder = machines.only_one(ray)
         share = Share(args.cpus, args.gpus, int(args.memory * 2**30))
         tried = checker(ray, args, some)
         placing = Placing(ray, works, lineup, share, tried, args.debug)
@@ -200,26 +199,6 @@ def checker(ray: Any, args: argparse.Namespace, videos: list[str]) -> Callable[[
         machines.try_folders(ray, keepers, args.data_dir.resolve(), videos, PATIENCE)
 
     return tried
-
-
-class Holder:
-    """Says who runs, for as long as that process is there."""
-
-    def __init__(self, who: str) -> None:
-        self.who = who
-
-    def told(self) -> str:
-        return self.who
-
-
-def only_one(ray: Any) -> Any:
-    """Raises UserError if a run has this cluster: all slots are its own."""
-    who = f"process {os.getpid()} on {socket.gethostname()}"
-    try:
-        return ray.remote(Holder).options(name="run", num_cpus=0).remote(who)
-    except ValueError:
-        other = ray.get(ray.get_actor("run").told.remote(), timeout=PATIENCE)
-        raise UserError(f"{other} runs on this cluster already; when it has ended, run the same command") from None
 
 
 if __name__ == "__main__":

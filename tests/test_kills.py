@@ -5,39 +5,23 @@ import json
 import random
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from db_manager import ChromaDBManager
 from tests import clips
 from tests.conftest import FakeEmbedder
 from tests.kills import FRAME_BATCH, POINTS, Run, calls
-from videotag import artifacts
-from videotag.fields import BOOKKEEPING
-from videotag.stages import PHASE1, PHASE2, PHASE4
+from tests.states import content
 
 SEED = 20261124
 NAMED = [(stage, point) for stage in POINTS for point in POINTS[stage]]
 RANDOM_KILLS = 25  # of each stage
-VOLATILE = ("created_at", "updated_at", "_start_time", "_end_time", "_owner", "_heartbeat")
-NO_SEGMENTS: dict[str, list] = {"ids": [], "metadatas": [], "documents": [], "embeddings": []}
 WINDOWS = ("--segment-seconds", "8", "--overlap-seconds", "2", "--frames-per-segment", "3")
 VIDEOS = {"news": 26.0, "film": 14.0}
 """Names and seconds. In windows of 8 s, each 6 s after the last: 4 segments and 2."""
-
-
-@dataclass(frozen=True, eq=False)
-class Near:
-    """A vector, equal to what only rounding makes different: ChromaDB divides by the length, and multiplies again."""
-
-    values: np.ndarray
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Near) and np.allclose(self.values, other.values, rtol=0, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -97,37 +81,10 @@ def database(folder: Path) -> ChromaDBManager:
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """All that the user has: files by their content's id, records, segments with documents and vectors, summaries."""
-    data = folder / "data"
-    files = {path.name for path in data.iterdir() if path.is_file()}
+    """All that the user has, and what lies beside it."""
+    files = {path.name for path in (folder / "data").iterdir() if path.is_file()}
     beside = {path.name for path in folder.iterdir()} - {"calls.log", *(f"{stage}.log" for stage in POINTS)}
-    results = {}
-    for name in names(folder):
-        found = [artifacts.read(stage, artifacts.path_of(stage, data, name)) for stage in (PHASE1, PHASE2, PHASE4)]
-        results[name] = [one and one["result_id"] for one in found]
-    db = database(folder)
-    records = {
-        video["video_name"]: {key: value for key, value in video.items() if not key.endswith(VOLATILE)}
-        for video in db.list_videos()
-    }
-    segments = {}
-    with db.session():
-        collection = db._segments.find()
-        found = collection.get(include=["metadatas", "documents", "embeddings"]) if collection else NO_SEGMENTS
-        for id_, metadata, document, vector in zip(
-            found["ids"], found["metadatas"], found["documents"], found["embeddings"], strict=True
-        ):
-            metadata = {key: value for key, value in metadata.items() if key not in BOOKKEEPING}
-            segments[id_] = (metadata, document, Near(np.asarray(vector)))
-        vectors = dict(zip(found["ids"], found["embeddings"], strict=True))
-        assert collection is None or not db._search.not_found(collection, vectors)
-    whole = {name: db.whole_videos.get(name) for name in db.whole_videos.names()}
-    found = {"files": files, "beside": beside, "results": results, "records": records, "segments": segments}
-    return {**found, "whole": whole}
-
-
-def names(folder: Path) -> list[str]:
-    return [video["name"] for video in json.loads((folder / "videos_config.json").read_text())["videos"]]
+    return {"files": files, "beside": beside, **content(folder, database(folder))}
 
 
 def killed_and_run_again(run: Run, undisturbed: dict[str, Any], after: float | None = None) -> None:

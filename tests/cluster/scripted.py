@@ -1,6 +1,6 @@
 """scale_out.py with scripted engines: python -m tests.cluster.scripted FOLDER [OPTIONS]. They wait for FOLDER/gate.
 
-Heartbeats come each second, and a dead worker's claim is free after four.
+Heartbeats come each second, a dead worker's claim is free after four; what others have is asked for each two.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Any
 from scale_out import SCRIPTS, Script, main
 from tests.kills import ENGINES, Run
 from videotag import claims, cli
+from videotag.cluster import placing
 
 
 def engine(run: Run, *choice: Any) -> Any:
@@ -25,6 +26,7 @@ def work(stage: str, *args: Any) -> int:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    placing.HELD_SECONDS = 2.0
     scripts = {
         name: Script(
             script.stage,

@@ -67,8 +67,7 @@ def test_a_lost_worker_is_followed_by_one_that_goes_on_and_a_third_is_not() -> N
     ],
 )
 def test_how_many_slots_a_machine_has(has: dict[str, float], count: int, cpus: float) -> None:
-    slots, each = Share(4, 1, 10).slots(has)
-    assert (slots, each.cpus) == (count, cpus)
+    assert Share(4, 1, 10).slots(has) == [Share(cpus, 1, 10)] * count
 
 
 def works(*argv: str) -> dict[str, Work]:

@@ -199,3 +199,17 @@ def test_what_others_have_is_told_once_and_waited_for(capsys: pytest.CaptureFixt
     assert made.done == 2
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a: ")]
     assert told == ["a: held by process 1 on far; it is waited for"]
+
+
+def test_what_one_machine_finds_held_another_is_asked_for() -> None:
+    """By its own locks it sees that who had it there is dead."""
+    asked: list[str] = []
+
+    def does(node: str, video: str, again: bool) -> Answer:
+        asked.append(node)
+        assert len(asked) < 9
+        return Outcome("done" if node == "its own" else "held", "held by one of its own")
+
+    made, _ = run(does, "first", "second", "its own")
+    made.to_the_end(Screen(2, False, lambda steps: {}))
+    assert made.done == 2

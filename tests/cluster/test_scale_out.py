@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,20 +18,37 @@ import pytest
 from db_manager import ChromaDBManager
 from tests import clips
 from tests.conftest import FakeEmbedder
-from tests.kills import calls
+from tests.kills import MAINS, Run, calls
+from tests.states import content
 
 pytest.importorskip("ray", reason="ray is not installed (requirements-ray.txt)")
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-STATUSES = ("phase1_status", "phase2_status", "phase4_status", "db_load_status")
 ONCE = {"hear": 2, "see": 2, "read": 2, "embed": 4}  # calls of engines for two videos of one segment
 
 
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two videos, to which the stages' scripts have been started by hand."""
+    return by_hand(videos_in(tmp_path_factory.mktemp("videos"), 2))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two videos of 1.2 s."""
-    return videos_in(tmp_path, 2)
+def folder(videos: Path, tmp_path: Path) -> Path:
+    """The same two, and nothing done."""
+    return fresh(videos, tmp_path)
+
+
+def fresh(videos: Path, folder: Path) -> Path:
+    shutil.copy(videos / "videos_config.json", folder)
+    return folder
+
+
+def by_hand(folder: Path) -> Path:
+    for stage in MAINS:
+        assert Run(stage, folder).finish() == 0
+    return folder
 
 
 def videos_in(folder: Path, count: int) -> Path:
@@ -112,35 +130,20 @@ def command_of(pid: int) -> bytes:
     return b""
 
 
-def state(folder: Path) -> list[dict[str, Any]]:
-    """What the records and the collection say in the end, without times and processes."""
-    db = ChromaDBManager(folder / "chroma_db", embedder=FakeEmbedder())
-    return [
-        {key: record.get(key) for key in (*STATUSES, "phase1_error", "phase1_owner", "db_segments_loaded")}
-        | {"segments": db.count_segments(record["video_name"])}
-        for record in sorted(db.list_videos(), key=lambda record: record["video_name"])
-    ]
+def in_the_end(folder: Path) -> dict[str, Any]:
+    return content(folder, ChromaDBManager(folder / "chroma_db", embedder=FakeEmbedder()))
 
 
-DONE = [dict.fromkeys(STATUSES, "completed")] * 2
-
-
-def is_whole(folder: Path) -> bool:
-    found = state(folder)
-    rest = {"phase1_error": None, "phase1_owner": None, "db_segments_loaded": 1, "segments": 1}
-    return found == [{**done, **rest} for done in DONE]
-
-
-def test_all_stages_and_then_nothing(folder: Path) -> None:
+def test_all_stages_and_then_nothing(folder: Path, videos: Path) -> None:
     (folder / "gate").touch()
     assert run(folder) == 0, (folder / "log").read_text()
-    assert is_whole(folder), state(folder)
+    assert in_the_end(folder) == in_the_end(videos)
     assert called(folder) == ONCE
     assert run(folder) == 0
     assert called(folder) == ONCE
 
 
-def test_a_worker_is_killed_and_the_run_goes_on(folder: Path) -> None:
+def test_a_worker_is_killed_and_the_run_goes_on(folder: Path, videos: Path) -> None:
     with started(folder) as process:
         wait_until(lambda: calls(folder)["hear"], folder)
         for pid in wait_until(lambda: slots_of(process.pid), folder):
@@ -148,23 +151,24 @@ def test_a_worker_is_killed_and_the_run_goes_on(folder: Path) -> None:
         (folder / "gate").touch()
         assert ended(process, folder) == 0, (folder / "log").read_text()
     assert "has died" in (folder / "log").read_text()
-    assert is_whole(folder), state(folder)
+    assert in_the_end(folder) == in_the_end(videos)
 
 
 @pytest.mark.parametrize("sends, code", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_the_driver_is_stopped_and_the_same_command_finishes(sends: int, code: int, folder: Path) -> None:
+def test_the_driver_is_stopped_and_the_same_command_finishes(sends: int, code: int, folder: Path, videos: Path) -> None:
     with started(folder) as process:
         wait_until(lambda: calls(folder)["hear"], folder)
         process.send_signal(sends)
         assert ended(process, folder) == code
     if sends == signal.SIGINT:
-        assert all(record["phase1_owner"] is None for record in state(folder)), (folder / "log").read_text()
+        records = ChromaDBManager(folder / "chroma_db").list_videos()
+        assert records and all(record.get("phase1_owner") is None for record in records), (folder / "log").read_text()
     (folder / "gate").touch()
     assert run(folder) == 0, (folder / "log").read_text()
-    assert is_whole(folder), state(folder)
+    assert in_the_end(folder) == in_the_end(videos)
 
 
-def test_the_head_is_killed_and_the_same_command_finishes(folder: Path) -> None:
+def test_the_head_is_killed_and_the_same_command_finishes(folder: Path, videos: Path) -> None:
     with started(folder) as process:
         wait_until(lambda: calls(folder)["hear"], folder)
         os.kill(head_of(process.pid), signal.SIGKILL)
@@ -172,4 +176,4 @@ def test_the_head_is_killed_and_the_same_command_finishes(folder: Path) -> None:
     (folder / "gate").touch()
     assert "first machine does not answer any more; start cluster.py there again" in (folder / "log").read_text()
     assert run(folder) == 0, (folder / "log").read_text()
-    assert is_whole(folder), state(folder)
+    assert in_the_end(folder) == in_the_end(videos)

@@ -150,6 +150,12 @@ def test_bad_addresses(url):
         ChromaDBManager(chroma_url=url)
 
 
+def test_a_server_is_connected_to_once(server_url):
+    """Each connection stays open to the end of the process, and a slot of scale_out.py makes a database a step."""
+    first, second = (ChromaDBManager(chroma_url=server_url)._place.client() for _ in range(2))
+    assert first is second
+
+
 def test_no_server(tmp_path):
     db = ChromaDBManager(tmp_path / "db", chroma_url="http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"no ChromaDB server answers at http://127.0.0.1:9: .*chroma run --path"):

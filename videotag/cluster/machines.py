@@ -1,4 +1,4 @@
-"""Ray, started here or joined: who may talk to it, by which ports, and whether all machines see the same folders."""
+"""Ray, started here or joined: who may talk to it and runs on it, by which ports, whether all see the same folders."""
 
 import ipaddress
 import os
@@ -26,6 +26,7 @@ NODE_PORTS = {
 """TCP ports of every machine, and HEAD_PORT of the first; the others of the cluster have to reach them, nobody else."""
 OBJECT_STORE = 100 << 20  # bytes; nothing large goes through Ray
 KNOCK_SECONDS = 2.0
+TOLD_SECONDS = 60.0  # in which a run that has the cluster says who it is
 KEYS = Path("cluster-keys")
 TOKEN, AUTHORITY = "token", "authority"
 
@@ -150,6 +151,26 @@ def connect(address: str | None, keys: Path) -> Any:
         remedy = f"is the cluster up (cluster.py head, join), and are the keys in {keys} the same everywhere?"
         raise UserError(f"Ray at {address or 'this machine'}: {told}; {remedy}") from None
     return ray
+
+
+class Holder:
+    """Says who runs, for as long as that process is there."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+
+    def told(self) -> str:
+        return self.who
+
+
+def only_one(ray: Any) -> Any:
+    """To be held while a run lasts. Raises UserError if a run has this cluster: all slots are its own."""
+    who = f"process {os.getpid()} on {socket.gethostname()}"
+    try:
+        return ray.remote(Holder).options(name="run", num_cpus=0).remote(who)
+    except ValueError:
+        other = ray.get(ray.get_actor("run").told.remote(), timeout=TOLD_SECONDS)
+        raise UserError(f"{other} runs on this cluster already; when it has ended, run the same command") from None
 
 
 def head_answers(ray: Any) -> bool:

@@ -28,17 +28,17 @@ class Share:
     gpus: float
     memory: int  # bytes
 
-    def slots(self, has: Mapping[str, float]) -> tuple[int, "Share"]:
-        """How many fit into a machine that has this (as Ray names it), and what each takes there."""
+    def slots(self, has: Mapping[str, float]) -> list["Share"]:
+        """What each slot takes of a machine that has this (as Ray names it), as many as fit."""
         cpus = min(self.cpus, has.get("CPU", 0.0))
         if cpus <= 0:
-            return 0, self
+            return []
         counts = [has.get("CPU", 0.0) // cpus]
         if self.gpus:
             counts.append(has.get("GPU", 0.0) // self.gpus)
         if self.memory:
             counts.append(has.get("memory", 0.0) // self.memory)
-        return int(min(counts)), Share(cpus, self.gpus, self.memory)
+        return [Share(cpus, self.gpus, self.memory)] * int(min(counts))
 
 
 @dataclass
@@ -122,13 +122,11 @@ class Placing:
         came = {node: machines.keeper(self.ray, node) for node in there if node not in known}
         self.keepers = {node: keeper for node, keeper in self.keepers.items() if node in there}
         self.seats = [seat for seat in self.seats if seat.node in there or seat.step]
-        if came:
-            came = self._of_ours(came)
-        for node, keeper in came.items():
-            self.keepers[node] = keeper
-            count, each = self.share.slots(there[node])
-            for _ in range(count):
-                self.seats.append(self._seat(node, each))
+        # Their processes start while the folders are tried; where these are others Ray ends them, as nobody holds them.
+        seats = [self._seat(node, each) for node in came for each in self.share.slots(there[node])]
+        ours = self._of_ours(came) if came else {}
+        self.keepers |= ours
+        self.seats += [seat for seat in seats if seat.node in ours]
         if not self.seats:
             fits = f"{self.share.cpus:g} CPUs, {self.share.gpus:g} GPUs and {self.share.memory / 2**30:g} GB of memory"
             raise UserError(self.refused or f"no machine has room for a slot of {fits}")
@@ -172,7 +170,8 @@ class Placing:
 
     def _place(self) -> None:
         now = time.monotonic()
-        for seat in self.seats:
+        # Whoever was asked longest ago: what one machine finds held another may find free, by its own locks.
+        for seat in sorted(self.seats, key=lambda seat: seat.since):
             if seat.step is None and seat.rests_until <= now:
                 if not seat.worker and not self._is_up(seat):
                     continue

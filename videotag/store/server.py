@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,7 +38,7 @@ class Server(Place):
             raise
 
     def _open(self) -> Any:
-        return _connect(*self._address)
+        return _connect(*self._address, os.environ.get("CHROMA_TOKEN"))
 
     def notes(self) -> dict[str, Noted]:
         """None: others may change it at any moment."""
@@ -84,7 +85,8 @@ def _parsed_address(url: str) -> tuple[str, int, bool]:
     return parts.hostname, port or (443 if secure else 8000), secure
 
 
-def _connect(host: str, port: int, secure: bool) -> Any:
+@cache  # ChromaDB keeps each client, its two sockets and 1.6 MB to the end, and takes 0.1 s of CPU to make it
+def _connect(host: str, port: int, secure: bool, token: str | None) -> Any:
     chromadb = load_chromadb()
     from chromadb.config import Settings
 
@@ -94,7 +96,6 @@ def _connect(host: str, port: int, secure: bool) -> Any:
         chroma_server_host=host,
         chroma_server_http_port=port,
     )
-    token = os.environ.get("CHROMA_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else None
     try:
         return chromadb.HttpClient(host, port, ssl=secure, headers=headers, settings=settings)
