@@ -38,7 +38,7 @@ class Server(Place):
             raise
 
     def _open(self) -> Any:
-        return _connect(*self._address, os.environ.get("CHROMA_TOKEN"))
+        return _connect(*self._address, os.environ.get("CHROMA_TOKEN"), os.getpid())
 
     def notes(self) -> dict[str, Noted]:
         """None: others may change it at any moment."""
@@ -86,7 +86,8 @@ def _parsed_address(url: str) -> tuple[str, int, bool]:
 
 
 @cache  # ChromaDB keeps each client, its two sockets and 1.6 MB to the end, and takes 0.1 s of CPU to make it
-def _connect(host: str, port: int, secure: bool, token: str | None) -> Any:
+def _connect(host: str, port: int, secure: bool, token: str | None, process: int) -> Any:
+    """A client for a `process`: one that was forked must not write into the sockets of the other."""
     chromadb = load_chromadb()
     from chromadb.config import Settings
 
