@@ -1,5 +1,6 @@
 """English words, and how often they occur: pyspellchecker's, of subtitles; read when a question has Latin letters."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from string import ascii_lowercase
 
@@ -9,10 +10,10 @@ USUAL = 100  # occurrences, of 1,650 million words; what is rarer may be a name,
 
 
 @lru_cache(maxsize=1)
-def _occurrences() -> dict[str, int]:
+def _occurrences() -> Mapping[str, int]:
     from spellchecker import SpellChecker
 
-    return dict(SpellChecker(language="en").word_frequency.dictionary)
+    return SpellChecker(language="en").word_frequency.dictionary
 
 
 def is_english(word: str) -> bool:

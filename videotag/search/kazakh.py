@@ -17,7 +17,8 @@ _ENDING = re.compile(
 )
 """Of the keys of Kazakh words: case, number, possession, participles."""
 _CONSONANT = "бвгғджзйкқлмнңпрстфхһцчшщ"
-_VOWEL = re.compile("[әеіөүаоұуыия]")
+_FRONT, _BACK = "әеіөү", "аоұя"  # that are no other ones as they are typed
+_VOWEL = re.compile(f"[{_FRONT}{_BACK}уыи]")
 _FIRST_VOWEL = re.compile(f"^([{_CONSONANT}]*)([оуа])(?=[{_CONSONANT}у])")
 _BEFORE_BACK = re.compile(f"[гк](?=[{_CONSONANT}]*[аоұыя])|(?<=[аоұы])[гк](?=[{_CONSONANT}]*$)")
 _I = re.compile(f"(?:(?<=[{_CONSONANT}])|^)и(?![аеоуыэюяйи])")
@@ -52,15 +53,13 @@ def in_harmony(word: str, known: str = "", apart: bool = False) -> str:
         apart: whether what is typed as ы is no і (`tells_i_apart`).
     """
     begun = len(known)
-    word = known + word[begun:]
-    last = re.findall("[әеіөүаоұя]", known)[-1:]
-    if last:
-        front = last[0] in "әеіөү"
+    typed = known + word[begun:]
+    if last := re.findall(f"[{_FRONT}{_BACK}]", known)[-1:]:
+        front = last[0] in _FRONT
     else:
-        vowels = [found[0] for found in _VOWEL.finditer(word) if found[0] != "и" or _I.match(word, found.start())]
-        back = any(vowel in "аоұя" for vowel in vowels[1:]) or (apart and "ы" in vowels)
-        front = not back and any(vowel in "әеіөүи" for vowel in vowels)
-    typed = word
+        vowels = [found[0] for found in _VOWEL.finditer(typed) if found[0] != "и" or _I.match(typed, found.start())]
+        back = any(vowel in _BACK for vowel in vowels[1:]) or (apart and "ы" in vowels)
+        front = not back and any(vowel in f"{_FRONT}и" for vowel in vowels)
     if front:
         typed = _I.sub("і", typed.replace("ы", "і"))
     elif not apart:

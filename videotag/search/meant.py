@@ -62,8 +62,9 @@ def readings(question: str, archive: ArchiveWords) -> tuple[str, str, bool]:
 
     As it was said: on the right keyboard, in small letters, without what only asks for it. As it may have been meant:
     in words that the archive or a dictionary has; and whether the words themselves tell that it was: few of those said
-    are known, most of those meant, or it is in a Kazakh alphabet of Latin letters, or only blanks differ, or what was
-    changed are words in small letters that nobody knows, and that are now, in a question of dictionary words.
+    are known, most of those meant, or it is in a Kazakh alphabet of Latin letters, or Kazakh by its endings, or only
+    blanks differ, or what was changed are words in small letters that nobody knows, and that are now, in a question of
+    dictionary words.
     """
     if quoted(question):
         return question, question, False
@@ -118,12 +119,14 @@ class _Reader:
 
         Only of a question that the dictionaries know: of a Kazakh word nobody here can say that there is none such.
         """
-        pairs = list(zip(_WORD.findall(said), meant := _words(read), strict=False))
-        changed = [(typed, word) for typed, word in pairs if _words(typed) != [word]]
+        typed_words, meant = _WORD.findall(said), _words(read)
         named = sum(len(word) for word in meant if is_russian(word) or is_english(word))
-        if not changed or len(_words(said)) != len(meant) or named < MOSTLY * sum(map(len, meant)):
+        if len(typed_words) != len(meant) or named < MOSTLY * sum(map(len, meant)):
             return False
-        return all(typed.islower() and not self.is_known(typed) and self.is_known(word) for typed, word in changed)
+        changed = [(typed, word) for typed, word in zip(typed_words, meant, strict=True) if _words(typed) != [word]]
+        return bool(changed) and all(
+            typed.islower() and not self.is_known(typed) and self.is_known(word) for typed, word in changed
+        )
 
     def names_apart(self, word: str) -> str:
         """Names with a blank between them, if they were typed without it; "КазМунайГаз" is one."""
@@ -178,16 +181,16 @@ class _Reader:
         latin = [word for word in telling if _LATIN.search(word)]
         if 2 * sum(map(len, latin)) > letters:
             return self._transcribed(words, latin)
-        russian = sum(len(word) for word in telling if is_russian(word))
-        if latin or 2 * russian >= letters or has_own_letters(" ".join(words)) or not _ONLY_RUSSIAN.isdisjoint(words):
-            return words
         strange = [word for word in telling if not is_russian(word)]
+        russian = 2 * sum(map(len, strange)) <= letters or not _ONLY_RUSSIAN.isdisjoint(words)
+        if latin or russian or has_own_letters(" ".join(words)):
+            return words
         apart = tells_i_apart(strange)
         written = {word: self._with_letters(word, apart) for word in telling}
         kazakh = any(map(may_be_kazakh, telling))
         self.is_kazakh = _are_kazakh(strange) and any(map(written.get, strange))
-        meant = (written.get(word) or (_in_harmony(word, apart) if word in written else word) for word in words)
-        return list(meant) if kazakh else [written.get(word) or word for word in words]
+        in_own = {word: _in_harmony(word, apart) for word in telling if not written[word]} if kazakh else {}
+        return [written.get(word) or in_own.get(word, word) for word in words]
 
     def _transcribed(self, words: list[str], latin: list[str]) -> list[str]:
         if 2 * sum(len(word) for word in latin if is_english(word)) > sum(map(len, latin)):

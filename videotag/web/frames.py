@@ -1,10 +1,8 @@
 """The frames that phase 1 took, as pictures of a page."""
 
-import bisect
 import math
 import os
 import threading
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -40,7 +38,7 @@ def routes(archive: Archive) -> APIRouter:
             whole = _pictures(path, status.st_size, status.st_mtime_ns)
         if whole is None or not whole.frames:
             raise HTTPException(404)
-        place = whole.frames[_nearest(whole.times, second)]
+        place = whole.frames[min(range(len(whole.frames)), key=lambda number: abs(whole.times[number] - second))]
         headers = {"etag": f'"{whole.result_id}-{place.offset}-{width}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
@@ -76,7 +74,7 @@ class _Place(NamedTuple):
 
 class _Pictures(NamedTuple):
     result_id: str
-    times: list[float]  # s, rising
+    times: list[float]  # s
     frames: list[_Place]  # at these times
 
 
@@ -97,13 +95,6 @@ def _pictures(path: Path, size: int, changed: int) -> _Pictures | None:
         frames.append(_Place(offset, len(frame["jpeg"])))
         end = max(end, offset + len(frame["jpeg"]))
     return _Pictures(result["result_id"], [frame["time"] for frame in result["frames"]], frames)
-
-
-def _nearest(times: Sequence[float], second: float) -> int:
-    """The place of the time that is nearest."""
-    after = bisect.bisect_left(times, second)
-    around = range(max(0, after - 1), min(len(times), after + 1))
-    return min(around, key=lambda place: abs(times[place] - second))
 
 
 def _read(path: Path, place: _Place) -> bytes:
