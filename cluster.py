@@ -13,11 +13,13 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from videotag import cli
 from videotag.cluster import machines
 from videotag.errors import UserError
+from videotag.text import one_line
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
@@ -39,19 +41,29 @@ def work(args: argparse.Namespace) -> int:
     if len(args.addresses) != {"head": 1, "join": 2, "stop": 0}[args.command]:
         raise UserError(f"cluster.py {args.command}: see --help for the addresses that it takes")
     if args.command == "stop":
-        return subprocess.run([*RAY, "stop"]).returncode
+        cli.say(_ray("stop"))
+        return cli.OK
     head = f"{args.addresses[1]}:{machines.HEAD_PORT}" if args.command == "join" else None
     if not head and machines.make_keys(args.keys):
         cli.say(f"{args.keys}: made; copy this folder to the other machines, and let nobody else read it")
     environment = {**os.environ, **machines.safe(args.keys, args.addresses[0])}
-    told = subprocess.run(
-        [*RAY, *machines.joined(args.addresses[0], head)], env=environment, capture_output=True, text=True
-    )
-    if told.returncode:
-        said = (told.stderr or told.stdout).strip().splitlines()
-        raise UserError(f"ray: {said[-1] if said else 'did not start'}; is it installed, and are the ports free?")
+    _ray(*machines.joined(args.addresses[0], head), environment=environment)
     cli.say(f"{args.addresses[0]} is in the cluster of {args.addresses[-1]}; cluster.py stop takes it out")
     return cli.OK
+
+
+def _ray(*command: str, environment: Mapping[str, str] | None = None) -> str:
+    """What Ray's own program says last, of some hundred lines that name every process, without what stands before it.
+
+    Raises:
+        UserError: it has failed.
+    """
+    done = subprocess.run([*RAY, *command], env=environment, capture_output=True, text=True)
+    said = [line for line in (*done.stdout.splitlines(), *done.stderr.splitlines()) if line.strip()]
+    last = one_line(said[-1].rpartition(" -- ")[2]) if said else "said nothing"
+    if done.returncode:
+        raise UserError(f"ray: {last}; is it installed, and are the ports free?")
+    return last
 
 
 if __name__ == "__main__":

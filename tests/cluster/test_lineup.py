@@ -3,11 +3,13 @@
 import argparse
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import cluster
 from scale_out import SCRIPTS, due, options, works_of
 from videotag import cli
 from videotag.cluster import machines
@@ -195,3 +197,27 @@ def test_keys_are_made_once_and_each_machine_has_its_own_certificate(tmp_path: P
     assert len(private) == 4 and {path.stat().st_mode & 0o077 for path in (keys, *private)} == {0}
     with pytest.raises(UserError, match="is no IP address"):
         machines.safe(keys, "first")
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        (
+            "print('a -- Send to `raylet`\\nb -- 1/1 stopped.\\nc -- Stopped all 8 processes.')",
+            0,
+            "Stopped all 8 processes.",
+        ),
+        (
+            "import sys; print('begun'); sys.exit('No module named \x1b[2Jray')",
+            2,
+            "error: ray: No module named [2Jray; is",
+        ),
+    ],
+)
+def test_of_all_that_ray_prints_its_last_line_is_said(
+    program: str, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cluster, "RAY", [sys.executable, "-c", program])
+    assert cluster.main(["stop"]) == code
+    [line] = "".join(capsys.readouterr()).splitlines()
+    assert line.startswith(said)
