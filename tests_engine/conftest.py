@@ -67,9 +67,9 @@ class Work:
         main = phase2_vllm_analysis.main
         return main([*args, *self.where], load) if load else main([*args, *self.where])
 
-    def start(self, *args: str) -> subprocess.Popen:
-        """Phase 2 as a program."""
-        command = [sys.executable, "phase2_vllm_analysis.py", *args, *self.where]
+    def start(self, *args: str, script: str = "phase2_vllm_analysis") -> subprocess.Popen:
+        """Phase 2 as a program, or another one."""
+        command = [sys.executable, f"{script}.py", *args, *self.where]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def segments(self, name: str) -> list[dict[str, Any]]:

@@ -130,6 +130,46 @@ def test_two_servers_share_the_work(work: Work, servers: list[Server]) -> None:
     assert min(shares) >= total(work) // 4, shares
 
 
+def placed(work: Work, *servers: Server) -> subprocess.Popen:
+    """scale_out.py over this machine, a slot a core, whose slots all ask these servers."""
+    return work.start(
+        *options(*servers),
+        "--stages",
+        "phase2",
+        "--cpus",
+        "1",
+        "--memory",
+        "0",
+        "--concurrency",
+        "2",
+        script="scale_out",
+    )
+
+
+def test_slots_share_two_servers(work: Work, servers: list[Server]) -> None:
+    pytest.importorskip("ray", reason="ray is not installed (requirements-ray.txt)")
+    before = [server.answered() for server in servers]
+    script = placed(work, *servers)
+    out, error = script.communicate(timeout=300)
+    assert script.returncode == 0, (out, error)
+    whole(work)
+    shares = [server.answered() - was for server, was in zip(servers, before, strict=True)]
+    assert min(shares) >= total(work) // 4, shares
+
+
+def test_slots_go_on_with_the_server_that_is_left(work: Work, servers: list[Server]) -> None:
+    pytest.importorskip("ray", reason="ray is not installed (requirements-ray.txt)")
+    script = placed(work, *servers)
+    until_kept(work, script, 2)
+    servers[1].kill()
+    try:
+        out, error = script.communicate(timeout=300)
+        assert script.returncode == 0, (out, error)
+        whole(work)
+    finally:
+        servers[1].start().ready()
+
+
 def test_what_a_server_tells_of_itself(model: Path, servers: list[Server]) -> None:
     asked = Servers("the test", ServerOptions(model="tiny", base_url=servers[0].url), WINDOW, sees=False)
     assert asked.context() == TOKENS
