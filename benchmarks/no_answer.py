@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SEED = 20261128
 SIZES = (30, 100, 300, 1000)
 ASKED = 60  # questions of each language and kind, at most
+LANGUAGES = ("ru", "kk", "en")
 HEAD = "| set | texts | language | wrongly | elsewhere | taken out |\n|---|---|---|---|---|---|"
 
 Counts = Counter[tuple[str, str, bool]]
@@ -89,7 +90,7 @@ def main() -> None:
         for size in args.size or SIZES:
             if size <= len(found.documents) + len(more):
                 counts = asked(found, others, size, more, embedder)
-                for language in ("ru", "kk", "en"):
+                for language in LANGUAGES:
                     print(row(found.name, size, language, counts), flush=True)
 
 
@@ -102,11 +103,12 @@ def asked(found: SearchSet, others: list[Query], size: int, more: Sequence[str],
     for query in answered[: len(answered) // 2]:
         if len(kept | query.relevant) <= size / 2:
             kept |= query.relevant
-    out = [query for query in answered[len(answered) // 2 :] if query.relevant.isdisjoint(kept)]
+    others_of_set = [query for query in answered[len(answered) // 2 :] if query.relevant.isdisjoint(kept)]
+    out = [query for language in LANGUAGES for query in _asked_in(language, others_of_set)]
     gone = frozenset().union(*(query.relevant for query in out))
-    rest = [row for row in found.documents if row["id"] not in kept | gone]
-    documents = [row for row in found.documents if row["id"] in kept]
-    documents += chance.sample(rest, min(len(rest), size - len(documents)))
+    rest = [row["id"] for row in found.documents if row["id"] not in kept | gone]
+    there = kept.union(chance.sample(rest, max(0, min(len(rest), size - len(kept)))))
+    documents = [row for row in found.documents if row["id"] in there]  # in their order: a video's stand together
     between = chance.sample(list(more), min(len(more), size - len(documents)))
     with tempfile.TemporaryDirectory() as folder:
         db = ChromaDBManager(Path(folder) / "db", embedder=embedder)
@@ -121,10 +123,14 @@ def asked(found: SearchSet, others: list[Query], size: int, more: Sequence[str],
 def _said(db: ChromaDBManager, groups: dict[str, list[Query]]) -> Counts:
     counts: Counts = Counter()
     for kind, queries in groups.items():
-        for language in ("ru", "kk", "en"):
-            for query in [query for query in queries if query.language == language][:ASKED]:
+        for language in LANGUAGES:
+            for query in _asked_in(language, queries):
                 counts[language, kind, not db.search(query.query, limit=1)[0]["close"]] += 1
     return counts
+
+
+def _asked_in(language: str, queries: Sequence[Query]) -> list[Query]:
+    return [query for query in queries if query.language == language][:ASKED]
 
 
 def row(name: str, size: int, language: str, counts: Counts) -> str:
