@@ -107,7 +107,7 @@ def asked(found: SearchSet, others: list[Query], size: int, more: Sequence[str],
     out = [query for language in LANGUAGES for query in _asked_in(language, others_of_set)]
     gone = frozenset().union(*(query.relevant for query in out))
     rest = [row["id"] for row in found.documents if row["id"] not in kept | gone]
-    there = kept.union(chance.sample(rest, max(0, min(len(rest), size - len(kept)))))
+    there = kept.union(chance.sample(rest, min(len(rest), size - len(kept))))
     documents = [row for row in found.documents if row["id"] in there]  # in their order: a video's stand together
     between = chance.sample(list(more), min(len(more), size - len(documents)))
     with tempfile.TemporaryDirectory() as folder:

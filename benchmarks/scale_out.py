@@ -32,16 +32,16 @@ from db_manager import ChromaDBManager  # noqa: E402
 STAGES = ("phase1_whisper_frames.py", "phase2_vllm_analysis.py", "load_data_to_chroma.py")
 SECONDS = 20.0  # of a video
 SAMPLES = ("ru_news.mp4", "en_planet.mp4")
-START = "start"  # a file: the seconds that Ray took to start
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=24)
     parser.add_argument("--nodes", type=int, help=argparse.SUPPRESS)  # in a process of its own
+    parser.add_argument("--told", type=Path, help=argparse.SUPPRESS)  # a file, for the seconds that Ray took to start
     args, rest = parser.parse_known_args()
     if args.nodes:
-        return placed(args.nodes, rest)
+        return placed(args.nodes, args.told, rest)
     scripts, _ = measure("the scripts, one core", args.videos, 0)
     one, start_of_one = measure("one node of one core", args.videos, 1)
     two, start_of_two = measure("two nodes of one core", args.videos, 2)
@@ -61,7 +61,8 @@ def measure(what: str, count: int, nodes: int) -> tuple[float, float]:
             listed = ["--config", str(folder / "videos.json")]
             started = time.monotonic()
             if nodes:
-                subprocess.run([sys.executable, __file__, "--nodes", str(nodes), *where, *listed], check=True)
+                own = ["--nodes", str(nodes), "--told", str(folder / "told")]
+                subprocess.run([sys.executable, __file__, *own, *where, *listed], check=True)
             for stage in () if nodes else STAGES:
                 more = listed if stage == STAGES[0] else []
                 on_a_core = ["taskset", "-c", "0", sys.executable, str(ROOT / stage)]
@@ -70,7 +71,7 @@ def measure(what: str, count: int, nodes: int) -> tuple[float, float]:
             done = ChromaDBManager(chroma_url=url).video_names({"db_load_status": "completed"})
             if len(done) != count:
                 raise SystemExit(f"{what}: {len(done)} of {count} videos were loaded")
-        start = float((folder / START).read_text()) if nodes else 0.0
+        start = float((folder / "told").read_text()) if nodes else 0.0
     of_these = f" ({start:.1f} s of these Ray's start)" if nodes else ""
     print(f"{what:24} {took:6.1f} s{of_these}, {3600 * count / took:.0f} videos an hour", flush=True)
     return took, start
@@ -110,13 +111,12 @@ def server(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def placed(nodes: int, argv: list[str]) -> int:
+def placed(nodes: int, told: Path, argv: list[str]) -> int:
     """scale_out.py over nodes of this machine, each held to a core."""
     import scale_out
     from videotag.cluster import machines
 
     os.environ.update({**machines._everywhere(), "RAY_AUTH_TOKEN": secrets.token_hex(32)})
-    listed = Path(argv[argv.index("--config") + 1])
 
     def connect(address: str | None, keys: Path) -> Any:
         started = time.monotonic()
@@ -130,7 +130,7 @@ def placed(nodes: int, argv: list[str]) -> int:
             cluster.add_node(num_cpus=1, object_store_memory=machines.OBJECT_STORE, include_dashboard=False)
         os.sched_setaffinity(0, cores)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", namespace="videotag")
-        listed.with_name(START).write_text(f"{time.monotonic() - started}")
+        told.write_text(f"{time.monotonic() - started}")
         return ray
 
     machines.connect = connect

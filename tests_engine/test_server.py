@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,44 +117,38 @@ def whole(work: Work) -> None:
         assert result["made_by"]["analyzer"] == "openai" and result["made_by"]["model"] == "tiny"
 
 
+@contextmanager
+def shared_by(servers: list[Server], work: Work) -> Iterator[None]:
+    """All of it is done inside, at least a quarter by each server."""
+    before = [server.answered() for server in servers]
+    yield
+    whole(work)
+    shares = [server.answered() - was for server, was in zip(servers, before, strict=True)]
+    assert min(shares) >= total(work) // 4, shares
+
+
 def test_one_server(work: Work, servers: list[Server]) -> None:
     assert work.phase2(*options(servers[0]), "--concurrency", "16") == 0
     whole(work)
 
 
 def test_two_servers_share_the_work(work: Work, servers: list[Server]) -> None:
-    before = [server.answered() for server in servers]
-    assert work.phase2(*options(*servers), "--concurrency", "4") == 0
-    whole(work)
-    shares = [server.answered() - was for server, was in zip(servers, before, strict=True)]
-    assert min(shares) >= total(work) // 4, shares
+    with shared_by(servers, work):
+        assert work.phase2(*options(*servers), "--concurrency", "4") == 0
 
 
 def placed(work: Work, *servers: Server) -> subprocess.Popen:
     """scale_out.py over this machine, a slot a core, whose slots all ask these servers."""
-    return work.start(
-        *options(*servers),
-        "--stages",
-        "phase2",
-        "--cpus",
-        "1",
-        "--memory",
-        "0",
-        "--concurrency",
-        "2",
-        script="scale_out",
-    )
+    a_core = ["--stages", "phase2", "--cpus", "1", "--memory", "0", "--concurrency", "2"]
+    return work.start(*options(*servers), *a_core, script="scale_out")
 
 
 def test_slots_share_two_servers(work: Work, servers: list[Server]) -> None:
     pytest.importorskip("ray", reason="ray is not installed (requirements-ray.txt)")
-    before = [server.answered() for server in servers]
-    script = placed(work, *servers)
-    out, error = script.communicate(timeout=300)
-    assert script.returncode == 0, (out, error)
-    whole(work)
-    shares = [server.answered() - was for server, was in zip(servers, before, strict=True)]
-    assert min(shares) >= total(work) // 4, shares
+    with shared_by(servers, work):
+        script = placed(work, *servers)
+        out, error = script.communicate(timeout=300)
+        assert script.returncode == 0, (out, error)
 
 
 def test_slots_go_on_with_the_server_that_is_left(work: Work, servers: list[Server]) -> None:
