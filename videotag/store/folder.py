@@ -78,9 +78,9 @@ class Folder(Place):
 
     def notes(self) -> dict[str, Noted]:
         # Whoever changes the files leaves the marker before, and removes it after the seal tells what they are then.
-        if self._client is not None or self.marker.exists() or not mending.is_sealed(self.directory):
+        if self._client is not None or self.marker.exists():
             return {}
-        found = mending.noted_in(self.directory)
+        found = mending.noted(self.directory) or {}
         self._was_there |= bool(found)
         return found
 
@@ -90,9 +90,9 @@ class Folder(Place):
     def _open(self) -> Any:
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
-        elif not mending.is_sealed(self.directory):
+        elif mending.noted(self.directory) is None:
             self._repair.check("was changed by something else, such as a server")
-        self._noted = mending.noted_in(self.directory)  # nothing after a check
+        self._noted = mending.noted(self.directory) or {}  # nothing after a check
         try:
             mending.write_marker(self.marker)
         except OSError as error:

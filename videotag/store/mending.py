@@ -71,7 +71,7 @@ def seal(directory: Path, collections: Mapping[str, Noted] | None = None) -> boo
     `collections`: what is noted beside them of the collections, as far as it is known.
     """
     try:
-        before, now = seal_of(directory), _files(directory)
+        before, now = _read_seal(directory), _files(directory)
         for name in now:
             if "/" in name and before.get(name) != now[name]:
                 with open(directory / name, "r+b") as file:
@@ -83,9 +83,19 @@ def seal(directory: Path, collections: Mapping[str, Noted] | None = None) -> boo
     return True
 
 
-def is_sealed(directory: Path) -> bool:
-    """Whether the files are as the last clean end left them; a server, a copy, damage make them others."""
-    return seal_of(directory) == _files(directory)
+def noted(directory: Path) -> dict[str, Noted] | None:
+    """What the seal says of the collections, if the files are as the last clean end left them.
+
+    None: a server, a copy, damage have made them others.
+    """
+    seal = _read_seal(directory)
+    notes = seal.pop(COLLECTIONS, {})
+    if seal != _files(directory):
+        return None
+    try:
+        return {name: Noted(**note) for name, note in notes.items()}
+    except (AttributeError, TypeError):
+        return {}
 
 
 def is_there(directory: Path) -> bool:
@@ -97,20 +107,11 @@ def _index_folders(directory: Path) -> list[Path]:
     return [path for path in directory.iterdir() if _is_index(path.name)] if directory.is_dir() else []
 
 
-def seal_of(directory: Path) -> dict[str, list[int]]:
-    """What was noted of each file of the folder when it was last closed; {} where nothing, or nothing readable, was."""
-    return {name: noted for name, noted in _read_seal(directory).items() if name != COLLECTIONS}
-
-
-def noted_in(directory: Path) -> dict[str, Noted]:
-    """What the seal says of the collections; to be believed while the files are as sealed."""
-    try:
-        return {name: Noted(**note) for name, note in _read_seal(directory).get(COLLECTIONS, {}).items()}
-    except (AttributeError, TypeError):
-        return {}
-
-
 def _read_seal(directory: Path) -> dict[str, Any]:
+    """What was noted of each file of the folder when it was last closed, and of the collections; {} where nothing was.
+
+    Nor where it cannot be read.
+    """
     try:
         noted = json.loads((directory / SEAL).read_bytes())
     except (OSError, ValueError):
