@@ -112,6 +112,77 @@ def test_the_track_that_was_heard_is_the_one_that_sounds(tmp_path):
         assert alike(sound, wanted[16_000:]) > 0.9
 
 
+def cut(path: Path, second: float) -> Path:
+    """Cut without encoding again: an edit list hides what lies between the keyframe and the cut."""
+    target = path.with_name(f"cut.{path.suffix[1:]}")
+    ffmpeg("-ss", str(second), "-i", str(path), "-c", "copy", str(target))
+    return target
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_an_edit_list_is_carried_out(tmp_path, codec):
+    path = cut(film(tmp_path / "a.mp4", 6, codec, b_frames=2), 2.6)
+    assert coding_of(str(path)).edited and not coding_of(str(tmp_path / "a.mp4")).edited
+    whole = copied(path, 1)
+    assert not coding_of(str(whole)).edited and numbers_of(whole) == list(range(65, 150))  # 25 a second
+    sound = np.concatenate([part for _, part in media_sound.stretches(str(whole))])
+    assert np.abs(sound).argmax() / 16_000 == pytest.approx(0.4, abs=0.03)  # the tone at 3 s
+
+
+@pytest.mark.parametrize("name", ["late.mp4", "late.mkv"])
+def test_pictures_that_begin_late_are_filled_up(tmp_path, name):
+    """As Firefox plays a file, it has no time before the first picture."""
+    source, path = film(tmp_path / "a.mp4", 4), tmp_path / name
+    ffmpeg(
+        "-itsoffset", "1.2", "-i", str(source), "-i", str(source), "-map", "0:v", "-map", "1:a", "-c", "copy", str(path)
+    )
+    assert coding_of(str(path)).late == pytest.approx(1.2, abs=0.03)
+    for target in (copied(path, 1), copied(path, 1, span=(0.0, 3.0))):
+        found = coding_of(str(target))
+        assert found.late == 0 and not found.edited
+        shown = numbers_of(target)
+        assert shown[:30] == [0] * 30 and shown[31:60] == list(range(1, 30))
+
+
+def test_sound_that_begins_late_is_filled_up(tmp_path):
+    source, path = film(tmp_path / "a.mp4", 5), tmp_path / "late.mp4"
+    ffmpeg(
+        "-i", str(source), "-itsoffset", "1.2", "-i", str(source), "-map", "0:v", "-map", "1:a", "-c", "copy", str(path)
+    )
+    assert coding_of(str(path)).edited
+    for target in (copied(path, 1), copied(path, 1, span=(0.0, 5.0))):
+        assert not coding_of(str(target)).edited
+        sound = np.concatenate([part for _, part in media_sound.stretches(str(target))])
+        assert np.abs(sound).argmax() / 16_000 == pytest.approx(4.2, abs=0.03)  # the tone at 3 s
+
+
+def test_where_the_clock_of_a_file_begins(tmp_path):
+    source, path = film(tmp_path / "a.mp4", 4), tmp_path / "a.mkv"
+    ffmpeg("-i", str(source), "-c", "copy", "-output_ts_offset", "7", str(path))
+    found = coding_of(str(path))
+    assert (found.start, found.late) == (pytest.approx(7.0, abs=0.05), pytest.approx(0.0, abs=0.05))
+    assert coding_of(str(source)).start == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reckoned"),
+    [
+        ("a.mp3", ("-c:a", "libmp3lame", "-q:a", "4"), True),
+        ("a.mp3", ("-c:a", "libmp3lame", "-q:a", "4", "-write_xing", "0"), True),
+        ("a.mp3", ("-c:a", "libmp3lame", "-b:a", "64k"), False),
+        ("a.aac", (), True),
+        ("a.m4a", (), False),
+        ("a.ogg", ("-c:a", "libopus"), False),
+        ("a.flac", (), False),
+    ],
+)
+def test_whether_a_place_is_reckoned(tmp_path, name, options, reckoned):
+    """Silence takes fewer bits of a varying rate."""
+    loud = "if(gt(t,10),random(0)-0.5,0)".replace(",", "\\,")
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc={loud}:d=20:s=44100", *options, str(tmp_path / name))
+    assert coding_of(str(tmp_path / name)).reckoned is reckoned
+
+
 def test_nothing_is_left_of_a_copy_that_is_ended(tmp_path):
     path = film(tmp_path / "a.mp4", 6, "libx265")
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.clips import number_in
 from tests.fake_database import hit
 from tests.media.test_upright import ffmpeg
 from tests.web import site
@@ -18,6 +20,13 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not i
 HITS = [hit(NAME, 10.0, end_time=20.0, segment_index=1), hit(NAME, 30.0, end_time=40.0, segment_index=3)]
 SOURCE = "document.querySelector('video').currentSrc"
 NOW = "document.querySelector('video').currentTime"
+PIXELS = """
+const canvas = document.createElement("canvas"), video = document.querySelector("video");
+[canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+const drawn = canvas.getContext("2d");
+drawn.drawImage(video, 0, 0);
+return [canvas.height, canvas.width, [...drawn.getImageData(0, 0, canvas.width, canvas.height).data]];
+"""
 
 
 @contextmanager
@@ -85,6 +94,12 @@ def until(page: Any, condition: str, seconds: float = 20.0) -> None:
 
 def loaded(page: Any) -> None:
     until(page, "document.querySelector('video').readyState >= 2", 30)
+
+
+def picture(page: Any) -> int:
+    """The number of the one that is shown."""
+    height, width, pixels = page.evaluate(f"() => {{ {PIXELS} }}")
+    return number_in(np.array(pixels, np.uint8).reshape(height, width, 4)[..., 2::-1])
 
 
 def until_at(page: Any, second: float, slack: float = 0.03) -> None:
@@ -198,3 +213,19 @@ def test_pictures_that_do_not_come_are_told_and_made(page, hevc):
     assert page.evaluate("document.querySelector('video').videoWidth") == 128
     assert page.get_by_text("This browser does not show the pictures").is_visible()
     until_at(page, 5)
+
+
+def test_a_file_whose_clock_does_not_begin_at_zero_plays_as_a_clip(page, tmp_path):
+    """The browser counts from where the file's clock begins: its second 10.5 is the moment 3.5 s after that."""
+    source, video = film(tmp_path / "source.mp4", 20), tmp_path / "news.mkv"
+    ffmpeg("-i", str(source), "-c", "copy", "-output_ts_offset", "7", str(video))
+    with serving(archive_of(tmp_path, video, 20.0)) as address:
+        page.goto(f"{address}?t=13.5&play=file")
+        loaded(page)
+        until_at(page, 10.5)
+        assert picture(page) == pytest.approx(87, abs=2)  # of 25 a second; what is meant is 262
+        page.goto(f"{address}?t=13.5")
+        loaded(page)
+        until_at(page, 10.5)
+        assert picture(page) == pytest.approx(262, abs=2)
+        assert "its clock begins at 00:07" in page.locator(".why").inner_text()

@@ -8,13 +8,14 @@ from typing import Any
 from videotag.content import source_of
 from videotag.errors import UserError
 from videotag.media import colour
+from videotag.media.headers import is_edited
 from videotag.media.interlace import is_combed, is_field
 from videotag.media.probe import undecodable
 from videotag.media.source import Source, opened
 from videotag.media.upright import Upright
 
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of a file's length: where nothing moves, combs are not seen
-_LOOKED_AT = 25  # frames at each
+_LOOKED_AT = 25  # frames or packets at each
 MARKED, ALL, FIELDS = "marked", "all", "fields"
 
 
@@ -35,6 +36,11 @@ class Coding:
         sounds: of each sound track, in the file's order: its stream's index and codec, "" if it cannot be decoded.
         best: the number, from 1, of the track that the container puts first; 0 without any that can be decoded.
         lost: what nothing here decodes, "video mvha"; "" if all is.
+        start: where the container's own clock begins, s; second 0 for everything here.
+        late: the second of the first picture, 0 without pictures.
+        length: seconds that the header tells, 0 if none.
+        edited: whether edit lists cut, delay or reorder what an MP4 or QuickTime file holds.
+        reckoned: whether a second's place can only be reckoned: MP3 of a varying rate and raw AAC have no index.
     """
 
     container: str
@@ -48,6 +54,11 @@ class Coding:
     sounds: tuple[tuple[int, str], ...] = ()
     best: int = 0
     lost: str = ""
+    start: float = 0.0
+    late: float = 0.0
+    length: float = 0.0
+    edited: bool = False
+    reckoned: bool = False
 
     @property
     def is_hdr(self) -> bool:
@@ -70,7 +81,9 @@ def _coding_of(path: str, size: int, mtime_ns: int) -> Coding:
         tracks = list(source.container.streams.audio)
         sounds = tuple((track.index, track.codec_context.name if track in source.sounds else "") for track in tracks)
         best = tracks.index(source.audio) + 1 if source.audio else 0
-        known = {"container": source.container.format.name, "sounds": sounds, "best": best}
+        container = source.container.format.name
+        known = {"container": container, "sounds": sounds, "best": best, "start": source.origin}
+        known |= {"length": source.claimed, "edited": is_edited(path, container), "reckoned": _is_reckoned(source)}
         known["lost"] = ", ".join(sorted(undecodable(source).values()))
         if source.video is None:
             return Coding(**known)
@@ -84,10 +97,22 @@ def _coding_of(path: str, size: int, mtime_ns: int) -> Coding:
             tag=context.codec_tag.rstrip("\0"),
             pixels=context.pix_fmt or "",
             size=Upright(source).size(frame),
+            late=max(0.0, source.time(frame.pts, source.video.time_base)),
             colours=(int(frame.color_trc), int(frame.color_primaries)),
             plain=colour.is_plain(frame),
             interlaced=_interlaced(source, frame),
         )
+
+
+def _is_reckoned(source: Source) -> bool:
+    if source.container.format.name != "mp3" or source.audio is None:
+        return source.container.format.name == "aac"
+    sizes: set[int] = set()
+    for place in _PLACES:
+        source.seek(source.audio, place * source.claimed)
+        sizes |= {packet.size for packet in islice(source.packets(source.audio), _LOOKED_AT) if packet.size}
+    source.seek(source.audio, 0.0)
+    return bool(sizes) and max(sizes) - min(sizes) > 1  # a byte fills up what does not divide evenly
 
 
 def _interlaced(source: Source, first: Any) -> str:

@@ -1,4 +1,8 @@
-"""A copy of a video, or of a part of it, that every browser plays: MP4 of H.264 and AAC, as it is meant to be seen."""
+"""A copy of a video, or of a part of it, that every browser plays: MP4 of H.264 and AAC, as it is meant to be seen.
+
+It has no edit list but for the delays of its codecs, for Firefox ignores others: what is cut away is not in it, and
+what begins late is filled up.
+"""
 
 import os
 import tempfile
@@ -20,6 +24,7 @@ SOUND_BITS = 128_000  # a second
 UNFINISHED = ".tmp"
 _KEYFRAMES = 50  # pictures between two: a browser goes to any second at once
 _KEPT_IN = ("mp4", "matroska", "mpegts")  # they tell when each picture is shown, which AVI does not
+_LATE = 0.1  # s; pictures or sound that begin later than a part are filled up
 _DEINTERLACED = {MARKED: "interlaced", ALL: "all"}
 
 
@@ -44,7 +49,8 @@ class Copy:
         coding = self.coding
         known = coding.pictures == "h264" and coding.pixels in ("yuv420p", "yuvj420p")
         shown = coding.plain and not coding.interlaced and any(kind in coding.container for kind in _KEPT_IN)
-        return self.span is None and known and shown
+        in_place = not coding.edited and coding.late < _LATE
+        return self.span is None and known and shown and in_place
 
 
 def make(copy: Copy, target: Path, progress: Callable[[float], None] = lambda seconds: None) -> None:
@@ -84,11 +90,12 @@ def _commands(copy: Copy, folder: Path, target: Path) -> Iterator[list[str]]:
         streams = []
         options: dict[str, Any] = {"format": "mp4", "movflags": "+faststart", "map_metadata": -1, "map_chapters": -1}
         if copy.coding.pictures:
-            streams.append(whole["V:0"] if copy.keeps_pictures else _shown(whole["V:0"], copy.coding, folder))
+            streams.append(whole["V:0"] if copy.keeps_pictures else _shown(whole["V:0"], copy, folder))
             options |= {"vcodec": "copy"} if copy.keeps_pictures else _h264(copy)
         if copy.heard:
             tracks = [whole[str(copy.coding.sounds[number - 1][0])] for number in copy.heard]
-            streams.append(tracks[0] if len(tracks) == 1 else ffmpeg.filter(tracks, "amix", inputs=len(tracks)))
+            mixed = tracks[0] if len(tracks) == 1 else ffmpeg.filter(tracks, "amix", inputs=len(tracks))
+            streams.append(mixed.filter("aresample", first_pts=0))
             options |= {"acodec": "aac", "audio_bitrate": SOUND_BITS, "ac": 2, "ar": 48_000}
         made = ffmpeg.output(*streams, str(target), **options, **cut)
         told = made.global_args("-nostdin", "-y", "-loglevel", "error", "-progress", "pipe:1")
@@ -114,8 +121,13 @@ def _places(copy: Copy) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
         yield at, {"ss": f"{before:.3f}", "t": f"{end - start:.3f}"}
 
 
-def _shown(pictures: Any, coding: Coding, folder: Path) -> Any:
+def _shown(pictures: Any, copy: Copy, folder: Path) -> Any:
     """The pictures as they are meant to be seen, at most `LINES` high, with square pixels."""
+    coding = copy.coding
+    if coding.late >= _LATE and not (copy.span and copy.span[0]):
+        pictures = pictures.filter("setpts", "PTS-STARTPTS").filter(
+            "tpad", start_duration=round(coding.late, 3), start_mode="clone"
+        )
     if kind := _DEINTERLACED.get(coding.interlaced):  # of `FIELDS` each is stretched to a picture
         pictures = pictures.filter("bwdif", mode="send_frame", deint=kind)
     width, height = coding.size

@@ -1,4 +1,4 @@
-"""What the headers of MP4 and Matroska files tell and PyAV does not hand on: cropping, protection."""
+"""What the headers of MP4 and Matroska files tell and PyAV does not hand on: cropping, protection, edit lists."""
 
 import struct
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _MOST = 10_000  # parts of a level that are looked through
+_EDITED = 0.25  # s: what undoes the delay of a codec is shorter
 
 
 class Crop(NamedTuple):
@@ -50,6 +51,49 @@ def is_protected(path: str, container: str) -> bool:
     return any(name in (b"encv", b"enca") for name, _, _ in entries)
 
 
+def is_edited(path: str, container: str) -> bool:
+    """Whether edit lists of an MP4 or QuickTime file cut, delay or reorder what it holds (ISO/IEC 14496-12, 8.6.6)."""
+    if "mp4" not in container:
+        return False
+    with Path(path).open("rb") as file:
+        try:
+            return any(_is_edited(file, track) for track in _tracks(file))
+        except (struct.error, ValueError, ZeroDivisionError):
+            return False
+
+
+def _is_edited(file: BinaryIO, track: tuple[int, int]) -> bool:
+    edits = _inside(file, track, b"edts", b"elst")
+    media = _inside(file, track, b"mdia", b"mdhd")
+    movie = _inside(file, (0, _end(file)), b"moov", b"mvhd")
+    if not (edits and media and movie):
+        return False
+    seconds = [Fraction(1, _timescale(file, header)) for header in (movie, media)]
+    file.seek(edits[0])
+    version, count = struct.unpack(">B3xI", file.read(8))
+    kind = struct.Struct(">Qqhh" if version else ">Iihh")
+    found = [kind.unpack(file.read(kind.size)) for _ in range(min(count, _MOST))]
+    delay = sum(length * seconds[0] for length, first, *_ in found if first == -1)  # nothing is shown for so long
+    shown = [first * seconds[1] for _, first, *_ in found if first != -1]
+    return delay > _EDITED or len(shown) > 1 or any(first > _EDITED for first in shown)
+
+
+def _timescale(file: BinaryIO, header: tuple[int, int]) -> int:
+    """How many units a second has, of `mvhd` or `mdhd` (8.2.2, 8.4.2)."""
+    file.seek(header[0])
+    version = file.read(4)[0]
+    kind = struct.Struct(">16xI" if version else ">8xI")
+    return kind.unpack(file.read(kind.size))[0]
+
+
+def _inside(file: BinaryIO, box: tuple[int, int], *names: bytes) -> tuple[int, int] | None:
+    """Place and length of a box in a box in a box."""
+    place: tuple[int, int] | None = box
+    for name in names:
+        place = place and _first(_boxes(file, sum(place), place[0]), name)
+    return place
+
+
 def _quicktime(file: BinaryIO, stream: int, size: tuple[int, int]) -> Crop:
     """ISO/IEC 14496-12, 12.1.4: width, height and the centre's place, each a fraction."""
     entry = next(_sample_entries(file, _tracks(file)[stream]), None)
@@ -72,9 +116,7 @@ def _tracks(file: BinaryIO) -> list[tuple[int, int]]:
 
 def _sample_entries(file: BinaryIO, track: tuple[int, int]) -> Iterator[tuple[bytes, int, int]]:
     """Name, place and length of each description of a track's samples."""
-    place: tuple[int, int] | None = track
-    for name in (b"mdia", b"minf", b"stbl", b"stsd"):
-        place = place and _first(_boxes(file, sum(place), place[0]), name)
+    place = _inside(file, track, b"mdia", b"minf", b"stbl", b"stsd")
     return _boxes(file, sum(place), place[0] + 8) if place else iter(())
 
 

@@ -9,7 +9,7 @@ from videotag.errors import UserError
 from videotag.media import tracks
 from videotag.media.coding import Coding, coding_of
 from videotag.media.copies import BITS, SOUND_BITS, Copy
-from videotag.web.playable import Playable, tracks_heard, verdict
+from videotag.web.playable import Browser, Playable, tracks_heard, verdict
 
 LEAD = 3.0  # s before the second that is asked for at which playing starts
 PART, STEP = 30.0, 15.0  # s; parts overlap, so that one goes on for a while after any second
@@ -28,11 +28,12 @@ class Film:
     duration: float  # seconds
     coding: Coding
     heard: tuple[int, ...]  # numbers of sound tracks
+    browser: Browser = "other"  # in which it is to be played
 
     @cached_property
     def plays(self) -> Playable:
-        """How a browser comes to play it."""
-        return verdict(self.coding, self.heard)
+        """How the browser comes to play it."""
+        return verdict(self.coding, self.heard, self.browser)
 
     @property
     def whole(self) -> Copy:
@@ -53,8 +54,8 @@ class Film:
         return round(self.duration * (BITS + SOUND_BITS) / 8)
 
 
-def film_of(record: dict[str, Any]) -> Film:
-    """The file of a record.
+def film_of(record: dict[str, Any], browser: Browser = "other") -> Film:
+    """The file of a record, to be played in a browser.
 
     Raises:
         Gone: it is not there, cannot be read, or is not the one whose record this is.
@@ -68,7 +69,7 @@ def film_of(record: dict[str, Any]) -> Film:
     except UserError as error:
         raise Gone(str(error)) from None
     heard = tracks_heard(coding, tracks.heard(record.get("audio_track")))
-    return Film(record["video_name"], path, record.get("video_duration") or 0.0, coding, heard)
+    return Film(record["video_name"], path, record.get("video_duration") or 0.0, coding, heard, browser)
 
 
 def _check(record: dict[str, Any], path: str) -> None:

@@ -21,7 +21,7 @@ from videotag.media import copies
 from videotag.media.copies import Copy
 
 ROOM = 20.0  # GB of copies by default
-FORM = 1  # raised where copies come out otherwise: the old ones are not used any more
+FORM = 2  # raised where copies come out otherwise: the old ones are not used any more
 _PARTS_AT_ONCE, _PARTS_WAITING = 2, 12
 
 

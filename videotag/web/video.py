@@ -29,6 +29,7 @@ from videotag.web.attached import attached
 from videotag.web.films import LEAD, PART, STEP, Film, Gone, film_of
 from videotag.web.media import Second, state_of
 from videotag.web.pages import LANGUAGES, Pages, address, language_of
+from videotag.web.playable import browser_of
 from videotag.web.proxies import Proxies
 
 HITS = 100  # moments of one video that are shown at most
@@ -42,6 +43,7 @@ _SHOWN = (
 _NAMES = {
     "hevc": "HEVC", "mpeg2video": "MPEG-2", "mpeg4": "MPEG-4 ASP", "prores": "ProRes", "dvvideo": "DV",
     "ac3": "AC-3", "eac3": "E-AC-3", "dca": "DTS", "mpegts": "MPEG-TS", "mpeg": "MPEG-PS", "asf": "Windows Media",
+    "matroska": "Matroska",
 }  # fmt: skip
 """What FFmpeg's names are called otherwise than in capitals."""
 Words = Annotated[str, Query(max_length=1000)]
@@ -178,7 +180,8 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         found = hits(name, q)
         second = t if t is not None else found[0]["start"] if found else 0.0
         try:
-            player, gone = playing(film_of(record), proxies, second, play), ""
+            film = film_of(record, browser_of(request.headers.get("user-agent", "")))
+            player, gone = playing(film, proxies, second, play), ""
         except Gone as error:
             player, gone = None, str(error)
         try:
