@@ -144,7 +144,7 @@ VIDEO = (
     Field("keywords", list, "phase4", Label("ключевые слова", "түйін сөздер", "Keywords")),
     Field("content_type", str, "phase4", Label("вид", "түрі", "Kind")),
     Field("db_load_frames", str, "db_load"),  # who made the vectors of its frames: engine and model
-    Field("created_at", str, ""),
+    Field("created_at", str, "", Label("добавлено", "қосылған", "Added")),
     Field("updated_at", str, ""),
 )
 STATUSES = ("pending", "processing", "completed")

@@ -8,7 +8,9 @@ from starlette.testclient import TestClient
 
 from tests.fake_database import hit
 from tests.web.watched import NAME, archive_of, film, numbers_of
+from videotag.fields import VIDEO
 from videotag.web.app import app
+from videotag.web.video import _SHOWN
 
 HERE = "http://127.0.0.1:8000"
 
@@ -117,6 +119,11 @@ def test_the_page_without_script(client):
     assert f'poster="/frame/{NAME}/13.0"' in page
     assert f'<a href="/video/{NAME}?lang=ru&amp;t=0.25" data-t="0.25"' in page  # a line of what is said
     assert page.count('<article class="segment"') == 3 and page.count("hidden>\n  <h2>") == 2
+
+
+def test_all_that_is_told_of_a_video_is_named():
+    labels = {field.name: field.label for field in VIDEO}
+    assert [name for name in _SHOWN if not all(labels[name])] == []
 
 
 def test_moments_of_a_question(tmp_path, video):
