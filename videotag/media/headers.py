@@ -52,27 +52,30 @@ def is_protected(path: str, container: str) -> bool:
 
 
 def is_edited(path: str, container: str) -> bool:
-    """Whether edit lists of an MP4 or QuickTime file cut, delay or reorder what it holds (ISO/IEC 14496-12, 8.6.6)."""
+    """Whether edit lists of MP4 or QuickTime cut, delay or reorder pictures or sound (ISO/IEC 14496-12, 8.6.6)."""
     if "mp4" not in container:
         return False
     with Path(path).open("rb") as file:
         try:
             return any(_is_edited(file, track) for track in _tracks(file))
-        except (struct.error, ValueError, ZeroDivisionError):
+        except (struct.error, ValueError, ZeroDivisionError, IndexError):
             return False
 
 
 def _is_edited(file: BinaryIO, track: tuple[int, int]) -> bool:
     edits = _inside(file, track, b"edts", b"elst")
-    media = _inside(file, track, b"mdia", b"mdhd")
+    media, kind = (_inside(file, track, b"mdia", name) for name in (b"mdhd", b"hdlr"))
     movie = _inside(file, (0, _end(file)), b"moov", b"mvhd")
-    if not (edits and media and movie):
+    if not (edits and media and movie and kind):
+        return False
+    file.seek(kind[0] + 8)
+    if file.read(4) not in (b"vide", b"soun"):  # texts and timecode may begin when they like
         return False
     seconds = [Fraction(1, _timescale(file, header)) for header in (movie, media)]
     file.seek(edits[0])
     version, count = struct.unpack(">B3xI", file.read(8))
-    kind = struct.Struct(">Qqhh" if version else ">Iihh")
-    found = [kind.unpack(file.read(kind.size)) for _ in range(min(count, _MOST))]
+    edit = struct.Struct(">Qqhh" if version else ">Iihh")
+    found = [edit.unpack(file.read(edit.size)) for _ in range(min(count, _MOST))]
     delay = sum(length * seconds[0] for length, first, *_ in found if first == -1)  # nothing is shown for so long
     shown = [first * seconds[1] for _, first, *_ in found if first != -1]
     return delay > _EDITED or len(shown) > 1 or any(first > _EDITED for first in shown)
@@ -82,8 +85,8 @@ def _timescale(file: BinaryIO, header: tuple[int, int]) -> int:
     """How many units a second has, of `mvhd` or `mdhd` (8.2.2, 8.4.2)."""
     file.seek(header[0])
     version = file.read(4)[0]
-    kind = struct.Struct(">16xI" if version else ">8xI")
-    return kind.unpack(file.read(kind.size))[0]
+    scale = struct.Struct(">16xI" if version else ">8xI")
+    return scale.unpack(file.read(scale.size))[0]
 
 
 def _inside(file: BinaryIO, box: tuple[int, int], *names: bytes) -> tuple[int, int] | None:
