@@ -5,6 +5,7 @@ import logging
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Source:
     def segments(self) -> list[HeardSegment]:
         return self.phase1["segments"]
 
-    @property
+    @cached_property
     def analyses(self) -> dict[int, dict[str, Any]]:
         """Entries of phase 2 by `segment_index`."""
         return {entry["segment_index"]: entry for entry in self.phase2["segments"]} if self.phase2 else {}

@@ -31,6 +31,7 @@ from videotag.web.media import Second, state_of
 from videotag.web.pages import LANGUAGES, Pages, address, language_of
 from videotag.web.playable import browser_of
 from videotag.web.proxies import Proxies
+from videotag.web.results import Results, results_of
 
 HITS = 100  # moments of one video that are shown at most
 DOWNLOADS = ("srt", "vtt", "txt", "md", "json", "csv", "edl", "fcpxml", "otio")
@@ -53,9 +54,13 @@ Words = Annotated[str, Query(max_length=1000)]
 class Look:
     """What there is to see of a video at a second."""
 
-    source: Source
+    results: Results
     second: float
     hits: Sequence[Hit]
+
+    @property
+    def source(self) -> Source:
+        return self.results.source
 
     @cached_property
     def segments(self) -> list[dict[str, Any]]:
@@ -72,19 +77,6 @@ class Look:
     def poster(self) -> str | None:
         """The address of the frame that is nearest to the second."""
         return address("frame", self.source.name, self.second) if self.source.phase1["frames"] else None
-
-    @cached_property
-    def paragraphs(self) -> list[tuple[float, list[subtitles.Cue]]]:
-        """What is said, as lines with times, parted where a paragraph begins (s)."""
-        words = subtitles.joined(self.source.segments)
-        starts = [start for start, _ in subtitles.paragraphs(words)]
-        parted: list[tuple[float, list[subtitles.Cue]]] = []
-        for cue in subtitles.cues(words):
-            while starts and cue.end > 1000 * starts[0]:
-                parted.append((starts.pop(0), []))
-            if parted:
-                parted[-1][1].append(cue)
-        return [(start, cues) for start, cues in parted if cues]
 
     @property
     def has_translation(self) -> bool:
@@ -164,9 +156,6 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
             raise HTTPException(404)
         return record
 
-    def source(name: str) -> Source:
-        return exports.source_of(archive.data_dir, name, exports.read_phase1(archive.data_dir, name))
-
     def hits(name: str, words: str) -> list[Hit]:
         """The moments of the video that answer, in the order of time."""
         if not words.strip():
@@ -185,7 +174,7 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         except Gone as error:
             player, gone = None, str(error)
         try:
-            look, unknown = Look(source(name), second, found), ""
+            look, unknown = Look(results_of(archive.data_dir, name), second, found), ""
         except UserError as error:
             look, unknown = None, str(error)
         given = {"name": name, "record": record, "q": q, "second": second, "hits": found, "look": look}
@@ -201,9 +190,13 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
         if language not in TRACKS:
             raise HTTPException(404)
         with _absent():
-            results = source(name)
-            words = subtitles.joined(results.segments) if language == ORIGINAL else exports.translated(results)
-        return Response(subtitles.vtt(subtitles.cues(_from(words, start))), media_type="text/vtt; charset=utf-8")
+            results = results_of(archive.data_dir, name)
+            if start is None:
+                cues = results.said if language == ORIGINAL else results.translated
+            else:
+                words = results.words if language == ORIGINAL else results.translation
+                cues = subtitles.cues(_part(words, start))
+        return Response(subtitles.vtt(cues), media_type="text/vtt; charset=utf-8")
 
     @router.get("/download/{name}/{form}")
     def download(name: str, form: str, language: str = ORIGINAL) -> Response:
@@ -227,10 +220,8 @@ def _absent() -> Iterator[None]:
         raise HTTPException(404, str(error)) from None
 
 
-def _from(words: Sequence[Word], start: float | None) -> list[Word]:
-    """The words of the part that begins at `start`, by its own clock; all words where that is None."""
-    if start is None:
-        return list(words)
+def _part(words: Sequence[Word], start: float) -> list[Word]:
+    """The words of the part that begins at `start`, by its own clock."""
     inside = [word for word in words if start <= word.start < start + PART]
     return [replace(word, start=word.start - start, end=min(word.end - start, PART)) for word in inside]
 
