@@ -96,8 +96,7 @@ def test(args: list[str]) -> int:
     call("ruff", "format", "--check", ".")
     call("pyright", "--project", "pyproject.toml")  # not one of a folder above
     call("lint-imports", "--no-cache")
-    # One more than cores: for a third of their time the tests wait, for servers and for what they have killed.
-    call("pytest", "-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "loadfile", *args)
+    call("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *args)
     return 0
 
 
