@@ -328,7 +328,27 @@ def test_what_others_do_while_a_question_is_embedded(db):
     assert mine.search("вода плотина", 1) == before
     assert ids(mine.search("плотина", by="words")) == ["news_seg_0"]
     embedder.do = lambda: other(db).delete_video_segments("news")
-    assert mine.search("вода плотина") == []
+    assert mine.search("плотина вода") == []
+
+
+class Counting(FakeEmbedder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def embed_queries(self, texts):
+        self.asked += texts
+        return super().embed_queries(texts)
+
+
+def test_a_question_is_embedded_once_also_when_somebody_goes_back_to_it(db):
+    db.add_segments("n", [segment(i, text) for i, text in enumerate(["вода плотина", "лес", "снег"])])
+    embedder = Counting()
+    mine = ChromaDBManager(db.directory, chroma_url=db.chroma_url, load=lambda *_: embedder)
+    first = mine.search("вода")
+    embedder.asked.clear()  # the typical questions have been embedded, too
+    assert mine.search("лес") != first
+    assert (mine.search("вода"), embedder.asked) == (first, ["лес"])
 
 
 def test_hits_are_ranked_once_and_read_as_they_are_asked_for(db, monkeypatch):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from videotag.embedders.pictures.contract import FrameEmbedder
@@ -24,6 +25,7 @@ from videotag.search.segment_search import ASKED_IN, Chosen
 from videotag.search.typical import Typical, typical_questions
 from videotag.store.frames import FrameCollection, segment_of
 from videotag.store.place import Place
+from videotag.store.stamp import REMEMBERED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +109,7 @@ class Pictures(FrameCollection):
         super().__init__(place)
         self._load, self._lock = load, threading.Lock()
         self._embedder: FrameEmbedder | None = None
-        self._asked: tuple[FrameEmbedder, str, np.ndarray] | None = None
+        self._of_question = lru_cache(REMEMBERED)(_vector)
         self._known: _Known | None = None
         self._backgrounds: dict[str, tuple[Segments, ranking.Background]] = {}  # of questions, of pictures
         self._followed = Followed(self, exact=0)  # of many pictures exact vectors would take most of the memory
@@ -141,7 +143,7 @@ class Pictures(FrameCollection):
             return {}
         try:
             embedder = self._embedder_of(stamp)
-            vector = self._of_question(question, embedder)
+            vector = self._of_question(embedder, question)
             typical = typical_questions(embedder, stamp["dimension"])
         except UserError:  # which `remark` tells
             return {}
@@ -175,12 +177,6 @@ class Pictures(FrameCollection):
             if made is None or (made.name, made.model) != (stamp["embedder"], stamp["model"]):
                 made = self._embedder = self._load(stamp["embedder"], stamp["model"])
             return made
-
-    def _of_question(self, question: str, embedder: FrameEmbedder) -> np.ndarray:
-        asked = self._asked
-        if asked is None or asked[0] is not embedder or asked[1] != question:
-            asked = self._asked = embedder, question, embedder.embed_questions([question.replace('"', " ")])[0]
-        return asked[2]
 
     def _at(self, video_name: str, second: float) -> np.ndarray:
         """The vector of the picture that is on the screen: of pictures that look alike the first one is stored."""
@@ -239,6 +235,10 @@ class Pictures(FrameCollection):
                 of[number] = numbers.get(segment_of(id_), -1)
             known = self._known = _Known(frames, segments, of, np.flatnonzero(of >= 0))
         return known
+
+
+def _vector(embedder: FrameEmbedder, question: str) -> np.ndarray:
+    return embedder.embed_questions([question.replace('"', " ")])[0]
 
 
 def _is_within(second: float, time: Range) -> bool:

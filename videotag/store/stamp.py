@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videotag.embedders.contract import DEFAULT_EMBEDDER, Embedder, Maker
@@ -17,6 +18,8 @@ from videotag.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+
+REMEMBERED = 64  # questions: of some people at once, and those that somebody goes back to
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Embedders:
         """`given`: the embedder that was named. Arguments as of `ChromaDBManager`."""
         self._collection, self.given, self._load = collection, given, load
         self._loaded: Embedder | None = None
-        self._asked: tuple[Embedder, str, np.ndarray] | None = None
+        self._vector = lru_cache(REMEMBERED)(lambda embedder, question: embedder.embed_queries([question])[0])
         self._lock = threading.Lock()
 
     def for_stamp(self, stamp: dict[str, Any] | None) -> Embedder:
@@ -133,11 +136,8 @@ class Embedders:
         return embedder
 
     def of_question(self, question: str, embedder: Embedder) -> np.ndarray:
-        """Its vector, float32 [dimension]. That of the last one is known: it is asked of segments and of videos."""
-        asked = self._asked
-        if asked is None or asked[0] is not embedder or asked[1] != question:
-            asked = self._asked = embedder, question, embedder.embed_queries([question])[0]
-        return asked[2]
+        """Its vector, float32 [dimension]. Of the last ones it is known: one is asked of segments and of videos."""
+        return self._vector(embedder, question)
 
     def use(self, embedder: Embedder) -> None:
         """From now on: the collection was made again with it."""
