@@ -47,7 +47,7 @@ class Source:
     phase2: dict[str, Any] | None
     phase4: dict[str, Any] | None = None
 
-    @property
+    @cached_property
     def chapters(self) -> list[dict[str, Any]]:
         """Those of phase 4, else the file's own: `start` and `end` (s), `title`, `summary` ("" in the file's)."""
         if self.phase4:

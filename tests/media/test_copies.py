@@ -35,6 +35,10 @@ def copied(path: Path, *heard: int, span: tuple[float, float] | None = None) -> 
     return target
 
 
+def heard_in(path: Path) -> np.ndarray:
+    return np.concatenate([sound for _, sound in media_sound.stretches(str(path))])
+
+
 def images(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
@@ -47,7 +51,7 @@ def test_a_part_and_a_whole_of_what_browsers_do_not_play(tmp_path, name, codec, 
     found = coding_of(str(part))
     assert (found.pictures, found.pixels, [codec for _, codec in found.sounds]) == ("h264", "yuv420p", ["aac"])
     assert numbers_of(part) == list(range(55, 105))  # 25 a second
-    heard = np.concatenate([sound for _, sound in media_sound.stretches(str(part))])
+    heard = heard_in(part)
     assert np.abs(heard[:20_000]).argmax() / 16_000 == pytest.approx(0.8, abs=0.03)  # the tone at 3 s
     assert part.read_bytes().find(b"moov") < part.read_bytes().find(b"mdat")  # it plays before all is there
     done: list[float] = []
@@ -108,7 +112,7 @@ def test_the_track_that_was_heard_is_the_one_that_sounds(tmp_path):
     for heard, wanted in (((2,), other), ((1, 2), (one + other) / 2)):
         target = copied(path, *heard, span=(1.0, 4.0))
         assert len(coding_of(str(target)).sounds) == 1
-        sound = np.concatenate([part for _, part in media_sound.stretches(str(target))])
+        sound = heard_in(target)
         assert alike(sound, wanted[16_000:]) > 0.9
 
 
@@ -125,17 +129,22 @@ def test_an_edit_list_is_carried_out(tmp_path, codec):
     assert coding_of(str(path)).edited and not coding_of(str(tmp_path / "a.mp4")).edited
     whole = copied(path, 1)
     assert not coding_of(str(whole)).edited and numbers_of(whole) == list(range(65, 150))  # 25 a second
-    sound = np.concatenate([part for _, part in media_sound.stretches(str(whole))])
+    sound = heard_in(whole)
     assert np.abs(sound).argmax() / 16_000 == pytest.approx(0.4, abs=0.03)  # the tone at 3 s
+
+
+def put_off(source: Path, path: Path, what: str) -> None:
+    """The file with its pictures or its sound 1.2 s later than the rest."""
+    on_time, late = ("-i", str(source)), ("-itsoffset", "1.2", "-i", str(source))
+    inputs = (*late, *on_time) if what == "pictures" else (*on_time, *late)
+    ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", str(path))
 
 
 @pytest.mark.parametrize("name", ["late.mp4", "late.mkv"])
 def test_pictures_that_begin_late_are_filled_up(tmp_path, name):
     """As Firefox plays a file, it has no time before the first picture."""
     source, path = film(tmp_path / "a.mp4", 4), tmp_path / name
-    ffmpeg(
-        "-itsoffset", "1.2", "-i", str(source), "-i", str(source), "-map", "0:v", "-map", "1:a", "-c", "copy", str(path)
-    )
+    put_off(source, path, "pictures")
     assert coding_of(str(path)).late == pytest.approx(1.2, abs=0.03)
     for target in (copied(path, 1), copied(path, 1, span=(0.0, 3.0))):
         found = coding_of(str(target))
@@ -146,13 +155,11 @@ def test_pictures_that_begin_late_are_filled_up(tmp_path, name):
 
 def test_sound_that_begins_late_is_filled_up(tmp_path):
     source, path = film(tmp_path / "a.mp4", 5), tmp_path / "late.mp4"
-    ffmpeg(
-        "-i", str(source), "-itsoffset", "1.2", "-i", str(source), "-map", "0:v", "-map", "1:a", "-c", "copy", str(path)
-    )
+    put_off(source, path, "sound")
     assert coding_of(str(path)).edited
     for target in (copied(path, 1), copied(path, 1, span=(0.0, 5.0))):
         assert not coding_of(str(target)).edited
-        sound = np.concatenate([part for _, part in media_sound.stretches(str(target))])
+        sound = heard_in(target)
         assert np.abs(sound).argmax() / 16_000 == pytest.approx(4.2, abs=0.03)  # the tone at 3 s
 
 

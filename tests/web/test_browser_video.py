@@ -5,28 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.clips import number_in
 from tests.fake_database import hit
 from tests.media.test_upright import ffmpeg
 from tests.web import site
 from tests.web.test_browser import CHROMIUM, OPTIONS, sync_api
-from tests.web.watched import NAME, archive_of, film
+from tests.web.watched import DRAWN, NAME, archive_of, film, number_drawn
 from videotag.web.archive import Archive
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")
 HITS = [hit(NAME, 10.0, end_time=20.0, segment_index=1), hit(NAME, 30.0, end_time=40.0, segment_index=3)]
 SOURCE = "document.querySelector('video').currentSrc"
 NOW = "document.querySelector('video').currentTime"
-PIXELS = """
-const canvas = document.createElement("canvas"), video = document.querySelector("video");
-[canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-const drawn = canvas.getContext("2d");
-drawn.drawImage(video, 0, 0);
-return [canvas.height, canvas.width, [...drawn.getImageData(0, 0, canvas.width, canvas.height).data]];
-"""
 
 
 @contextmanager
@@ -98,8 +89,7 @@ def loaded(page: Any) -> None:
 
 def picture(page: Any) -> int:
     """The number of the one that is shown."""
-    height, width, pixels = page.evaluate(f"() => {{ {PIXELS} }}")
-    return number_in(np.array(pixels, np.uint8).reshape(height, width, 4)[..., 2::-1])
+    return number_drawn(page.evaluate(f"() => {{ {DRAWN} }}"))
 
 
 def until_at(page: Any, second: float, slack: float = 0.03) -> None:

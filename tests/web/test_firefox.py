@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.clips import number_in
 from tests.media.test_copies import cut
 from tests.media.test_upright import ffmpeg
 from tests.web import site
-from tests.web.test_browser_video import PIXELS
-from tests.web.watched import NAME, archive_of, film
+from tests.web.watched import DRAWN, NAME, archive_of, film, number_drawn
 
 FIREFOX = Path("/usr/bin/firefox-esr")
 driver = pytest.importorskip("marionette_driver.marionette")
@@ -58,8 +55,7 @@ def played(firefox: Any) -> tuple[str, bool, float]:
 
 
 def picture(firefox: Any) -> int:
-    height, width, pixels = of(firefox, PIXELS)
-    return number_in(np.array(pixels, np.uint8).reshape(height, width, 4)[..., 2::-1])
+    return number_drawn(of(firefox, DRAWN))
 
 
 def test_a_plain_file_plays_at_the_second(firefox, source, tmp_path):

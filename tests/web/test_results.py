@@ -20,9 +20,9 @@ def test_they_are_read_once(tmp_path, video):
     archive_of(tmp_path, video, 12.0)
     found = results_of(tmp_path, NAME)
     assert results_of(tmp_path, NAME) is found
-    assert [word.text.strip() for word in found.words] == [str(n) for n in range(12)]
+    assert [word.text.strip() for word in found.original.words] == [str(n) for n in range(12)]
     assert found.source.phase1["frames"] == [{"time": 5.0}, {"time": 15.0}]  # their bytes are the most of it
-    assert [cue for _, cues in found.paragraphs for cue in cues] == list(found.said)
+    assert [cue for _, cues in found.paragraphs for cue in cues] == list(found.original.cues)
 
 
 def test_what_has_changed_is_read_anew(tmp_path, video):

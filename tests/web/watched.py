@@ -14,6 +14,14 @@ from videotag.stages import PHASE1
 from videotag.web.archive import Archive
 
 NAME = "news"
+DRAWN = """
+const canvas = document.createElement("canvas"), video = document.querySelector("video");
+[canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+const drawn = canvas.getContext("2d");
+drawn.drawImage(video, 0, 0);
+return [canvas.height, canvas.width, [...drawn.getImageData(0, 0, canvas.width, canvas.height).data]];
+"""
+"""A script: what the page's video shows, for `number_drawn`."""
 
 
 def archive_of(folder: Path, path: Path, seconds: float, *hits: dict[str, Any], **fields: Any) -> Archive:
@@ -58,3 +66,9 @@ def numbers_of(path: Path) -> list[int]:
     """The numbers of a file's pictures."""
     with av.open(str(path)) as container:
         return [number_in(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+
+
+def number_drawn(drawn: tuple[int, int, list[int]]) -> int:
+    """The number of a picture, of its height, width and RGBA."""
+    height, width, pixels = drawn
+    return number_in(np.array(pixels, np.uint8).reshape(height, width, 4)[..., 2::-1])

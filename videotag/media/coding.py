@@ -105,14 +105,14 @@ def _coding_of(path: str, size: int, mtime_ns: int) -> Coding:
 
 
 def _is_reckoned(source: Source) -> bool:
-    if source.container.format.name != "mp3" or source.audio is None:
-        return source.container.format.name == "aac"
+    name = source.container.format.name
+    if name != "mp3" or source.audio is None:
+        return name == "aac"
     sizes: set[int] = set()
     for place in _PLACES:
         source.seek(source.audio, place * source.claimed)
         sizes |= {packet.size for packet in islice(source.packets(source.audio), _LOOKED_AT) if packet.size}
-    source.seek(source.audio, 0.0)
-    return bool(sizes) and max(sizes) - min(sizes) > 1  # a byte fills up what does not divide evenly
+    return max(sizes, default=0) - min(sizes, default=0) > 1  # a byte fills up what does not divide evenly
 
 
 def _interlaced(source: Source, first: Any) -> str:

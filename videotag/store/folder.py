@@ -88,11 +88,12 @@ class Folder(Place):
         self._asked.add(name)
 
     def _open(self) -> Any:
+        noted = None
         if self.marker.exists():
             self._repair.check(f"was left open by {mending.read_marker(self.marker)}, which did not end well")
-        elif mending.noted(self.directory) is None:
+        elif (noted := mending.noted(self.directory)) is None:
             self._repair.check("was changed by something else, such as a server")
-        self._noted = mending.noted(self.directory) or {}  # nothing after a check
+        self._noted = noted or {}  # a check notes nothing
         try:
             mending.write_marker(self.marker)
         except OSError as error:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from videotag.exports import Source
 from videotag.speech import subtitles
 from videotag.speech.words import Word
 from videotag.stages import PHASE1, PHASE2, PHASE4
+from videotag.web.films import PART
 
 KEPT = 4  # videos: some ten megabytes of an hour's words each
 
@@ -19,36 +20,44 @@ _reading = threading.Lock()  # one at a time, and none twice
 
 
 @dataclass(frozen=True, eq=False)
+class Spoken:
+    """Words with their times in the video, and subtitles of them."""
+
+    words: Sequence[Word]
+
+    @cached_property
+    def cues(self) -> Sequence[subtitles.Cue]:
+        return subtitles.cues(self.words)
+
+    def part(self, start: float) -> Sequence[subtitles.Cue]:
+        """The subtitles of the part that begins at `start` (s), by its own clock."""
+        inside = [word for word in self.words if start <= word.start < start + PART]
+        return subtitles.cues(replace(w, start=w.start - start, end=min(w.end - start, PART)) for w in inside)
+
+
+@dataclass(frozen=True, eq=False)
 class Results:
     """The results that belong together, with the pictures' times alone, and what is made of them when it is asked for.
 
-    `translation` and `translated` raise UserError where there is none.
+    `translation` raises UserError where there is none.
     """
 
     source: Source
 
     @cached_property
-    def words(self) -> Sequence[Word]:
-        return subtitles.joined(self.source.segments)
+    def original(self) -> Spoken:
+        return Spoken(subtitles.joined(self.source.segments))
 
     @cached_property
-    def translation(self) -> Sequence[Word]:
-        return exports.translated(self.source)
-
-    @cached_property
-    def said(self) -> Sequence[subtitles.Cue]:
-        return subtitles.cues(self.words)
-
-    @cached_property
-    def translated(self) -> Sequence[subtitles.Cue]:
-        return subtitles.cues(self.translation)
+    def translation(self) -> Spoken:
+        return Spoken(exports.translated(self.source))
 
     @cached_property
     def paragraphs(self) -> list[tuple[float, list[subtitles.Cue]]]:
         """What is said, as lines with times, parted where a paragraph begins (s)."""
-        starts = [start for start, _ in subtitles.paragraphs(self.words)]
+        starts = [start for start, _ in subtitles.paragraphs(self.original.words)]
         parted: list[tuple[float, list[subtitles.Cue]]] = []
-        for cue in self.said:
+        for cue in self.original.cues:
             while starts and cue.end > 1000 * starts[0]:
                 parted.append((starts.pop(0), []))
             if parted:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,11 +22,10 @@ from videotag.search.filters import Filters
 from videotag.search.moments import Hit
 from videotag.segments import texts_of
 from videotag.speech import subtitles
-from videotag.speech.words import Word
 from videotag.timecode import frames_until
 from videotag.web.archive import Archive
 from videotag.web.attached import attached
-from videotag.web.films import LEAD, PART, STEP, Film, Gone, film_of
+from videotag.web.films import LEAD, STEP, Film, Gone, film_of
 from videotag.web.media import Second, state_of
 from videotag.web.pages import LANGUAGES, Pages, address, language_of
 from videotag.web.playable import browser_of
@@ -156,17 +155,10 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
             raise HTTPException(404)
         return record
 
-    def hits(name: str, words: str) -> list[Hit]:
-        """The moments of the video that answer, in the order of time."""
-        if not words.strip():
-            return []
-        answer = find(archive.db, Question(words, None, Filters({"video": (name,)})), HITS)
-        return sorted(answer.moments, key=lambda hit: hit["start"]) if answer.close else []
-
     @router.get("/video/{name}")
     def video(request: Request, name: str, t: Second | None = None, q: Words = "", play: str | None = None) -> Response:
         record = recorded(name)
-        found = hits(name, q)
+        found = _hits(archive, name, q)
         second = t if t is not None else found[0]["start"] if found else 0.0
         try:
             film = film_of(record, browser_of(request.headers.get("user-agent", "")))
@@ -191,11 +183,8 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
             raise HTTPException(404)
         with _absent():
             results = results_of(archive.data_dir, name)
-            if start is None:
-                cues = results.said if language == ORIGINAL else results.translated
-            else:
-                words = results.words if language == ORIGINAL else results.translation
-                cues = subtitles.cues(_part(words, start))
+            spoken = results.original if language == ORIGINAL else results.translation
+            cues = spoken.cues if start is None else spoken.part(start)
         return Response(subtitles.vtt(cues), media_type="text/vtt; charset=utf-8")
 
     @router.get("/download/{name}/{form}")
@@ -211,6 +200,14 @@ def routes(archive: Archive, pages: Pages, proxies: Proxies) -> APIRouter:
     return router
 
 
+def _hits(archive: Archive, name: str, words: str) -> list[Hit]:
+    """The moments of the video that answer, in the order of time."""
+    if not words.strip():
+        return []
+    answer = find(archive.db, Question(words, None, Filters({"video": (name,)})), HITS)
+    return sorted(answer.moments, key=lambda hit: hit["start"]) if answer.close else []
+
+
 @contextmanager
 def _absent() -> Iterator[None]:
     """What cannot be made of the results is not there."""
@@ -218,12 +215,6 @@ def _absent() -> Iterator[None]:
         yield
     except UserError as error:
         raise HTTPException(404, str(error)) from None
-
-
-def _part(words: Sequence[Word], start: float) -> list[Word]:
-    """The words of the part that begins at `start`, by its own clock."""
-    inside = [word for word in words if start <= word.start < start + PART]
-    return [replace(word, start=word.start - start, end=min(word.end - start, PART)) for word in inside]
 
 
 def _facts(record: Mapping[str, Any], language: int) -> list[tuple[str, str]]:
